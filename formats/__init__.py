@@ -1,0 +1,1 @@
+"""Byte layouts of etcd's files: definitions and codecs, nothing of files or policy."""

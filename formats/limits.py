@@ -1,0 +1,40 @@
+"""Every upper bound on what bytes from outside may ask for; imports nothing."""
+
+VARINT_BYTES_MAX = 10
+"""A 64-bit varint; gogo stops there with `proto: integer overflow`."""
+
+NESTING_MAX = 64
+"""Messages or groups inside one another; the deepest legal one in etcd is a nested transaction."""
+
+FIELDS_MAX = 1 << 20
+"""Fields of one message, repeated elements included."""
+
+RECORD_BYTES_MAX = 1 << 30
+"""A WAL record longer than this is damage, whatever the size of the file."""
+
+MESSAGE_BYTES_MAX = 1 << 30
+"""A protobuf message (a record's payload, a `.snap`) longer than this is not parsed."""
+
+SNAP_FILE_BYTES_MAX = 1 << 30
+"""A `.snap` file longer than this is not read; real ones hold a v2 store, some kilobytes."""
+
+WINDOW_BYTES = 4 << 20
+"""Bytes of a segment that are held at a time while it is scanned."""
+
+FLIP_SEARCH_BYTES_MAX = 64 << 20
+"""Longest data in which the one bit that explains a checksum is looked for."""
+
+NAME_BYTES_MAX = 4096
+"""A file name longer than this cannot be a segment or a snapshot."""
+
+DB_PAGE_BYTES_MAX = 1 << 16
+"""Largest page size that bbolt uses (the operating system's page)."""
+
+DB_DEPTH_MAX = 64
+"""Levels of a bbolt tree, nested buckets included."""
+
+DB_OVERFLOW_BYTES_MAX = 1 << 30
+"""One bbolt page with its overflow pages."""
+
+FINDINGS_MAX = 10_000
+"""Findings kept for one path; more are counted, and the report says so."""

@@ -1,0 +1,1 @@
+"""Records, findings and logs as values: knows no format and no file."""
