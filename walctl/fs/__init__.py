@@ -1,1 +1,1 @@
-"""The only way to touch a disk: one protocol, the operating system's files, and a disk in memory."""
+"""The only way to touch a disk: a protocol, the system's files, and a disk in memory."""
