@@ -1,0 +1,1 @@
+"""Tests of the answers: verify, doctor, stats, select, explain."""
