@@ -1,0 +1,276 @@
+"""The group of commands, and the one place where exceptions become exit statuses.
+
+A command's module is imported when the command is called, so that `walctl --version`, `--help`
+and completion cost nothing of what the commands need. Nothing here knows what a command does.
+"""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+from io import TextIOWrapper
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from walctl.errors import AccessError, ExitStatus, WalctlError
+from walctl.fs.base import FileSystem
+from walctl.render.text import printable
+from walctl.version import VERSION
+
+FRONT_DOOR = "doctor"
+"""The command that `walctl PATH` stands for."""
+
+TRACEBACK_VARIABLE = "WALCTL_TRACEBACK"
+
+
+@dataclass(frozen=True, slots=True)
+class Lazy:
+    """A command that is not imported yet: its module, which calls it `command`, and one line."""
+
+    module: str
+    short_help: str
+
+
+COMMANDS: Mapping[str, Lazy] = {
+    "explain": Lazy("walctl.cli.explain", "Tell what a code or an exit status means."),
+}
+"""Every command, in the order of `walctl --help`; adding one is one line."""
+
+
+class Commands(click.Group):
+    """A group that looks its commands up in a table and opens the front door for paths."""
+
+    def __init__(self, *args: Any, table: Mapping[str, Lazy] = COMMANDS, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.table = table
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the table's order."""
+        return list(self.table)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command itself; this imports its module."""
+        entry = self.table.get(cmd_name)
+        if entry is None:
+            return None
+        command = import_module(entry.module).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list for `--help`, from the table alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.short_help) for name, entry in self.table.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Commands and options that begin so, without importing any; else names of files."""
+        found = [
+            CompletionItem(name, help=entry.short_help)
+            for name, entry in self.table.items()
+            if name.startswith(incomplete)
+        ]
+        found += click.Command.shell_complete(self, ctx, incomplete)
+        return found or [CompletionItem(incomplete, type="file")]
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that `args` begin with; a path calls the front door."""
+        word = args[0]
+        if word not in self.table:
+            if FRONT_DOOR in self.table and is_path(word, ctx):
+                args = [FRONT_DOOR, *args]
+            elif not ctx.resilient_parsing:  # resilient: a shell asks for completions
+                raise click.UsageError(_unknown(word, self.table), ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    "walctl",
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    invoke_without_command=True,
+    options_metavar="[-h | -V]",
+    subcommand_metavar="COMMAND | PATH ...",
+)
+@click.version_option(
+    VERSION, "-V", "--version", prog_name="walctl", message="%(prog)s %(version)s"
+)
+@click.pass_context
+def main(ctx: click.Context) -> None:
+    """See what an etcd member's directory holds, whether it is whole, and what the server would
+    do with it.
+
+    PATH is a data directory (default.etcd), its member directory, a folder of .wal segments, one
+    segment, a .snap file or a db file. `walctl PATH` is `walctl doctor PATH`. Nothing is locked,
+    and no byte is changed, so a running member may be looked at too.
+
+    \b
+    Examples:
+      walctl default.etcd
+      walctl explain crc-mismatch
+      walctl COMMAND --help
+
+    \b
+    Exit status:
+      0    clean, or done
+      1    damage or a difference was found
+      2    the command line is wrong
+      3    only harmless findings: it is safe to start the server
+      4    could not finish (I/O, permission, lock held, unsupported)
+      5    refused: acknowledged data could be lost
+      130  interrupted
+    """
+    if ctx.invoked_subcommand is None:
+        # Nothing was asked, so nothing was checked: a script must not take that for "clean".
+        click.echo(ctx.get_help(), err=True)
+        ctx.exit(ExitStatus.USAGE)
+
+
+def run(
+    arguments: Sequence[str] | None = None,
+    *,
+    disk: FileSystem | None = None,
+    group: click.Group = main,
+) -> int:
+    """Run `walctl` with `arguments` (`None`: those of the process); gives the exit status.
+
+    Never raises, but ends the process by SIGPIPE when the reader of its output has gone.
+    """
+    _settle_streams()
+    status = _status_of(lambda: group.main(arguments, "walctl", standalone_mode=False, obj=disk))
+    return _flushed(status)
+
+
+def is_path(word: str, ctx: click.Context) -> bool:
+    """Whether `word`, which is no command, is meant as a path: it looks like one, or exists."""
+    if os.sep in word or word.startswith(".") or word.endswith((".etcd", ".wal", ".snap", ".db")):
+        return True
+    if not word or word.startswith("-") or "\0" in word:
+        return False
+    from pathlib import Path
+
+    from walctl.cli.options import disk_of
+
+    try:
+        return disk_of(ctx).exists(Path(word))
+    except AccessError:
+        return True  # something is there; the command says what stops us
+
+
+def _unknown(word: str, names: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    text = f"{printable(word, width_max=60)!r} is neither a command nor a path that exists."
+    close = get_close_matches(word, names, n=1)
+    return f"{text} Did you mean {close[0]!r}?" if close else text
+
+
+def _status_of(call: Callable[[], object]) -> int:
+    """What `call` ends with; every exception is told in one line on stderr."""
+    try:
+        result = call()
+    except (click.Abort, KeyboardInterrupt):
+        return ExitStatus.INTERRUPTED
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "walctl"
+        _complain(f"{error.format_message()} (`{where} --help` tells more)")
+        return ExitStatus.USAGE
+    except click.ClickException as error:
+        _complain(error.format_message())
+        return ExitStatus.UNFINISHED
+    except WalctlError as error:
+        _complain(error.message)
+        return error.exit_status
+    except BrokenPipeError:
+        return _end_by_sigpipe()
+    except MemoryError:
+        _complain("there is not enough memory for this")
+        return ExitStatus.UNFINISHED
+    except RecursionError:
+        _traceback()
+        _complain("the input nests deeper than walctl follows")
+        return ExitStatus.UNFINISHED
+    # The one place where catching everything is right: above it nobody is left to tell the person
+    # at the terminal, who cannot do anything with a traceback on a bad day.
+    except Exception as error:  # noqa: BLE001 - the edge of the program, see above
+        return _unexpected(error)
+    return result if isinstance(result, int) else ExitStatus.CLEAN
+
+
+def _unexpected(error: Exception) -> int:
+    if isinstance(error, OSError) and error.filename is None:
+        # Files are read behind `walctl.fs`, which translates its errors: this was the output.
+        return _output_failed(error)
+    _traceback()
+    _complain(
+        f"internal error: {type(error).__name__}: {error} (this is a bug in walctl; nothing was "
+        f"written. Set {TRACEBACK_VARIABLE}=1 to see where it happened.)"
+    )
+    return ExitStatus.UNFINISHED
+
+
+def _flushed(status: int) -> int:
+    """`status`, if what was printed could be written: an answer that never arrived is none."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _end_by_sigpipe()
+    except OSError as error:
+        return _output_failed(error)
+    return status
+
+
+def _output_failed(error: OSError) -> int:
+    _discard_output()
+    _complain(f"cannot write the output: {error.strerror or error}")
+    return ExitStatus.UNFINISHED
+
+
+def _end_by_sigpipe() -> int:
+    """Die as every filter does when its reader has gone: no word, and the status says SIGPIPE.
+
+    Python ignores the signal; until here that is right, since a pipe that breaks must never stop
+    a write to a disk half way.
+    """
+    _discard_output()
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGPIPE)
+    return 128 + signal.SIGPIPE  # only where the signal is blocked
+
+
+def _discard_output() -> None:
+    """Send what is still buffered for stdout nowhere, or Python complains when it shuts down."""
+    with suppress(OSError, ValueError):
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, sys.stdout.fileno())
+        os.close(devnull)
+
+
+def _complain(message: str) -> None:
+    with suppress(OSError):  # without a stderr the exit status has to do
+        sys.stderr.write(f"walctl: {printable(message)}\n")
+
+
+def _traceback() -> None:
+    if os.environ.get(TRACEBACK_VARIABLE):
+        with suppress(OSError):
+            for line in traceback.format_exc().splitlines():
+                sys.stderr.write(printable(line) + "\n")
+
+
+def _settle_streams() -> None:
+    """Make both streams take every string, and be there even where the caller closed them."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - it lives as long as the process
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - it lives as long as the process
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

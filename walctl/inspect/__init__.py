@@ -1,0 +1,1 @@
+"""Answers about what is on a disk; reads, and never writes."""

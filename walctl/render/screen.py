@@ -1,0 +1,153 @@
+"""Screen: the one object that commands hand their results to; how a kind of result looks is in
+the module named after it.
+
+Data goes to stdout, everything else to stderr. JSON never passes through rich, which would wrap
+it at the width of a pipe. Streams, width and colour are handed in (the command line works them
+out), so that output does not depend on where a test runs.
+"""
+
+import enum
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, TextIO, TypeVar
+
+from walctl.render.text import printable
+
+if TYPE_CHECKING:  # rich takes 0.1 s to import: only those who draw pay for it
+    from rich.console import Console
+
+WIDTH_PIPED = 80
+WIDTH_MIN = 20
+
+Result = TypeVar("Result")
+
+
+class Output(enum.StrEnum):
+    """The shape of what goes to stdout; a command offers those that it can fill."""
+
+    TEXT = "text"
+    JSON = "json"
+    NDJSON = "ndjson"
+
+
+class Screen:
+    """Where results go.
+
+    `width` is in columns. `output` is one of `Output`, or another word that a single command
+    offers (a format of its own). With `quiet`, text, notes and progress are left out; JSON that
+    was asked for and errors are not.
+    """
+
+    def __init__(
+        self,
+        stdout: TextIO,
+        stderr: TextIO,
+        *,
+        output: str = Output.TEXT,
+        width: int = WIDTH_PIPED,
+        colour: bool = False,
+        progress_shown: bool = False,
+        quiet: bool = False,
+    ) -> None:
+        self.stdout = stdout
+        self.stderr = stderr
+        self.output = output
+        self.width = max(width, WIDTH_MIN)
+        self.colour = colour
+        self.quiet = quiet
+        self._progress_shown = progress_shown and not quiet
+
+    def show(
+        self,
+        result: Result,
+        *,
+        text: Callable[["Screen", Result], None],
+        document: Callable[[Result], object],
+    ) -> None:
+        """Show one result: `text` draws it, `document` turns it into what JSON can hold."""
+        if self.output == Output.JSON:
+            self.show_json(document(result))
+        elif self.output == Output.NDJSON:
+            self.row(document(result))
+        else:
+            text(self, result)
+
+    def show_json(self, document: object) -> None:
+        """One JSON document, indented, ASCII only, with a newline at its end."""
+        self.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+    def row(self, document: object) -> None:
+        """One line of newline-delimited JSON, ASCII only."""
+        self.stdout.write(json.dumps(document, separators=(",", ":"), allow_nan=False) + "\n")
+
+    def line(self, text: str = "", *, style: str | None = None) -> None:
+        """One line of text, never wrapped; whatever is not printable is escaped.
+
+        `style` is rich's (`bold red`) and is left out without colour.
+        """
+        if self.quiet:
+            return
+        text = printable(text)
+        if style is None or not self.colour:
+            self.stdout.write(text + "\n")
+            return
+        from rich.text import Text
+
+        self.console.print(Text(text, style=style), soft_wrap=True)
+
+    @cached_property
+    def console(self) -> "Console":
+        """rich's console on stdout at our width: markup, emoji codes and highlighting are off.
+
+        What it is given must have been through `render.text`. With `quiet` it prints nothing.
+        """
+        return self._console(self.stdout, colour=self.colour)
+
+    def note(self, text: str) -> None:
+        """One line to stderr that is no error, such as what is being read; not when quiet."""
+        if not self.quiet:
+            self.stderr.write(printable(text) + "\n")
+
+    def error(self, text: str) -> None:
+        """One line to stderr, even when quiet."""
+        self.stdout.flush()  # on a terminal the error stands below what came before it
+        self.stderr.write(f"walctl: {printable(text)}\n")
+
+    @contextmanager
+    def progress(self, total: int | None, label: str) -> Iterator[Callable[[int], None]]:
+        """A progress bar on stderr while the block runs; call what it gives with the steps done.
+
+        `total` `None` means unknown. Nothing is shown unless stderr is a terminal.
+        """
+        if not self._progress_shown:
+            yield _ignore
+            return
+        from rich.progress import Progress
+
+        console = self._console(self.stderr, colour=self.colour)
+        with Progress(console=console, transient=True) as bar:
+            task = bar.add_task(printable(label), total=total)
+            yield lambda steps: bar.advance(task, steps)
+
+    def _console(self, stream: TextIO, *, colour: bool) -> "Console":
+        from rich.console import Console
+
+        return Console(
+            file=stream,
+            width=self.width,
+            color_system="standard" if colour else None,
+            no_color=not colour,
+            force_terminal=colour or (stream is self.stderr and self._progress_shown),
+            force_interactive=stream is self.stderr and self._progress_shown,
+            markup=False,
+            emoji=False,
+            highlight=False,
+            legacy_windows=False,
+            quiet=self.quiet,
+        )
+
+
+def _ignore(_steps: int) -> None:
+    return
