@@ -9,8 +9,11 @@ NESTING_MAX = 64
 FIELDS_MAX = 1 << 20
 """Fields of one message, repeated elements included."""
 
-RECORD_BYTES_MAX = 1 << 30
-"""A WAL record longer than this is damage, whatever the size of the file."""
+RECORD_BYTES_MAX = 128 << 20
+"""A WAL record longer than this is not read; twice what fits a segment of the usual size."""
+
+RESYNC_BYTES_MAX = 2 << 30
+"""Bytes that the searches for the next whole frame may read, for one segment."""
 
 MESSAGE_BYTES_MAX = 1 << 30
 """A protobuf message (a record's payload, a `.snap`) longer than this is not parsed."""
@@ -21,7 +24,7 @@ SNAP_FILE_BYTES_MAX = 1 << 30
 WINDOW_BYTES = 4 << 20
 """Bytes of a segment that are held at a time while it is scanned."""
 
-FLIP_SEARCH_BYTES_MAX = 64 << 20
+FLIP_SEARCH_BYTES_MAX = 16 << 20
 """Longest data in which the one bit that explains a checksum is looked for."""
 
 NAME_BYTES_MAX = 4096

@@ -1,0 +1,43 @@
+"""The columns of many records: what a scan hands over, so that no object is made per record.
+
+A batch holds whole frames that lie one behind the other, all of them checked. What is rare comes
+as objects (markers, metadata, membership changes); entries come as runs, hard states as columns,
+and every frame as its offset, from which its record can be read again while the batch is current.
+"""
+
+from dataclasses import dataclass, field
+
+from walctl.model.log import PlacedEntry, PlacedMark, PlacedMetadata, Run
+
+
+@dataclass(slots=True, kw_only=True)
+class Batch:
+    """Whole frames of one segment, in file order, without damage between them.
+
+    `base` is the file offset of `data[0]`; `offsets` are positions of frames in `data`, so a frame
+    stands at `base + offset`. `data` belongs to the scan and is valid until the next batch is asked
+    for. `seed` is the checksum that the first frame continues; `None` when none was known, and
+    then the first frame was taken on trust. `crc` is the stored checksum of the last frame.
+    """
+
+    segment: str
+    base: int
+    data: memoryview
+    seed: int | None
+    crc: int = 0
+    start: int = 0
+    stop: int = 0
+    offsets: list[int] = field(default_factory=list)
+    entries: int = 0
+    runs: list[Run] = field(default_factory=list)
+    state_offsets: list[int] = field(default_factory=list)
+    state_terms: list[int] = field(default_factory=list)
+    state_votes: list[int] = field(default_factory=list)
+    state_commits: list[int] = field(default_factory=list)
+    marks: list[PlacedMark] = field(default_factory=list)
+    metadata: list[PlacedMetadata] = field(default_factory=list)
+    conf_changes: list[PlacedEntry] = field(default_factory=list)
+    checkpoints: list[int] = field(default_factory=list)
+    odd_padding: list[int] = field(default_factory=list)
+    """File offsets behind frames whose padding is not zero, or whose length field has odd bits."""
+    oversize: list[Run] = field(default_factory=list)

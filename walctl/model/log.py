@@ -1,0 +1,250 @@
+"""A log put together: runs of entries, stretches of whole frames, and what holds for every log.
+
+A healthy log of half a million entries is one `Run`. So reports, invariants and cross-checks work
+on runs and on the few records that are no entries, and their memory does not follow the log.
+Nothing here knows how the bytes look.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from walctl.model.record import Entry, HardState, Metadata, SnapshotMark, Span
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """Entries `first..last` (both included), consecutive, of one term, one after the other in a file.
+
+    `start` and `stop` are the offsets of the first frame and behind the last. `commit_before` is
+    the highest commit index that a hard state in front of it, in the same stretch, had named.
+    """
+
+    segment: str
+    first: int
+    last: int
+    term: int
+    start: int
+    stop: int
+    commit_before: int = 0
+    is_recovered: bool = False
+    """Read out of a damaged frame whose one wrong bit, or wrong type, is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedState:
+    """A hard state with its provenance."""
+
+    segment: str
+    offset: int
+    state: HardState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedMark:
+    """A snapshot marker and where it stands."""
+
+    segment: str
+    offset: int
+    mark: SnapshotMark
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedMetadata:
+    """A metadata record and where it stands."""
+
+    segment: str
+    offset: int
+    metadata: Metadata
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedEntry:
+    """An entry that is kept whole: a membership change."""
+
+    segment: str
+    offset: int
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateStep:
+    """Two hard states, one after the other, of which the later takes something back."""
+
+    before: PlacedState
+    after: PlacedState
+
+
+@dataclass(slots=True, kw_only=True)
+class Stretch:
+    """Whole frames without damage between them, folded to what reports need.
+
+    `seed` is the checksum that the first record continues (`None`: unknown, trusted), `crc` the
+    one that the last record stores.
+    """
+
+    segment: str
+    span: Span
+    seed: int | None
+    crc: int
+    is_recovered: bool = False
+    """One record, read out of a damaged frame whose wrong bit or type is known."""
+    frames: int = 0
+    entries: int = 0
+    states_count: int = 0
+    commit_max: int = 0
+    runs: list[Run] = field(default_factory=list)
+    first_state: PlacedState | None = None
+    last_state: PlacedState | None = None
+    steps: list[StateStep] = field(default_factory=list)
+    marks: list[PlacedMark] = field(default_factory=list)
+    metadata: list[PlacedMetadata] = field(default_factory=list)
+    conf_changes: list[PlacedEntry] = field(default_factory=list)
+    checkpoints: list[int] = field(default_factory=list)
+    """Offsets of the records that only carry the checksum."""
+    oversize: list[Run] = field(default_factory=list)
+    """Entries whose record is too long for some versions of the owner."""
+
+    @property
+    def save_batches(self) -> int:
+        """Batches that the writer handed to the disk, at least: each ends with its hard state."""
+        if not self.frames:
+            return 0
+        tail = self.last_state is None or (
+            bool(self.runs) and self.runs[-1].stop > self.last_state.offset
+        )
+        return self.states_count + int(tail)
+
+    def holds_later_batch(self) -> bool:
+        """Whether an entry or marker stands behind a hard state: proof that an earlier batch was synced."""
+        if self.first_state is None:
+            return bool(self.marks)
+        behind = self.first_state.offset
+        return bool(self.marks) or any(run.stop > behind for run in self.runs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overwrite:
+    """A run that replaces entries written earlier: `run.first..replaced_last`."""
+
+    run: Run
+    replaced_last: int
+    replaced_term: int
+    commit_before: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Indexes `first..last` that no entry has, between two runs of the file."""
+
+    first: int
+    last: int
+    before: Run
+    after: Run
+
+
+@dataclass(slots=True, kw_only=True)
+class Log:
+    """The entries that count, after later ones have replaced earlier ones with the same index.
+
+    `live` runs ascend by index and do not overlap; they may leave gaps. `overwrites` are what the
+    replacing did, `commit_max` the highest commit index of any hard state.
+    """
+
+    live: list[Run] = field(default_factory=list)
+    overwrites: list[Overwrite] = field(default_factory=list)
+    commit_max: int = 0
+
+    @property
+    def first(self) -> int | None:
+        """First index, `None` without entries."""
+        return self.live[0].first if self.live else None
+
+    @property
+    def last(self) -> int | None:
+        """Last index, `None` without entries."""
+        return self.live[-1].last if self.live else None
+
+    def term_of(self, index: int) -> int | None:
+        """Term of the live entry at `index`, `None` when there is none."""
+        for run in self.live:
+            if run.first <= index <= run.last:
+                return run.term
+        return None
+
+    def gaps(self) -> Iterator[Gap]:
+        """Holes between live runs, ascending."""
+        for before, after in zip(self.live, self.live[1:], strict=False):
+            if after.first > before.last + 1:
+                yield Gap(first=before.last + 1, last=after.first - 1, before=before, after=after)
+
+    def term_falls(self) -> Iterator[tuple[Run, Run]]:
+        """Neighbours of which the later has the lower term: no Raft log does that."""
+        for before, after in zip(self.live, self.live[1:], strict=False):
+            if after.term < before.term:
+                yield before, after
+
+    def contiguous_from(self, index: int) -> int:
+        """Last index reached from `index` (exclusive) without a hole; `index` itself if none follows."""
+        reached = index
+        for run in self.live:
+            if run.first <= reached + 1 <= run.last:
+                reached = run.last
+        return reached
+
+
+def put_together(runs: Iterable[Run], *, commits: Iterable[tuple[int, int]] = ()) -> Log:
+    """Apply the overwrite rule to `runs` in file order: an entry removes all at or behind its index.
+
+    Source: etcd `wal.ReadAll` (`ents = append(ents[:offset], e)`), without its start index.
+    """
+    log = Log()
+    for run in runs:
+        while log.live and log.live[-1].first >= run.first:
+            _replace(log, run, log.live.pop())
+        if log.live and log.live[-1].last >= run.first:
+            old = log.live[-1]
+            _replace(log, run, old)
+            log.live[-1] = _shortened(old, run.first - 1)
+        log.live.append(run)
+    return log
+
+
+def _replace(log: Log, run: Run, old: Run) -> None:
+    """Note that `run` takes the place of a part of `old`."""
+    log.overwrites.append(
+        Overwrite(
+            run=run,
+            replaced_last=old.last,
+            replaced_term=old.term,
+            commit_before=run.commit_before,
+        )
+    )
+
+
+def _shortened(run: Run, last: int) -> Run:
+    return Run(
+        segment=run.segment,
+        first=run.first,
+        last=last,
+        term=run.term,
+        start=run.start,
+        stop=run.stop,
+        commit_before=run.commit_before,
+        is_recovered=run.is_recovered,
+    )
+
+
+def state_steps(states: Sequence[PlacedState]) -> Iterator[StateStep]:
+    """Neighbouring hard states of which the later takes back a term, a vote or a commit."""
+    for before, after in zip(states, states[1:], strict=False):
+        if takes_back(before.state, after.state):
+            yield StateStep(before=before, after=after)
+
+
+def takes_back(before: HardState, after: HardState) -> bool:
+    """Whether a hard state forgets what an earlier one remembered (term, vote of a term, commit)."""
+    return (
+        after.term < before.term
+        or after.commit < before.commit
+        or (after.term == before.term and before.vote != 0 and after.vote != before.vote)
+    )

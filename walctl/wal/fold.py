@@ -1,0 +1,221 @@
+"""A segment folded to a digest: stretches of whole frames and the damage between them.
+
+The digest is what crosses processes and what all judgement works on; its size follows the number
+of leaders, restarts and faults that a log has seen, not its length. No judgement is made here.
+"""
+
+from dataclasses import dataclass, field
+
+from formats.limits import WINDOW_BYTES
+from walctl.fs.base import File
+from walctl.model.batch import Batch
+from walctl.model.log import (
+    PlacedEntry,
+    PlacedMark,
+    PlacedMetadata,
+    PlacedState,
+    Run,
+    StateStep,
+    Stretch,
+    takes_back,
+)
+from walctl.model.record import (
+    Checkpoint,
+    Entry,
+    EntryKind,
+    HardState,
+    Metadata,
+    SnapshotMark,
+    Span,
+)
+from walctl.wal.scan import Damage, End, scan
+
+
+@dataclass(slots=True, kw_only=True)
+class Digest:
+    """One segment: `items` in file order, then where its frames end and how large the file is.
+
+    `odd_padding` are offsets of frames with padding that is not zero or odd length bits.
+    """
+
+    segment: str
+    items: list[Stretch | Damage] = field(default_factory=list)
+    end: int = 0
+    size: int = 0
+    shrunk: bool = False
+    odd_padding: list[int] = field(default_factory=list)
+
+    @property
+    def stretches(self) -> list[Stretch]:
+        """The whole parts."""
+        return [item for item in self.items if isinstance(item, Stretch)]
+
+    @property
+    def damages(self) -> list[Damage]:
+        """What lies between them."""
+        return [item for item in self.items if isinstance(item, Damage)]
+
+    @property
+    def head(self) -> Stretch | None:
+        """The stretch at offset 0, `None` when the segment does not begin with a whole frame."""
+        first = self.items[0] if self.items else None
+        return first if isinstance(first, Stretch) and first.span.start == 0 else None
+
+    @property
+    def has_head(self) -> bool:
+        """Whether the first record is the checksum record that opens every segment."""
+        return self.head is not None and 0 in self.head.checkpoints
+
+    @property
+    def last_crc(self) -> int | None:
+        """The checksum that the next segment has to begin with; `None` when it is not known."""
+        last = self.items[-1] if self.items else None
+        return last.crc if isinstance(last, Stretch) else None
+
+
+def digest(
+    file: File, *, segment: str, seed: int | None = None, window_bytes: int = WINDOW_BYTES
+) -> Digest:
+    """Scan a segment and fold it; `seed` as in `scan`. Never raises, whatever the bytes are."""
+    result = Digest(segment=segment)
+    stretch: Stretch | None = None
+    for item in scan(file, segment=segment, seed=seed, window_bytes=window_bytes):
+        match item:
+            case Batch():
+                result.odd_padding += item.odd_padding
+                if stretch is None:
+                    stretch = _begin(item)
+                    result.items.append(stretch)
+                add(stretch, item)
+            case Damage():
+                stretch = None
+                result.items.append(item)
+                if item.recovered is not None:
+                    result.items.append(_recovered(item))
+            case End():
+                result.end, result.size, result.shrunk = item.offset, item.size, item.shrunk
+    return result
+
+
+def _begin(batch: Batch) -> Stretch:
+    return Stretch(
+        segment=batch.segment,
+        span=Span(batch.start, batch.start),
+        seed=batch.seed,
+        crc=batch.crc,
+    )
+
+
+def add(stretch: Stretch, batch: Batch) -> None:
+    """Fold one more batch, which must begin where the stretch ends."""
+    stretch.span = Span(stretch.span.start, batch.stop)
+    stretch.crc = batch.crc
+    stretch.frames += len(batch.offsets)
+    stretch.entries += batch.entries
+    for run in batch.runs:
+        _add_run(stretch, run)
+    _add_states(stretch, batch)
+    stretch.marks += batch.marks
+    stretch.conf_changes += batch.conf_changes
+    stretch.checkpoints += batch.checkpoints
+    stretch.oversize += batch.oversize
+    for placed in batch.metadata:
+        # A log repeats its metadata in every segment; only what differs needs to be kept.
+        if not stretch.metadata or stretch.metadata[-1].metadata != placed.metadata:
+            stretch.metadata.append(placed)
+
+
+def _add_run(stretch: Stretch, run: Run) -> None:
+    last = stretch.runs[-1] if stretch.runs else None
+    if last is not None and last.last + 1 == run.first and last.term == run.term:
+        last.last, last.stop = run.last, run.stop
+    else:
+        run.commit_before = max(run.commit_before, stretch.commit_max)
+        stretch.runs.append(run)
+
+
+def _add_states(stretch: Stretch, batch: Batch) -> None:
+    """Fold the hard states; objects are made only for the first, the last and odd steps."""
+    if not batch.state_offsets:
+        return
+    count = len(batch.state_offsets)
+    stretch.states_count += count
+    stretch.commit_max = max(stretch.commit_max, *batch.state_commits)
+    if stretch.first_state is None:
+        stretch.first_state = _state_at(batch, 0)
+    elif stretch.last_state is not None:
+        first = _state_at(batch, 0)
+        if takes_back(stretch.last_state.state, first.state):
+            stretch.steps.append(StateStep(before=stretch.last_state, after=first))
+    columns = batch.state_terms, batch.state_votes, batch.state_commits
+    if any(column != sorted(column) for column in columns):
+        for position in range(1, count):
+            before, after = _state_at(batch, position - 1), _state_at(batch, position)
+            if takes_back(before.state, after.state):
+                stretch.steps.append(StateStep(before=before, after=after))
+    elif len(set(batch.state_votes)) > 1:
+        for position in range(1, count):
+            if batch.state_votes[position] != batch.state_votes[position - 1]:
+                before, after = _state_at(batch, position - 1), _state_at(batch, position)
+                if takes_back(before.state, after.state):
+                    stretch.steps.append(StateStep(before=before, after=after))
+    stretch.last_state = _state_at(batch, count - 1)
+
+
+def _state_at(batch: Batch, position: int) -> PlacedState:
+    return PlacedState(
+        segment=batch.segment,
+        offset=batch.state_offsets[position],
+        state=HardState(
+            term=batch.state_terms[position],
+            vote=batch.state_votes[position],
+            commit=batch.state_commits[position],
+        ),
+    )
+
+
+def _recovered(damage: Damage) -> Stretch:
+    """A stretch of the one record whose wrong bit or type is known."""
+    segment, start, record = damage.segment, damage.start, damage.recovered
+    head = damage.recovered_head
+    stop = head.stop if head is not None else damage.stop
+    stretch = Stretch(
+        segment=segment,
+        span=Span(start, stop),
+        seed=damage.seed,
+        crc=head.stored if head is not None else 0,
+        frames=1,
+        is_recovered=True,
+    )
+    match record:
+        case Entry(index=index, term=term):
+            stretch.entries = 1
+            stretch.runs.append(
+                Run(
+                    segment=segment,
+                    first=index,
+                    last=index,
+                    term=term,
+                    start=start,
+                    stop=stop,
+                    is_recovered=True,
+                )
+            )
+            if record.kind is not EntryKind.NORMAL:
+                placed = PlacedEntry(segment=segment, offset=start, entry=record)
+                stretch.conf_changes.append(placed)
+        case HardState():
+            state = PlacedState(segment=segment, offset=start, state=record)
+            stretch.first_state = stretch.last_state = state
+            stretch.states_count, stretch.commit_max = 1, record.commit
+        case SnapshotMark():
+            stretch.marks.append(PlacedMark(segment=segment, offset=start, mark=record))
+        case Metadata():
+            stretch.metadata.append(
+                PlacedMetadata(segment=segment, offset=start, metadata=record)
+            )
+        case Checkpoint():
+            stretch.checkpoints.append(start)
+        case _:
+            pass
+    return stretch

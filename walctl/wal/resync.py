@@ -1,0 +1,137 @@
+"""Finding the log again behind damage: the next frame at which a checksum chain goes on.
+
+A candidate is any place, aligned or not, where a canonical frame stands whose record etcd could
+have written. It counts when its checksum continues a known one, or when the frame behind it
+continues its own: two records that fit by chance are one in 2^32. A single frame at the very end
+of the log has no successor; it counts only if nothing better is found, and stays unverified.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import crc32c
+
+from formats import walpb
+from formats.errors import FormatError
+from formats.frame import LENGTH_FIELD_BYTES, join_length, split_length
+from formats.limits import RECORD_BYTES_MAX, RESYNC_BYTES_MAX, WINDOW_BYTES
+from walctl.fs.base import File
+from walctl.model.record import Check, Unknown
+from walctl.wal.kernel import Head
+from walctl.wal.records import lift
+
+_RECORD_HEAD = re.compile(rb"\x08[\x01-\x05]\x10")
+_OVERLAP_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumption:
+    """Where the log goes on: offset, the checksum in front of that record if known, and how sure."""
+
+    offset: int
+    seed: int | None
+    check: Check
+
+
+class Budget:
+    """Bytes that a search may still read and checksum; damage must not cost unbounded time."""
+
+    def __init__(self, left: int = RESYNC_BYTES_MAX) -> None:
+        self.left = left
+
+    def spend(self, count: int) -> bool:
+        """Take `count` bytes; false when they are not there any more."""
+        self.left -= count
+        return self.left >= 0
+
+
+def frame_at(file: File, offset: int, size: int) -> Head | None:
+    """The canonical frame at `offset` of a file of `size` bytes, or `None`; no checksum is looked at."""
+    word = int.from_bytes(file.read_at(offset, LENGTH_FIELD_BYTES), "little")
+    length = split_length(word)
+    stop = offset + LENGTH_FIELD_BYTES + length.record_bytes + length.padding_bytes
+    if word == 0 or stop > size or length.record_bytes > RECORD_BYTES_MAX:
+        return None
+    if word != join_length(length.record_bytes):
+        return None
+    head = file.read_at(offset + LENGTH_FIELD_BYTES, 3)
+    if _RECORD_HEAD.fullmatch(head) is None:
+        return None
+    body = file.read_at(offset + LENGTH_FIELD_BYTES, length.record_bytes + length.padding_bytes)
+    return parse_frame(body, offset, length.record_bytes, stop)
+
+
+def parse_frame(body: bytes, offset: int, record_bytes: int, stop: int) -> Head | None:
+    """A frame whose record is `body[:record_bytes]` and whose padding is the rest, if it is one."""
+    if any(body[record_bytes:]) or len(body) != stop - offset - LENGTH_FIELD_BYTES:
+        return None
+    try:
+        record = walpb.RECORD.parse(body[:record_bytes])
+    except FormatError:
+        return None
+    if record.unknown or record.crc is None or record.type not in range(1, 6):
+        return None
+    return Head(
+        start=offset,
+        stop=stop,
+        raw_type=record.type,
+        stored=record.crc,
+        payload=record.data,
+        payload_start=offset + LENGTH_FIELD_BYTES + record_bytes - len(record.data or b""),
+    )
+
+
+def continues(head: Head, seed: int | None) -> bool:
+    """Whether the record's checksum is `seed` run on over its data."""
+    return seed is not None and crc32c.crc32c(head.payload or b"", seed) == head.stored
+
+
+def candidates(file: File, start: int, size: int, budget: Budget) -> Iterator[Head]:
+    """Every canonical frame from `start` on, ascending by offset, at any alignment."""
+    for low, high in file.data_ranges(start, size):
+        base = max(start, low - _OVERLAP_BYTES)
+        while base < high:
+            chunk = file.read_at(base, WINDOW_BYTES + _OVERLAP_BYTES)
+            if not budget.spend(len(chunk)):
+                return
+            for found in _RECORD_HEAD.finditer(chunk):
+                offset = base + found.start() - LENGTH_FIELD_BYTES
+                if offset < start or found.start() >= WINDOW_BYTES + LENGTH_FIELD_BYTES:
+                    continue
+                head = frame_at(file, offset, size)
+                if head is not None:
+                    yield head
+                    if not budget.spend(head.stop - head.start):
+                        return
+            base += WINDOW_BYTES
+
+
+def resume(
+    file: File, start: int, size: int, *, seeds: tuple[int, ...], budget: Budget
+) -> Resumption | None:
+    """The first frame at or behind `start` where the log goes on; `None` when there is none.
+
+    `seeds` are checksums that the next record may continue: the last one that was good, and what
+    the damaged record stores.
+    """
+    last_resort: Resumption | None = None
+    for head in candidates(file, start, size, budget):
+        for seed in seeds:
+            if continues(head, seed):
+                return Resumption(offset=head.start, seed=seed, check=Check.VERIFIED)
+        behind = frame_at(file, head.stop, size)
+        if behind is not None and continues(behind, head.stored):
+            return Resumption(offset=head.start, seed=None, check=Check.IMPLIED)
+        if behind is None and last_resort is None and _ends_the_log(file, head, size):
+            last_resort = Resumption(offset=head.start, seed=None, check=Check.UNVERIFIABLE)
+    return last_resort
+
+
+def _ends_the_log(file: File, head: Head, size: int) -> bool:
+    """Whether nothing but the end follows a frame, and its payload is what its type says."""
+    follows = file.read_at(head.stop, LENGTH_FIELD_BYTES)
+    if head.stop < size and any(follows):
+        return False
+    value = lift(head.raw_type, head.payload, head.stored)
+    return head.raw_type in (2, 3, 5) and not isinstance(value, Unknown)

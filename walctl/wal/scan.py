@@ -1,0 +1,299 @@
+"""Frames of one segment from its first byte to its last, past whatever damage there is.
+
+Physical order, total, never raises for bytes: `scan` yields batches of whole frames, a `Damage`
+wherever bytes are no frame or a checksum does not fit, and at last the `End`. What the damage is
+called is for `forensics`; what etcd would make of it, for `owner`.
+
+How it goes on after damage:
+
+* A payload that does not fit its type, or a wrong checksum in an otherwise whole frame: with the
+  next frame. That one tells whether the data or the checksum field is wrong, because it continues
+  either what the record stores or what its data gives.
+* A frame whose head becomes whole when one bit is put back: behind that frame.
+* Anything else: where `resync` finds that a chain goes on.
+"""
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from formats.limits import WINDOW_BYTES
+from walctl.fs.base import File
+from walctl.model.batch import Batch
+from walctl.model.record import Check, Record, Unknown
+from walctl.wal.flip import Flip, computed_crc, flip_in_data, flip_in_head
+from walctl.wal.kernel import Cursor, Halt, Head, Kernel
+from walctl.wal.records import lift, readings
+from walctl.wal.resync import Budget, continues, frame_at, resume
+from walctl.wal.window import Window, first_nonzero, last_nonzero
+
+
+class GoesOn(enum.StrEnum):
+    """By what the log is known to go on behind damage."""
+
+    STORED = "stored"
+    """The next record continues the checksum that the damaged one stores."""
+    COMPUTED = "computed"
+    """The next record continues what the damaged one's data gives: only its checksum is wrong."""
+    FOUND = "found"
+    """A frame further on, found by search."""
+    NOT = "not"
+    """Nothing readable follows in this segment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damage:
+    """Bytes `[start, stop)` of a segment that are no whole, fitting frame.
+
+    `stop` is where the log goes on; without that, behind the last byte that is not zero. `seed` is
+    the checksum in front (`None`: unknown), `head` the frame where one stands, `computed` what its
+    data gives. `flip` is the one bit that explains it; `recovered` what the record was, if known.
+    `zeros` is the longest run of zero bytes within, half-open, `None` when shorter than a sector.
+    """
+
+    segment: str
+    start: int
+    stop: int
+    halt: Halt
+    goes_on: GoesOn
+    words: str = ""
+    seed: int | None = None
+    head: Head | None = None
+    computed: int | None = None
+    flip: Flip | None = None
+    recovered: Record | None = None
+    recovered_head: Head | None = None
+    check: Check = Check.FAILED
+    zeros: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """The end of a segment's frames: `offset` behind the last one, the file's `size` then.
+
+    `shrunk` is set when the file turned out shorter than it was at the start.
+    """
+
+    segment: str
+    offset: int
+    size: int
+    shrunk: bool = False
+
+
+def scan(
+    file: File,
+    *,
+    segment: str,
+    seed: int | None = None,
+    window_bytes: int = WINDOW_BYTES,
+    cursor: Cursor | None = None,
+) -> Iterator[Batch | Damage | End]:
+    """Yield what `segment` holds, in file order; the last item is its `End`.
+
+    `seed` is the checksum at the end of the segment before (`None`: trust this one's head). Never
+    raises, whatever the bytes are; an `AccessError` of the disk passes through.
+    """
+    size = file.stat().size
+    window = Window(file, size=size, window_bytes=window_bytes)
+    cursor = cursor or Cursor(running=seed)
+    kernel = Kernel(segment, window, cursor)
+    budget = Budget()
+    window.load(cursor.position)
+    while True:
+        batch, halt = kernel.read()
+        if batch.offsets:
+            yield batch
+        if halt is Halt.WINDOW:
+            window.load(cursor.position)
+            continue
+        damage = _examine(kernel, halt, budget)
+        if damage is None:
+            break
+        yield damage
+        if damage.goes_on is GoesOn.NOT:
+            break
+        if not window.holds(cursor.position, cursor.position + 8):
+            window.load(cursor.position)
+    yield End(
+        segment=segment, offset=cursor.position, size=window.size, shrunk=window.size < size
+    )
+
+
+def _examine(kernel: Kernel, halt: Halt, budget: Budget) -> Damage | None:
+    """The damage at which the kernel halted, with the cursor moved to where the log goes on.
+
+    `None` when it is the clean end. Where nothing follows, the cursor stays at the damage.
+    """
+    if halt is Halt.END:
+        return None
+    window, cursor = kernel.window, kernel.cursor
+    if halt is Halt.ZERO and first_nonzero(window.file, cursor.position, window.size) is None:
+        return None
+    if halt is Halt.TYPE and kernel.head is not None:
+        return _type_damage(kernel, kernel.head)
+    if halt is Halt.CRC and kernel.head is not None:
+        found = _crc_damage(kernel, kernel.head)
+        if found is not None:
+            return found
+    return _frame_damage(kernel, halt, budget)
+
+
+def _type_damage(kernel: Kernel, head: Head) -> Damage:
+    """A frame whose checksum fits, but whose payload does not fit its type: skip it."""
+    cursor = kernel.cursor
+    value = lift(head.raw_type, head.payload, head.stored)
+    fits = [
+        record
+        for record in readings(head.payload, but_not=head.raw_type).values()
+        if getattr(record, "index", cursor.last_index + 1) == cursor.last_index + 1
+    ]
+    recovered = fits[0] if len(fits) == 1 else None
+    damage = Damage(
+        segment=kernel.segment,
+        start=head.start,
+        stop=head.stop,
+        halt=Halt.TYPE,
+        goes_on=GoesOn.STORED,
+        words=value.reason if isinstance(value, Unknown) else "fits another type better",
+        seed=cursor.running,
+        head=head,
+        recovered=recovered,
+        recovered_head=head if recovered is not None else None,
+        check=Check.VERIFIED if cursor.running is not None else Check.UNVERIFIABLE,
+    )
+    _move(kernel, head.stop, head.stored, recovered)
+    return damage
+
+
+def _move(kernel: Kernel, position: int, running: int | None, recovered: Record | None) -> None:
+    """Go on behind a damaged frame, knowing what its record was if that is known."""
+    cursor = kernel.cursor
+    cursor.position = position
+    cursor.running = running
+    index = getattr(recovered, "index", None)
+    if isinstance(index, int):
+        cursor.last_index = index
+
+
+def _crc_damage(kernel: Kernel, head: Head) -> Damage | None:
+    """A whole frame with a checksum that does not fit, when the next frame stands behind it."""
+    window, cursor = kernel.window, kernel.cursor
+    seed = cursor.running or 0
+    computed = computed_crc(head, seed)
+    behind = frame_at(window.file, head.stop, window.size)
+    if behind is None and not _is_end(window, head.stop):
+        return None
+    if behind is None:
+        goes_on = GoesOn.STORED
+    elif continues(behind, computed) and not continues(behind, head.stored):
+        goes_on = GoesOn.COMPUTED
+    else:
+        goes_on = GoesOn.STORED
+    flip = flip_in_head(window.file, head.start, window.size, seed)
+    if goes_on is GoesOn.STORED:
+        in_data = flip_in_data(head, computed)
+        if flip is None or behind is not None:
+            flip = in_data or flip
+        elif in_data is not None:
+            flip = None  # the last record of the log: either bit explains it, so neither is known
+    if behind is None and flip is None:
+        return None
+    recovered = _recovered(flip)
+    recovered_head = flip.head if flip is not None else None
+    if recovered is None and goes_on is GoesOn.COMPUTED:
+        value = lift(head.raw_type, head.payload, head.stored)
+        if not isinstance(value, Unknown):
+            recovered, recovered_head = value, head
+    damage = Damage(
+        segment=kernel.segment,
+        start=head.start,
+        stop=head.stop,
+        halt=Halt.CRC,
+        goes_on=goes_on,
+        seed=cursor.running,
+        head=head,
+        computed=computed,
+        flip=flip,
+        recovered=recovered,
+        recovered_head=recovered_head,
+        zeros=longest_zeros(window, head.start, head.stop),
+    )
+    running = computed if goes_on is GoesOn.COMPUTED else head.stored
+    _move(kernel, head.stop, running, recovered)
+    return damage
+
+
+def _is_end(window: Window, offset: int) -> bool:
+    """Whether nothing but zeros, or nothing at all, stands from `offset` on."""
+    return first_nonzero(window.file, offset, window.size) is None
+
+
+def _recovered(flip: Flip | None) -> Record | None:
+    """What a record says once its wrong bit is put back."""
+    if flip is None:
+        return None
+    value = lift(flip.head.raw_type, flip.head.payload, flip.head.stored)
+    return None if isinstance(value, Unknown) else value
+
+
+def _frame_damage(kernel: Kernel, halt: Halt, budget: Budget) -> Damage:
+    """Bytes that are no frame: one bit of its head put back, else the next frame found by search."""
+    window, cursor = kernel.window, kernel.cursor
+    start, seed = cursor.position, cursor.running
+    head = kernel.head if halt is Halt.CRC else None
+    flip = None if halt is Halt.SHORT else flip_in_head(window.file, start, window.size, seed)
+    if flip is not None:
+        recovered = _recovered(flip)
+        damage = Damage(
+            segment=kernel.segment,
+            start=start,
+            stop=flip.head.stop,
+            halt=halt,
+            goes_on=GoesOn.STORED,
+            words=kernel.words,
+            seed=seed,
+            head=head,
+            flip=flip,
+            recovered=recovered,
+            recovered_head=flip.head,
+        )
+        _move(kernel, flip.head.stop, flip.head.stored, recovered)
+        return damage
+    seeds = tuple({value for value in (seed, head and head.stored) if value is not None})
+    found = resume(window.file, start + 1, window.size, seeds=seeds, budget=budget)
+    stop = found.offset if found is not None else window.size
+    if found is None:
+        last = last_nonzero(window.file, start, window.size)
+        stop = window.size if last is None or halt is Halt.SHORT else last + 1
+    damage = Damage(
+        segment=kernel.segment,
+        start=start,
+        stop=stop,
+        halt=halt,
+        goes_on=GoesOn.FOUND if found is not None else GoesOn.NOT,
+        words=kernel.words,
+        seed=seed,
+        head=head,
+        computed=None if head is None or seed is None else computed_crc(head, seed),
+        check=found.check if found is not None else Check.FAILED,
+        zeros=longest_zeros(window, start, stop),
+    )
+    if found is not None:
+        _move(kernel, found.offset, found.seed, None)
+    return damage
+
+
+def longest_zeros(window: Window, start: int, stop: int) -> tuple[int, int] | None:
+    """The longest run of zero bytes within `[start, stop)`, if it covers a sector of 512 bytes.
+
+    Looks at the first window of it only: what a person is shown, not what is decided on.
+    """
+    data = window.file.read_at(start, min(stop - start, WINDOW_BYTES))
+    best: tuple[int, int] | None = None
+    at = data.find(bytes(512))
+    while at >= 0:
+        end = at + len(data[at:]) - len(data[at:].lstrip(b"\0"))
+        if best is None or end - at > best[1] - best[0]:
+            best = (start + at, start + end)
+        at = data.find(bytes(512), end)
+    return best
