@@ -16,7 +16,7 @@ from io import TextIOWrapper
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
+from click.shell_completion import CompletionItem, shell_complete
 
 from walctl.errors import AccessError, ExitStatus, WalctlError
 from walctl.fs.base import FileSystem
@@ -27,6 +27,8 @@ FRONT_DOOR = "doctor"
 """The command that `walctl PATH` stands for."""
 
 TRACEBACK_VARIABLE = "WALCTL_TRACEBACK"
+COMPLETE_VARIABLE = "_WALCTL_COMPLETE"
+"""Set by the shell's completion script, which `_WALCTL_COMPLETE=bash_source walctl` prints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +146,8 @@ def run(
     Never raises, but ends the process by SIGPIPE when the reader of its output has gone.
     """
     _settle_streams()
-    status = _status_of(lambda: group.main(arguments, "walctl", standalone_mode=False, obj=disk))
-    return _flushed(status)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    return _flushed(_status_of(lambda: _called(group, words, disk)))
 
 
 def is_path(word: str, ctx: click.Context) -> bool:
@@ -170,6 +172,18 @@ def _unknown(word: str, names: Iterable[str]) -> str:
     text = f"{printable(word, width_max=60)!r} is neither a command nor a path that exists."
     close = get_close_matches(word, names, n=1)
     return f"{text} Did you mean {close[0]!r}?" if close else text
+
+
+def _called(group: click.Group, words: list[str], disk: FileSystem | None) -> object:
+    """What click's own `main` does, but for its handling of errors: it swallows broken pipes."""
+    instruction = os.environ.get(COMPLETE_VARIABLE)
+    if instruction:
+        return shell_complete(group, {}, "walctl", COMPLETE_VARIABLE, instruction)
+    try:
+        with group.make_context("walctl", words, obj=disk) as ctx:
+            return group.invoke(ctx)
+    except click.exceptions.Exit as ending:
+        return ending.exit_code
 
 
 def _status_of(call: Callable[[], object]) -> int:
