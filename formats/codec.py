@@ -11,7 +11,7 @@ from formats import limits
 from formats.errors import LimitError
 
 if TYPE_CHECKING:
-    from formats.exact import Fields, FieldSpan
+    from formats.exact import Fields
     from formats.fast import FastCodec
     from formats.spans import FieldSpan
 
