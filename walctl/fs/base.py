@@ -27,7 +27,8 @@ class Stat:
     """One file as the directory has it; links are followed.
 
     `allocated_bytes` is what the file takes on the disk (holes excluded), `None` where unknown.
-    `inode` identifies the file while it exists: a file renamed keeps it.
+    `inode` identifies the file while it exists: a file renamed keeps it. `mode` is the permission
+    bits alone.
     """
 
     kind: Kind
