@@ -5,15 +5,16 @@ on runs and on the few records that are no entries, and their memory does not fo
 Nothing here knows how the bytes look.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from walctl.model.record import Entry, HardState, Metadata, SnapshotMark, Span
 
 
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """Entries `first..last` (both included), consecutive, of one term, one after the other in a file.
+    """Consecutive entries `first..last` (both included) of one term, one behind the other in a file.
 
     `start` and `stop` are the offsets of the first frame and behind the last. `commit_before` is
     the highest commit index that a hard state in front of it, in the same stretch, had named.
@@ -115,7 +116,7 @@ class Stretch:
         return self.states_count + int(tail)
 
     def holds_later_batch(self) -> bool:
-        """Whether an entry or marker stands behind a hard state: proof that an earlier batch was synced."""
+        """Whether an entry or marker stands behind a hard state, so that what precedes was synced."""
         if self.first_state is None:
             return bool(self.marks)
         behind = self.first_state.offset
@@ -173,18 +174,18 @@ class Log:
 
     def gaps(self) -> Iterator[Gap]:
         """Holes between live runs, ascending."""
-        for before, after in zip(self.live, self.live[1:], strict=False):
+        for before, after in pairwise(self.live):
             if after.first > before.last + 1:
                 yield Gap(first=before.last + 1, last=after.first - 1, before=before, after=after)
 
     def term_falls(self) -> Iterator[tuple[Run, Run]]:
         """Neighbours of which the later has the lower term: no Raft log does that."""
-        for before, after in zip(self.live, self.live[1:], strict=False):
+        for before, after in pairwise(self.live):
             if after.term < before.term:
                 yield before, after
 
     def contiguous_from(self, index: int) -> int:
-        """Last index reached from `index` (exclusive) without a hole; `index` itself if none follows."""
+        """Last index reached from `index` on without a hole; `index` itself if none follows."""
         reached = index
         for run in self.live:
             if run.first <= reached + 1 <= run.last:
@@ -192,8 +193,8 @@ class Log:
         return reached
 
 
-def put_together(runs: Iterable[Run], *, commits: Iterable[tuple[int, int]] = ()) -> Log:
-    """Apply the overwrite rule to `runs` in file order: an entry removes all at or behind its index.
+def put_together(runs: Iterable[Run]) -> Log:
+    """Apply the overwrite rule to `runs` in file order: an entry replaces all from its index on.
 
     Source: etcd `wal.ReadAll` (`ents = append(ents[:offset], e)`), without its start index.
     """
@@ -222,27 +223,11 @@ def _replace(log: Log, run: Run, old: Run) -> None:
 
 
 def _shortened(run: Run, last: int) -> Run:
-    return Run(
-        segment=run.segment,
-        first=run.first,
-        last=last,
-        term=run.term,
-        start=run.start,
-        stop=run.stop,
-        commit_before=run.commit_before,
-        is_recovered=run.is_recovered,
-    )
-
-
-def state_steps(states: Sequence[PlacedState]) -> Iterator[StateStep]:
-    """Neighbouring hard states of which the later takes back a term, a vote or a commit."""
-    for before, after in zip(states, states[1:], strict=False):
-        if takes_back(before.state, after.state):
-            yield StateStep(before=before, after=after)
+    return replace(run, last=last)
 
 
 def takes_back(before: HardState, after: HardState) -> bool:
-    """Whether a hard state forgets what an earlier one remembered (term, vote of a term, commit)."""
+    """Whether a hard state forgets what an earlier one remembered: term, vote, or commit."""
     return (
         after.term < before.term
         or after.commit < before.commit

@@ -1,1 +1,1 @@
-"""The write-ahead log: segment names, scan, forensics, the owner's view. No snapshot files, no db."""
+"""The write-ahead log: names, scan, forensics, the owner's view. No snapshot files, no db."""

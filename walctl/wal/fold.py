@@ -211,9 +211,7 @@ def _recovered(damage: Damage) -> Stretch:
         case SnapshotMark():
             stretch.marks.append(PlacedMark(segment=segment, offset=start, mark=record))
         case Metadata():
-            stretch.metadata.append(
-                PlacedMetadata(segment=segment, offset=start, metadata=record)
-            )
+            stretch.metadata.append(PlacedMetadata(segment=segment, offset=start, metadata=record))
         case Checkpoint():
             stretch.checkpoints.append(start)
         case _:

@@ -24,7 +24,6 @@ from formats import walpb
 from formats.errors import FormatError
 from formats.frame import LENGTH_FIELD_BYTES, split_length
 from formats.limits import RECORD_BYTES_MAX
-from formats.walpb import RecordType
 from walctl.model.batch import Batch
 from walctl.model.log import PlacedEntry, PlacedMark, PlacedMetadata, Run
 from walctl.model.record import (
@@ -170,7 +169,7 @@ def _shape(word: int, layout: tuple[int, int, bool] | None) -> _Shape | None:
     prefix = b"\x1a" + encoded
     tail_mask = head_mask = tail = 0
     if layout is not None:
-        index_start, index_stop, has_payload = layout
+        _, index_stop, has_payload = layout
         head_mask = (1 << 8 * index_stop) - 1
         if has_payload:
             inner = next(

@@ -27,7 +27,7 @@ _OVERLAP_BYTES = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resumption:
-    """Where the log goes on: offset, the checksum in front of that record if known, and how sure."""
+    """Where the log goes on, the checksum in front of that record if known, and how sure it is."""
 
     offset: int
     seed: int | None
@@ -47,7 +47,7 @@ class Budget:
 
 
 def frame_at(file: File, offset: int, size: int) -> Head | None:
-    """The canonical frame at `offset` of a file of `size` bytes, or `None`; no checksum is looked at."""
+    """The canonical frame at `offset` of a file of `size` bytes, if any; checksums are not judged."""
     word = int.from_bytes(file.read_at(offset, LENGTH_FIELD_BYTES), "little")
     length = split_length(word)
     stop = offset + LENGTH_FIELD_BYTES + length.record_bytes + length.padding_bytes

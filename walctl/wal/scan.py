@@ -114,9 +114,7 @@ def scan(
             break
         if not window.holds(cursor.position, cursor.position + 8):
             window.load(cursor.position)
-    yield End(
-        segment=segment, offset=cursor.position, size=window.size, shrunk=window.size < size
-    )
+    yield End(segment=segment, offset=cursor.position, size=window.size, shrunk=window.size < size)
 
 
 def _examine(kernel: Kernel, halt: Halt, budget: Budget) -> Damage | None:
@@ -237,7 +235,7 @@ def _recovered(flip: Flip | None) -> Record | None:
 
 
 def _frame_damage(kernel: Kernel, halt: Halt, budget: Budget) -> Damage:
-    """Bytes that are no frame: one bit of its head put back, else the next frame found by search."""
+    """Bytes that are no frame: put one bit of the head back, else search for the next frame."""
     window, cursor = kernel.window, kernel.cursor
     start, seed = cursor.position, cursor.running
     head = kernel.head if halt is Halt.CRC else None
@@ -259,7 +257,8 @@ def _frame_damage(kernel: Kernel, halt: Halt, budget: Budget) -> Damage:
         )
         _move(kernel, flip.head.stop, flip.head.stored, recovered)
         return damage
-    seeds = tuple({value for value in (seed, head and head.stored) if value is not None})
+    stored = head.stored if head is not None else None
+    seeds = tuple({value for value in (seed, stored) if value is not None})
     found = resume(window.file, start + 1, window.size, seeds=seeds, budget=budget)
     stop = found.offset if found is not None else window.size
     if found is None:

@@ -1,0 +1,294 @@
+"""What kind of damage it is: from scanned bytes to findings, with the evidence a person can act on.
+
+One segment cannot tell a tear from rot; the whole log can. A tear is an unsynced last write, so
+it lies in the last batch of the last segment: etcd syncs before it begins the next segment, and
+one Save (entries, then a hard state) is synced before the next one is written. Whole frames of a
+later Save behind the damage therefore prove that the damaged bytes had been on the disk.
+
+Nothing is said here of what etcd does with it (`owner`), or what follows for the member.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from formats.frame import LENGTH_FIELD_BYTES, SECTOR_BYTES, split_length
+from formats.walpb import RecordType
+from walctl.fs.base import File
+from walctl.model.finding import Code, Finding, Place, Severity
+from walctl.model.log import Run, Stretch
+from walctl.model.record import Entry
+from walctl.wal.fold import Digest
+from walctl.wal.kernel import Halt
+from walctl.wal.records import name_of, type_name
+from walctl.wal.scan import Damage, GoesOn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behind:
+    """Whole frames behind a damage: in its own segment, and in later ones."""
+
+    frames: int = 0
+    entries: int = 0
+    batches: int = 0
+    first_index: int | None = None
+    last_index: int | None = None
+    later_batch: bool = False
+    """Whether a later Save is among them, so that the damaged bytes had been synced."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """A damage with its name, its neighbours in the log, and what lies behind it."""
+
+    damage: Damage
+    code: Code
+    detail: str
+    before: Run | None
+    after: Run | None
+    behind: Behind
+
+    @property
+    def is_mended(self) -> bool:
+        """Whether the record itself is known, so that nothing is missing from the log."""
+        return self.damage.recovered is not None
+
+    @property
+    def lost(self) -> tuple[int, int | None] | None:
+        """First and last index whose text is unreadable here; the last is `None` when unknown.
+
+        `None` when no entry is missing: the record is known, or the log goes on without a gap.
+        """
+        if self.is_mended:
+            return None
+        first = self.before.last + 1 if self.before else 1
+        if self.after is None:
+            return first, None
+        return (first, self.after.first - 1) if self.after.first > first else None
+
+    def finding(self) -> Finding:
+        """The finding, with a severity that knows nothing yet of snapshots and the database."""
+        damage = self.damage
+        head = damage.recovered_head or damage.head
+        recovered = damage.recovered
+        index = recovered.index if isinstance(recovered, Entry) else None
+        if index is None and self.lost is not None:
+            index = self.lost[0]
+        harmless = self.code is Code.TRAILING_GARBAGE
+        return Finding(
+            code=self.code,
+            severity=Severity.HARMLESS if harmless else Severity.DAMAGE,
+            place=Place(
+                segment=damage.segment,
+                offset=damage.start,
+                index=index,
+                term=recovered.term if isinstance(recovered, Entry) else None,
+            ),
+            detail=self.detail,
+            stop=head.stop if head is not None and self.is_mended else damage.stop,
+        )
+
+
+def name_all(digests: Sequence[Digest], files: dict[str, File]) -> list[Named]:
+    """Every damage of a log with its name, in the order of the log.
+
+    `digests` are all segments in order; `files` the same, open, by name, for another look.
+    """
+    named = []
+    for position, digest in enumerate(digests):
+        for at, item in enumerate(digest.items):
+            if not isinstance(item, Damage):
+                continue
+            before = _neighbour(digests, position, at, step=-1)
+            after = _neighbour(digests, position, at, step=1)
+            behind = _behind(digests, position, at)
+            is_last = position == len(digests) - 1
+            code = _code(item, behind, is_last=is_last, file=files[digest.segment])
+            named.append(
+                Named(
+                    damage=item,
+                    code=code,
+                    detail=_detail(item, code, behind, is_last=is_last, after=after),
+                    before=before,
+                    after=after,
+                    behind=behind,
+                )
+            )
+    return named
+
+
+def _neighbour(digests: Sequence[Digest], position: int, at: int, *, step: int) -> Run | None:
+    """The nearest run before (`step` -1) or behind (+1) an item, in any segment."""
+    items = digests[position].items[:at] if step < 0 else digests[position].items[at + 1 :]
+    rest = digests[:position] if step < 0 else digests[position + 1 :]
+    ordered = [*items] if step > 0 else [*reversed(items)]
+    for digest in rest if step > 0 else reversed(rest):
+        ordered += digest.items if step > 0 else reversed(digest.items)
+    for item in ordered:
+        if isinstance(item, Stretch) and item.runs:
+            return item.runs[0] if step > 0 else item.runs[-1]
+    return None
+
+
+def _behind(digests: Sequence[Digest], position: int, at: int) -> Behind:
+    here = [item for item in digests[position].items[at + 1 :] if isinstance(item, Stretch)]
+    later = [stretch for digest in digests[position + 1 :] for stretch in digest.stretches]
+    found = here + later
+    runs = [run for stretch in found for run in stretch.runs]
+    return Behind(
+        frames=sum(stretch.frames for stretch in found),
+        entries=sum(stretch.entries for stretch in found),
+        batches=sum(stretch.save_batches for stretch in found),
+        first_index=runs[0].first if runs else None,
+        last_index=runs[-1].last if runs else None,
+        later_batch=bool(later) or _holds_later_batch(here),
+    )
+
+
+def _holds_later_batch(stretches: Sequence[Stretch]) -> bool:
+    """Whether an entry or marker stands behind a hard state of these."""
+    seen_state = False
+    for stretch in stretches:
+        if seen_state and (stretch.runs or stretch.marks):
+            return True
+        if stretch.holds_later_batch():
+            return True
+        seen_state = seen_state or stretch.states_count > 0
+    return False
+
+
+def _code(damage: Damage, behind: Behind, *, is_last: bool, file: File) -> Code:
+    """The name of a damage; the reasons are in the module's docstring and in `walctl explain`."""
+    raw_type = damage.head.raw_type if damage.head is not None else None
+    if damage.halt is Halt.TYPE:
+        return Code.TYPE_SUSPECT if "fits" in damage.words else Code.BAD_RECORD
+    if damage.flip is not None and raw_type != RecordType.CRC:
+        return _code_of_flip(damage)
+    if damage.halt is Halt.CRC and raw_type == RecordType.CRC:
+        return Code.CHAIN_BREAK
+    if damage.halt is Halt.ZERO:
+        return Code.ZERO_HOLE if damage.goes_on is GoesOn.FOUND else Code.TRAILING_GARBAGE
+    if is_last and not behind.later_batch and _is_tear(damage, file):
+        return Code.TORN_TAIL
+    if damage.zeros is not None and damage.goes_on is GoesOn.FOUND:
+        return Code.ZERO_HOLE
+    if damage.halt is Halt.CRC:
+        return Code.CRC_MISMATCH
+    return Code.BAD_LENGTH if damage.halt in (Halt.LENGTH, Halt.SHORT) else Code.BAD_RECORD
+
+
+def _code_of_flip(damage: Damage) -> Code:
+    where = damage.flip.where if damage.flip is not None else ""
+    if where == "length field":
+        return Code.BAD_LENGTH
+    if where == "type":
+        return Code.TYPE_SUSPECT
+    return Code.CRC_MISMATCH if damage.halt is Halt.CRC else Code.BAD_RECORD
+
+
+def _is_tear(damage: Damage, file: File) -> bool:
+    """Whether a broken frame looks like a write that ended early: cut off, or with a zero sector."""
+    if damage.halt is Halt.SHORT:
+        return True
+    start = damage.start
+    word = int.from_bytes(file.read_at(start, LENGTH_FIELD_BYTES), "little")
+    length = split_length(word)
+    head = file.read_at(start + LENGTH_FIELD_BYTES, 3)
+    plausible = length.is_canonical and (
+        not any(head) or (len(head) < 3 or (head[0] == 0x08 and head[2] == 0x10))
+    )
+    if not plausible:
+        return False
+    if damage.halt is Halt.LENGTH:
+        return True
+    stop = start + LENGTH_FIELD_BYTES + length.record_bytes
+    data = file.read_at(start, stop - start)
+    return has_zero_sector(data, start)
+
+
+def has_zero_sector(data: bytes, offset: int) -> bool:
+    """Whether a sector, or the part of one that `data` covers, is all zeros.
+
+    `offset` is where `data` stands in its file. Parts shorter than eight bytes are passed over:
+    a frame's own last bytes are often zero.
+    """
+    at = 0
+    while at < len(data):
+        size = min(SECTOR_BYTES - (offset + at) % SECTOR_BYTES, len(data) - at)
+        if size >= 8 and not any(data[at : at + size]):
+            return True
+        at += size
+    return False
+
+
+def _detail(damage: Damage, code: Code, behind: Behind, *, is_last: bool, after: Run | None) -> str:
+    """What was seen, then what lies behind it, in sentences."""
+    parts = [_seen(damage, code, is_last=is_last)]
+    if damage.flip is not None:
+        parts.append(
+            f"One bit explains it: bit {damage.flip.bit} of byte {damage.flip.offset}"
+            f" ({damage.flip.where}); with it put back the checksums fit."
+        )
+    elif damage.halt is Halt.TYPE and damage.recovered is not None:
+        what = name_of(damage.recovered)
+        index = f" {damage.recovered.index}" if isinstance(damage.recovered, Entry) else ""
+        parts.append(f"Its payload is {what}{index}, which is what the log lacks at this place.")
+    parts.append(_behind_words(damage, behind, is_last=is_last, after=after))
+    return " ".join(part for part in parts if part)
+
+
+def _seen(damage: Damage, code: Code, *, is_last: bool) -> str:
+    size = damage.stop - damage.start
+    head = damage.head
+    match damage.halt:
+        case Halt.CRC if head is not None:
+            what = type_name(head.raw_type)
+            computed = "unknown" if damage.computed is None else f"{damage.computed:08x}"
+            text = (
+                f"The {what} record stores checksum {head.stored:08x}, its data gives {computed}."
+            )
+            if damage.zeros is not None:
+                low, high = damage.zeros
+                text += f" {high - low:,} bytes from {low} on are zero."
+            elif damage.goes_on is GoesOn.COMPUTED:
+                text += (
+                    " The next record continues what the data gives: only the checksum is wrong."
+                )
+            return text
+        case Halt.TYPE:
+            raw = type_name(head.raw_type if head is not None else None)
+            return f"The record says {raw}, but: {damage.words}. Types are outside the checksum."
+        case Halt.ZERO if code is Code.ZERO_HOLE:
+            zeros = damage.zeros
+            count = zeros[1] - zeros[0] if zeros is not None else LENGTH_FIELD_BYTES
+            return (
+                f"{count:,} zero bytes stand where a frame should be, and the log goes on behind."
+            )
+        case Halt.ZERO:
+            return (
+                "Behind the zeros that end the log there are bytes that are not zero, up to"
+                f" {damage.stop - 1}; no record is among them."
+            )
+        case Halt.SHORT:
+            return f"The file ends {size} bytes into a length field."
+        case Halt.LENGTH:
+            where = "the file ends" if is_last else "this sealed segment ends"
+            return f"The length field asks for more than is left: {where} before the record does."
+        case _:
+            words = f" ({damage.words})" if damage.words else ""
+            return f"{size:,} bytes are no record{words}."
+
+
+def _behind_words(damage: Damage, behind: Behind, *, is_last: bool, after: Run | None) -> str:
+    if behind.frames == 0:
+        return "No record can be read behind it." if damage.halt is not Halt.ZERO else ""
+    indexes = (
+        f" (entries {behind.first_index}–{behind.last_index})"
+        if behind.first_index is not None
+        else ""
+    )
+    text = f"Behind it {behind.frames:,} records{indexes} can be read"
+    if not behind.later_batch:
+        return f"{text}, all of the same batch."
+    batches = f"in {behind.batches:,} later batches" if behind.batches > 1 else "of a later batch"
+    sealed = "" if is_last else " and its segment is sealed"
+    return f"{text} {batches}{sealed}: these bytes had been synced, so this is no torn write."
