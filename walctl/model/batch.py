@@ -1,13 +1,13 @@
 """The columns of many records: what a scan hands over, so that no object is made per record.
 
 A batch holds whole frames that lie one behind the other, all of them checked. What is rare comes
-as objects (markers, metadata, membership changes); entries come as runs, hard states as columns,
-and every frame as its offset, from which its record can be read again while the batch is current.
+as objects (markers, metadata, membership changes); entries and hard states come as runs, and every
+frame as its offset, from which its record can be read again while the batch is current.
 """
 
 from dataclasses import dataclass, field
 
-from walctl.model.log import PlacedEntry, PlacedMark, PlacedMetadata, Run
+from walctl.model.log import PlacedEntry, PlacedMark, PlacedMetadata, Run, StateRun
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,10 +30,7 @@ class Batch:
     offsets: list[int] = field(default_factory=list)
     entries: int = 0
     runs: list[Run] = field(default_factory=list)
-    state_offsets: list[int] = field(default_factory=list)
-    state_terms: list[int] = field(default_factory=list)
-    state_votes: list[int] = field(default_factory=list)
-    state_commits: list[int] = field(default_factory=list)
+    states: list[StateRun] = field(default_factory=list)
     marks: list[PlacedMark] = field(default_factory=list)
     metadata: list[PlacedMetadata] = field(default_factory=list)
     conf_changes: list[PlacedEntry] = field(default_factory=list)

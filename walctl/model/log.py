@@ -14,7 +14,7 @@ from walctl.model.record import Entry, HardState, Metadata, SnapshotMark, Span
 
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """Consecutive entries `first..last` (both included) of one term, one behind the other in a file.
+    """Consecutive entries `first..last` (both included) of one term, one behind the other.
 
     `start` and `stop` are the offsets of the first frame and behind the last. `commit_before` is
     the highest commit index that a hard state in front of it, in the same stretch, had named.
@@ -38,6 +38,63 @@ class PlacedState:
     segment: str
     offset: int
     state: HardState
+
+
+@dataclass(slots=True, kw_only=True)
+class StateRun:
+    """Hard states with one term and one vote, of which no commit is below the one before.
+
+    `first_offset` and `last_offset` are where the first and the last stand.
+    """
+
+    segment: str
+    term: int
+    vote: int
+    count: int
+    first_offset: int
+    last_offset: int
+    commit_first: int
+    commit_last: int
+
+    def extend(self, *, count: int, offset: int, commit: int) -> None:
+        """`count` more states, the last at `offset` with `commit`."""
+        self.count += count
+        self.last_offset = offset
+        self.commit_last = commit
+
+    def accepts(self, state: HardState) -> bool:
+        """Whether `state` may follow in this run."""
+        same = (state.term, state.vote) == (self.term, self.vote)
+        return same and state.commit >= self.commit_last
+
+    @property
+    def first_state(self) -> HardState:
+        """The first of the run."""
+        return HardState(term=self.term, vote=self.vote, commit=self.commit_first)
+
+    @property
+    def last_state(self) -> HardState:
+        """The last of the run."""
+        return HardState(term=self.term, vote=self.vote, commit=self.commit_last)
+
+
+def add_state(runs: list[StateRun], segment: str, offset: int, state: HardState) -> None:
+    """Put one more hard state behind `runs`, in the last of them if it may follow there."""
+    if runs and runs[-1].accepts(state):
+        runs[-1].extend(count=1, offset=offset, commit=state.commit)
+        return
+    runs.append(
+        StateRun(
+            segment=segment,
+            term=state.term,
+            vote=state.vote,
+            count=1,
+            first_offset=offset,
+            last_offset=offset,
+            commit_first=state.commit,
+            commit_last=state.commit,
+        )
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +173,7 @@ class Stretch:
         return self.states_count + int(tail)
 
     def holds_later_batch(self) -> bool:
-        """Whether an entry or marker stands behind a hard state, so that what precedes was synced."""
+        """Whether an entry or marker stands behind a hard state: the batch before was synced."""
         if self.first_state is None:
             return bool(self.marks)
         behind = self.first_state.offset

@@ -135,43 +135,19 @@ def _add_run(stretch: Stretch, run: Run) -> None:
 
 
 def _add_states(stretch: Stretch, batch: Batch) -> None:
-    """Fold the hard states; objects are made only for the first, the last and odd steps."""
-    if not batch.state_offsets:
-        return
-    count = len(batch.state_offsets)
-    stretch.states_count += count
-    stretch.commit_max = max(stretch.commit_max, *batch.state_commits)
-    if stretch.first_state is None:
-        stretch.first_state = _state_at(batch, 0)
-    elif stretch.last_state is not None:
-        first = _state_at(batch, 0)
-        if takes_back(stretch.last_state.state, first.state):
-            stretch.steps.append(StateStep(before=stretch.last_state, after=first))
-    columns = batch.state_terms, batch.state_votes, batch.state_commits
-    if any(column != sorted(column) for column in columns):
-        for position in range(1, count):
-            before, after = _state_at(batch, position - 1), _state_at(batch, position)
-            if takes_back(before.state, after.state):
-                stretch.steps.append(StateStep(before=before, after=after))
-    elif len(set(batch.state_votes)) > 1:
-        for position in range(1, count):
-            if batch.state_votes[position] != batch.state_votes[position - 1]:
-                before, after = _state_at(batch, position - 1), _state_at(batch, position)
-                if takes_back(before.state, after.state):
-                    stretch.steps.append(StateStep(before=before, after=after))
-    stretch.last_state = _state_at(batch, count - 1)
-
-
-def _state_at(batch: Batch, position: int) -> PlacedState:
-    return PlacedState(
-        segment=batch.segment,
-        offset=batch.state_offsets[position],
-        state=HardState(
-            term=batch.state_terms[position],
-            vote=batch.state_votes[position],
-            commit=batch.state_commits[position],
-        ),
-    )
+    """Fold the runs of hard states; only the first, the last and backward steps are kept."""
+    for run in batch.states:
+        stretch.states_count += run.count
+        stretch.commit_max = max(stretch.commit_max, run.commit_last)
+        first = PlacedState(segment=run.segment, offset=run.first_offset, state=run.first_state)
+        before = stretch.last_state
+        if before is None:
+            stretch.first_state = first
+        elif takes_back(before.state, first.state):
+            stretch.steps.append(StateStep(before=before, after=first))
+        stretch.last_state = PlacedState(
+            segment=run.segment, offset=run.last_offset, state=run.last_state
+        )
 
 
 def _recovered(damage: Damage) -> Stretch:

@@ -186,7 +186,7 @@ def _code_of_flip(damage: Damage) -> Code:
 
 
 def _is_tear(damage: Damage, file: File) -> bool:
-    """Whether a broken frame looks like a write that ended early: cut off, or with a zero sector."""
+    """Whether a broken frame looks like a write that ended early: cut off, or a zero sector."""
     if damage.halt is Halt.SHORT:
         return True
     start = damage.start

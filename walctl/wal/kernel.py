@@ -25,7 +25,7 @@ from formats.errors import FormatError
 from formats.frame import LENGTH_FIELD_BYTES, split_length
 from formats.limits import RECORD_BYTES_MAX
 from walctl.model.batch import Batch
-from walctl.model.log import PlacedEntry, PlacedMark, PlacedMetadata, Run
+from walctl.model.log import PlacedEntry, PlacedMark, PlacedMetadata, Run, add_state
 from walctl.model.record import (
     Checkpoint,
     Entry,
@@ -46,14 +46,20 @@ _HEAD = struct.Struct("<QQQQ").unpack_from
 _PAIR = struct.Struct("<QQ").unpack_from
 _ALL = (1 << 64) - 1
 
-# Bytes 0..7 of a record: 08 TYPE 10, then a checksum varint of exactly five bytes.
-_RECORD_MASK = 0xF080_8080_80FF_FFFF
-_ENTRY_HEAD = 0x0080_8080_8010_0208
-_STATE_HEAD = 0x0080_8080_8010_0308
+# Bytes 0..7 of a record: 08 TYPE 10, then a checksum varint of exactly five bytes (15 of 16 are),
+# or one of exactly four and the tag of the data.
+_FIVE_MASK = 0xF080_8080_80FF_FFFF
+_FIVE_ENTRY = 0x0080_8080_8010_0208
+_FIVE_STATE = 0x0080_8080_8010_0308
+_FOUR_MASK = 0xFF80_8080_80FF_FFFF
+_FOUR_ENTRY = 0x1A00_8080_8010_0208
+_FOUR_STATE = 0x1A00_8080_8010_0308
 
 _SHAPES_MAX = 1 << 14
 _NEVER = -(1 << 80)
 """Expected head of an entry when none is expected: no eight bytes compare equal to it."""
+_ENTRIES = frozenset((_FIVE_ENTRY, _FOUR_ENTRY))
+_STATES = frozenset((_FIVE_STATE, _FOUR_STATE))
 
 
 class Halt(enum.Enum):
@@ -100,12 +106,15 @@ def is_odd_length(word: int) -> bool:
     return not split_length(word).is_canonical
 
 
+_Layout = tuple[int, int, bool]
+"""Of an entry's head: bytes up to the index, bytes up to behind it, and whether data follows."""
+
+
 @dataclass(slots=True)
 class _Template:
     """What the head of the next entry of a run looks like, as two little-endian integers."""
 
-    layout: tuple[int, int, bool]
-    """Bytes of the head up to the index, behind it, and whether a payload follows."""
+    layout: _Layout
     expected: tuple[int, int]
     step: int
 
@@ -153,40 +162,34 @@ record ends and the frame ends, from the frame's start; how far to shift the eig
 next frame to see this one's padding; masks and values of the entry's head (see `_Template`)."""
 
 
-def _shape(word: int, layout: tuple[int, int, bool] | None) -> _Shape | None:
-    """How a frame with this length field is laid out if etcd wrote it; `None` if it cannot be."""
+def _shape(word: int, crc_bytes: int, layout: _Layout | None) -> _Shape | None:
+    """How a frame with this length field is laid out if etcd wrote it; `None` if it cannot be.
+
+    `crc_bytes` is the width of the checksum varint, `layout` that of an entry's head.
+    """
     length = split_length(word)
     size = length.record_bytes
-    for width in (1, 2, 3):
-        data_bytes = size - 9 - width
-        encoded = _varint(max(data_bytes, 0))
-        if data_bytes > 0 and len(encoded) == width:
-            break
-    else:
+    if not length.is_canonical or size >= OLD_RECORD_BYTES_MAX - 7:
         return None
-    if not length.is_canonical or size > RECORD_BYTES_MAX or size >= OLD_RECORD_BYTES_MAX - 7:
+    data_bytes = _inner_bytes(size - 4 - crc_bytes)
+    if data_bytes is None:
         return None
-    prefix = b"\x1a" + encoded
-    tail_mask = head_mask = tail = 0
+    prefix = (b"\x1a" if crc_bytes == 5 else b"") + _varint(data_bytes)
+    mask = tail = 0
     if layout is not None:
         _, index_stop, has_payload = layout
-        head_mask = (1 << 8 * index_stop) - 1
-        if has_payload:
-            inner = next(
-                (n for n in (1, 2, 3) if len(_varint(data_bytes - index_stop - 1 - n)) == n), 0
-            )
-            if not inner or index_stop + 1 + inner > 16 or data_bytes < index_stop + 1 + inner:
-                return None
-            field = b"\x22" + _varint(data_bytes - index_stop - 1 - inner)
-            tail = int.from_bytes(field, "little") << 8 * index_stop
-            tail_mask = ((1 << 8 * len(field)) - 1) << 8 * index_stop
-        elif data_bytes != index_stop:
+        inner = _inner_bytes(data_bytes - index_stop - 1)
+        if (has_payload and inner is None) or (not has_payload and data_bytes != index_stop):
             return None
-    mask = head_mask | tail_mask
+        field = b"\x22" + _varint(inner) if has_payload and inner is not None else b""
+        if index_stop + len(field) > 16:
+            return None
+        mask = (1 << 8 * (index_stop + len(field))) - 1
+        tail = int.from_bytes(field, "little") << 8 * index_stop
     return (
         (1 << 8 * len(prefix)) - 1,
         int.from_bytes(prefix, "little"),
-        LENGTH_FIELD_BYTES + 9 + width,
+        LENGTH_FIELD_BYTES + size - data_bytes,
         LENGTH_FIELD_BYTES + size,
         LENGTH_FIELD_BYTES + size + length.padding_bytes,
         64 - 8 * length.padding_bytes,
@@ -195,6 +198,14 @@ def _shape(word: int, layout: tuple[int, int, bool] | None) -> _Shape | None:
         mask >> 64,
         tail >> 64,
     )
+
+
+def _inner_bytes(size: int) -> int | None:
+    """Bytes of data in a field of `size` bytes that begins with the data's length as a varint."""
+    for width in (1, 2, 3, 4):
+        if size >= width and len(_varint(size - width)) == width:
+            return size - width
+    return None
 
 
 class Kernel:
@@ -208,13 +219,14 @@ class Kernel:
         """The frame at which the last `read` halted for its checksum or its type."""
         self.words = ""
         """What the parser said, where the last `read` halted at bytes that are no record."""
-        self._shapes: dict[int, _Shape | None] = {}
+        self._entry_shapes: dict[int, _Shape | None] = {}
+        self._entry_shapes_four: dict[int, _Shape | None] = {}
         self._state_shapes: dict[int, _Shape | None] = {}
+        self._state_shapes_four: dict[int, _Shape | None] = {}
         self._template: _Template | None = None
-        self._layout: tuple[int, int, bool] | None = None
+        self._layout: _Layout | None = None
         self._pad_shift = 64
         self._state_prefix = b"\xff"
-        self._state_key = (0, 0)
 
     def read(self) -> tuple[Batch, Halt]:
         """Whole, checked frames from the cursor on, and why it stopped; moves the cursor."""
@@ -238,81 +250,77 @@ class Kernel:
         return batch, halt
 
     def _hot(self, batch: Batch) -> None:
-        """The frames that look like the ones before them; stops in front of the first other one."""
-        window, cursor = self.window, self.cursor
-        view, buffer, base = window.view, window.buffer, window.base
-        limit = window.stop - base
-        shape_of, state_shape_of = self._shapes.get, self._state_shapes.get
-        template, pad_shift = self._template, self._pad_shift
-        crc_of, unpack, unpack_pair = crc32c.crc32c, _HEAD, _PAIR
-        offsets, add_offset = batch.offsets, batch.offsets.append
-        state_prefix, prefix_bytes = self._state_prefix, len(self._state_prefix)
-        running = cursor.running or 0
-        at = cursor.position - base
+        """The frames that look like the ones before them; stops in front of the first other one.
+
+        Entries continue the batch's last run, hard states its last run of states; both must be
+        there, so the first of a kind in each batch goes through `general`.
+        """
+        cursor, base = self.cursor, self.window.base
+        run, states = batch.runs[-1:], batch.states[-1:]
+        template = self._template if run and run[0].last == cursor.last_index else None
         low, high, step = (*template.expected, template.step) if template else (_NEVER, 0, 0)
-        run = batch.runs[-1] if batch.runs else None
-        if run is None or run.last != cursor.last_index:
-            low = _NEVER
-        entry_count = 0
-        entry_stop = 0
+        prefix = self._state_prefix if states else b"\xff"
+        commit = states[0].commit_last if states else 0
+        entries = states_read = entry_stop = state_at = 0
+
+        view, buffer, limit = self.window.view, self.window.buffer, self.window.stop - base
+        entry_shape, entry_shape_four = self._entry_shapes.get, self._entry_shapes_four.get
+        state_shape, state_shape_four = self._state_shapes.get, self._state_shapes_four.get
+        crc_of, unpack, unpack_pair = crc32c.crc32c, _HEAD, _PAIR
+        add_offset, begins_with = batch.offsets.append, buffer.startswith
+        running, at, pad_shift = cursor.running or 0, cursor.position - base, self._pad_shift
         while at + 8 <= limit:
             lead, word, a, b = unpack(buffer, at - 8)
-            kind = a & _RECORD_MASK
-            shape = shape_of(word) if kind == _ENTRY_HEAD else state_shape_of(word)
+            stored = a >> 24 & 0x7F | a >> 25 & 0x3F80 | a >> 26 & 0x1FC000 | a >> 27 & 0xFE00000
+            kind = a & _FIVE_MASK
+            if kind == _FIVE_ENTRY:
+                shape = entry_shape(word)
+                stored |= a >> 28 & 0xF0000000
+            elif kind == _FIVE_STATE:
+                shape = state_shape(word)
+                stored |= a >> 28 & 0xF0000000
+            else:
+                kind = a & _FOUR_MASK
+                shape = entry_shape_four(word) if kind == _FOUR_ENTRY else state_shape_four(word)
             if shape is None or lead >> pad_shift:
                 break
             b_mask, b_value, data, end, stop, shift, m0, v0, m1, v1 = shape
             if b & b_mask != b_value or at + stop > limit:
                 break
             computed = crc_of(view[at + data : at + end], running)
-            if computed != (
-                a >> 24 & 0x7F
-                | a >> 25 & 0x3F80
-                | a >> 26 & 0x1FC000
-                | a >> 27 & 0xFE00000
-                | a >> 28 & 0xF0000000
-            ):
+            if computed != stored:
                 break
-            if kind == _ENTRY_HEAD:
+            if kind in _ENTRIES:
                 head, rest = unpack_pair(buffer, at + data)
                 if head & m0 != low + v0 or rest & m1 != high + v1:
                     break
                 low += step
-                entry_count += 1
+                entries += 1
                 entry_stop = at + stop
-            elif kind == _STATE_HEAD:
-                raw = view[at + data : at + end].tobytes()
-                if not raw.startswith(state_prefix):
-                    break
-                commit = _commit_of(raw, prefix_bytes)
-                if commit < 0:
-                    break
-                batch.state_offsets.append(base + at)
-                batch.state_terms.append(self._state_key[0])
-                batch.state_votes.append(self._state_key[1])
-                batch.state_commits.append(commit)
             else:
-                break
+                if kind not in _STATES or not begins_with(prefix, at + data):
+                    break
+                found = _varint_at(buffer, at + data + len(prefix), at + end)
+                if found < commit:
+                    break
+                commit = found
+                states_read += 1
+                state_at = at
             running = computed
             add_offset(at)
             pad_shift = shift
             at += stop
         self._pad_shift = pad_shift
-        if not offsets or at == cursor.position - base:
-            return
         cursor.position, cursor.running = base + at, running
-        if entry_count and run is not None and template is not None:
+        if entries and template is not None:
             template.expected = (low, high)
-            run.last += entry_count
-            run.stop = base + entry_stop
-            batch.entries += entry_count
-            cursor.last_index = run.last
-        if batch.state_commits and self._state_key[0]:
-            cursor.last_state = HardState(
-                term=batch.state_terms[-1],
-                vote=batch.state_votes[-1],
-                commit=batch.state_commits[-1],
-            )
+            run[0].last += entries
+            run[0].stop = base + entry_stop
+            batch.entries += entries
+            cursor.last_index = run[0].last
+        if states_read:
+            states[0].extend(count=states_read, offset=base + state_at, commit=commit)
+            cursor.last_state = states[0].last_state
 
     def general(self, batch: Batch) -> Halt | None:
         """One frame by the definition; `None` when it was whole and is in `batch`."""
@@ -415,10 +423,7 @@ class Kernel:
             case Entry():
                 self._accept_entry(batch, value, head)
             case HardState():
-                batch.state_offsets.append(place)
-                batch.state_terms.append(value.term)
-                batch.state_votes.append(value.vote)
-                batch.state_commits.append(value.commit)
+                add_state(batch.states, self.segment, place, value)
                 cursor.last_state = value
             case SnapshotMark():
                 batch.marks.append(PlacedMark(segment=self.segment, offset=place, mark=value))
@@ -448,7 +453,7 @@ class Kernel:
                 term=entry.term,
                 start=head.start,
                 stop=head.stop,
-                commit_before=max(batch.state_commits, default=0),
+                commit_before=max((states.commit_last for states in batch.states), default=0),
             )
             batch.runs.append(run)
         if head.stop - head.start - LENGTH_FIELD_BYTES >= OLD_RECORD_BYTES_MAX:
@@ -475,29 +480,30 @@ class Kernel:
             tail = b"\x18" + _varint(value.commit)
             if payload.endswith(tail):
                 self._state_prefix = payload[: 1 - len(tail)]
-                self._state_key = (value.term, value.vote)
-            self._state_shapes.setdefault(word, _shape(word, None))
+            if len(self._state_shapes) < _SHAPES_MAX and word not in self._state_shapes:
+                self._state_shapes[word] = _shape(word, 5, None)
+                self._state_shapes_four[word] = _shape(word, 4, None)
         elif isinstance(value, Entry) and value.kind is EntryKind.NORMAL:
             template = _template((payload or b"")[:16])
             layout = template.layout if template else None
-            if layout != self._layout or len(self._shapes) >= _SHAPES_MAX:
-                self._shapes.clear()
+            if layout != self._layout or len(self._entry_shapes) >= _SHAPES_MAX:
+                self._entry_shapes.clear()
+                self._entry_shapes_four.clear()
             self._template, self._layout = template, layout
-            if layout is not None and word not in self._shapes:
-                self._shapes[word] = _shape(word, layout)
+            if layout is not None and word not in self._entry_shapes:
+                self._entry_shapes[word] = _shape(word, 5, layout)
+                self._entry_shapes_four[word] = _shape(word, 4, layout)
         elif isinstance(value, Entry):
             # A membership change took the index that the template expects next.
             self._template = None
 
 
-def _commit_of(raw: bytes, start: int) -> int:
-    """The varint that fills `raw` from `start` to its end; -1 when it is not exactly that."""
+def _varint_at(buffer: bytearray, start: int, stop: int) -> int:
+    """The varint that fills `[start, stop)`; -1 when it is not exactly that, or over five bytes."""
     value = shift = 0
-    stop = len(raw)
-    for position in range(start, stop):
-        byte = raw[position]
+    for byte in buffer[start:stop]:
         value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value if position + 1 == stop and shift < 35 else -1
         shift += 7
-    return -1
+        if byte < 0x80:
+            break
+    return value if 0 < shift == 7 * (stop - start) <= 35 else -1

@@ -47,7 +47,7 @@ class Budget:
 
 
 def frame_at(file: File, offset: int, size: int) -> Head | None:
-    """The canonical frame at `offset` of a file of `size` bytes, if any; checksums are not judged."""
+    """The canonical frame at `offset` of a file of `size` bytes, if any; no checksum is judged."""
     word = int.from_bytes(file.read_at(offset, LENGTH_FIELD_BYTES), "little")
     length = split_length(word)
     stop = offset + LENGTH_FIELD_BYTES + length.record_bytes + length.padding_bytes
