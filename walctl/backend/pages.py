@@ -153,7 +153,8 @@ class Pages:
             )
         data = self._file.read_at(offset, self.page_bytes)
         if len(data) < self.page_bytes:
-            self.fail(page, offset + len(data), "the file ends before the page does")
+            stop = min(offset + len(data), self.metas.size)
+            self.fail(page, stop, "the file ends before the page does")
         header = PAGE_HEADER.parse(data)
         self._check(page, offset, header)
         if header.overflow:

@@ -121,10 +121,15 @@ def judge(path: Path, data: bytes) -> SnapFile:
     try:
         snapshot = raftpb.SNAPSHOT.parse(content) if content else None
     except FormatError as error:
-        # `data` is the last field of a sound envelope: it ends where the file does.
-        offset = size - len(content) + error.offset
+        offset = _content_offset(data) + error.offset
         problem_found = problem_found or _undecodable(error, "the snapshot in it", offset)
     return _described(path, size, envelope.crc, computed, snapshot, problem_found)
+
+
+def _content_offset(data: bytes) -> int:
+    """Where the content begins in a file whose envelope parses: its last field of that name."""
+    spans = snappb.SNAPSHOT.spans(data)
+    return max((each.value_start for each in spans if each.name == "data"), default=0)
 
 
 def _check_envelope(envelope: snappb.Snapshot, computed: int) -> SnapProblem | None:
