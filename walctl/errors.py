@@ -44,6 +44,10 @@ class AccessError(WalctlError):
     """A file or directory is missing, locked, unreadable, or changed while it was read."""
 
 
+class TimeOverError(WalctlError):
+    """A check was stopped by its time limit; the message says how far it came."""
+
+
 class UnsupportedError(WalctlError):
     """The input is understood, but this version cannot do what was asked with it."""
 

@@ -71,6 +71,12 @@ class File(Protocol):
         the one range `[start, stop)`, cut at the end of the file.
         """
 
+    def is_locked(self) -> bool:
+        """Whether another process holds a write lock on it, as a server does on its segments.
+
+        Asked, never taken; false where the system cannot tell.
+        """
+
     def close(self) -> None:
         """Close it; closing twice does nothing."""
 

@@ -288,6 +288,10 @@ class MemoryFile:
         self._demand_open()
         yield from self._node.ranges(start, stop)
 
+    def is_locked(self) -> bool:
+        """See `File.is_locked`; nobody holds locks on a disk in memory."""
+        return False
+
     def close(self) -> None:
         """See `File.close`."""
         self._is_closed = True

@@ -7,8 +7,10 @@ making it fit for a screen is the business of `render`.
 """
 
 import errno
+import fcntl
 import os
 import stat
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +33,9 @@ _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _NO_ATIME: int = getattr(os, "O_NOATIME", 0)
 _SEEK_DATA: int | None = getattr(os, "SEEK_DATA", None)
 _SEEK_HOLE: int | None = getattr(os, "SEEK_HOLE", None)
+
+_FLOCK = "hhqqi0q"
+"""`struct flock` on 64-bit Linux: type, whence, start, length, process id."""
 
 _MISSING = frozenset({errno.ENOENT, errno.ENOTDIR})
 _LEADS_NOWHERE = _MISSING | {errno.ELOOP}
@@ -144,6 +149,16 @@ class RealFile:
                 return
             yield found
             position = found[1]
+
+    def is_locked(self) -> bool:
+        """See `File.is_locked`; POSIX and open-file-description locks, which etcd takes."""
+        question = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        try:
+            answer = fcntl.fcntl(self._descriptor, fcntl.F_GETLK, question)
+        except OSError:
+            return False
+        kind: int = struct.unpack(_FLOCK, answer)[0]
+        return kind != fcntl.F_UNLCK
 
     def close(self) -> None:
         """See `File.close`."""

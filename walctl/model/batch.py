@@ -17,7 +17,8 @@ class Batch:
     `base` is the file offset of `data[0]`; `offsets` are positions of frames in `data`, so a frame
     stands at `base + offset`. `data` belongs to the scan and is valid until the next batch is asked
     for. `seed` is the checksum that the first frame continues; `None` when none was known, and
-    then the first frame was taken on trust. `crc` is the stored checksum of the last frame.
+    then the first frame was taken on trust. `first_crc` and `crc` are the
+    stored checksums of the first and the last frame.
     """
 
     segment: str
@@ -25,6 +26,7 @@ class Batch:
     data: memoryview
     seed: int | None
     crc: int = 0
+    first_crc: int = 0
     start: int = 0
     stop: int = 0
     offsets: list[int] = field(default_factory=list)

@@ -30,6 +30,11 @@ class Run:
     is_recovered: bool = False
     """Read out of a damaged frame whose one wrong bit, or wrong type, is known."""
 
+    def extend(self, *, count: int, stop: int) -> None:
+        """`count` more entries, the last of which ends at `stop`."""
+        self.last += count
+        self.stop = stop
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlacedState:
@@ -136,13 +141,14 @@ class StateStep:
 class Stretch:
     """Whole frames without damage between them, folded to what reports need.
 
-    `seed` is the checksum that the first record continues (`None`: unknown, trusted), `crc` the
-    one that the last record stores.
+    `seed` is the checksum that the first record continues (`None`: unknown, trusted), `first_crc`
+    and `crc` are those that the first and the last record store.
     """
 
     segment: str
     span: Span
     seed: int | None
+    first_crc: int
     crc: int
     is_recovered: bool = False
     """One record, read out of a damaged frame whose wrong bit or type is known."""

@@ -67,6 +67,11 @@ class Digest:
         return self.head is not None and 0 in self.head.checkpoints
 
     @property
+    def head_crc(self) -> int | None:
+        """The checksum that its head says the segment before ended with; `None` without a head."""
+        return self.head.first_crc if self.has_head and self.head is not None else None
+
+    @property
     def last_crc(self) -> int | None:
         """The checksum that the next segment has to begin with; `None` when it is not known."""
         last = self.items[-1] if self.items else None
@@ -102,6 +107,7 @@ def _begin(batch: Batch) -> Stretch:
         segment=batch.segment,
         span=Span(batch.start, batch.start),
         seed=batch.seed,
+        first_crc=batch.first_crc,
         crc=batch.crc,
     )
 
@@ -159,6 +165,7 @@ def _recovered(damage: Damage) -> Stretch:
         segment=segment,
         span=Span(start, stop),
         seed=damage.seed,
+        first_crc=head.stored if head is not None else 0,
         crc=head.stored if head is not None else 0,
         frames=1,
         is_recovered=True,

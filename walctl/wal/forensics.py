@@ -132,7 +132,7 @@ def _neighbour(digests: Sequence[Digest], position: int, at: int, *, step: int) 
 def _behind(digests: Sequence[Digest], position: int, at: int) -> Behind:
     here = [item for item in digests[position].items[at + 1 :] if isinstance(item, Stretch)]
     later = [stretch for digest in digests[position + 1 :] for stretch in digest.stretches]
-    found = here + later
+    found = [stretch for stretch in here + later if not stretch.is_recovered]
     runs = [run for stretch in found for run in stretch.runs]
     return Behind(
         frames=sum(stretch.frames for stretch in found),

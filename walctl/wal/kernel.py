@@ -250,11 +250,7 @@ class Kernel:
         return batch, halt
 
     def _hot(self, batch: Batch) -> None:
-        """The frames that look like the ones before them; stops in front of the first other one.
-
-        Entries continue the batch's last run, hard states its last run of states; both must be
-        there, so the first of a kind in each batch goes through `general`.
-        """
+        """Frames that go on with the batch's last run of entries or of hard states; no others."""
         cursor, base = self.cursor, self.window.base
         run, states = batch.runs[-1:], batch.states[-1:]
         template = self._template if run and run[0].last == cursor.last_index else None
@@ -314,8 +310,7 @@ class Kernel:
         cursor.position, cursor.running = base + at, running
         if entries and template is not None:
             template.expected = (low, high)
-            run[0].last += entries
-            run[0].stop = base + entry_stop
+            run[0].extend(count=entries, stop=base + entry_stop)
             batch.entries += entries
             cursor.last_index = run[0].last
         if states_read:
@@ -434,6 +429,8 @@ class Kernel:
                 )
             case Checkpoint():
                 batch.checkpoints.append(place)
+        if not batch.offsets:
+            batch.first_crc = head.stored
         batch.offsets.append(place - self.window.base)
         cursor.running = head.stored
         cursor.position = head.stop

@@ -1,0 +1,151 @@
+"""What a PATH is: a member's directory, a part of one, or a single file; and where its parts are.
+
+    DATA_DIR/member/wal/*.wal          a data directory (etcd: --data-dir)
+             member/snap/*.snap, db
+    MEMBER/wal, MEMBER/snap            its `member` folder alone
+    DIR/*.wal                          a folder of segments (also what raftexample calls
+                                       `raftexample-N`, with `raftexample-N-snap` beside it)
+    FILE.wal, FILE.snap, db            one file
+
+Only names are looked at here; no byte of a file is read.
+"""
+
+import enum
+from dataclasses import dataclass
+from pathlib import Path
+
+from walctl.errors import AccessError, UnsupportedError
+from walctl.fs.base import FileSystem, Kind
+from walctl.snap.names import DB_NAME
+
+
+class Shape(enum.StrEnum):
+    """What the tool understood a path to be; the words are shown to people and scripts."""
+
+    DATA_DIR = "data directory"
+    MEMBER_DIR = "member directory"
+    RAFTEXAMPLE = "raftexample directory"
+    SEGMENTS = "folder of segments"
+    SEGMENT = "one segment"
+    SNAP_FILE = "one snapshot file"
+    DATABASE = "one database"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Where the parts of one member are; `None` is a part that this path does not have.
+
+    `only_segment` is set when one segment of `wal_dir` was named, `snap_file` when one `.snap`.
+    """
+
+    path: Path
+    shape: Shape
+    wal_dir: Path | None = None
+    snap_dir: Path | None = None
+    database: Path | None = None
+    only_segment: str | None = None
+    snap_file: Path | None = None
+
+    @property
+    def is_member(self) -> bool:
+        """Whether all parts of a member can be expected, so that a missing one means something."""
+        return self.shape in (Shape.DATA_DIR, Shape.MEMBER_DIR)
+
+
+def understand(
+    disk: FileSystem, path: Path, *, wal_dir: Path | None = None, snap_dir: Path | None = None
+) -> Layout:
+    """What `path` is; `wal_dir` and `snap_dir` say where parts of a split layout are.
+
+    Raises: AccessError when it is missing or unreadable; UnsupportedError when it is nothing that
+    this tool knows, with what was looked for.
+    """
+    kind = disk.stat(path).kind
+    if kind is Kind.FILE:
+        return _file(path)
+    if kind is Kind.OTHER:
+        raise UnsupportedError(f"{path}: neither a file nor a directory")
+    names = set(disk.names(path))
+    if wal_dir is not None:
+        disk.names(wal_dir)
+    if snap_dir is not None:
+        disk.names(snap_dir)
+    if "member" in names and _is_directory(disk, path / "member"):
+        return _member(disk, path, path / "member", Shape.DATA_DIR, wal_dir, snap_dir)
+    if {"wal", "snap"} & names and not _has_segments(names):
+        return _member(disk, path, path, Shape.MEMBER_DIR, wal_dir, snap_dir)
+    if _has_segments(names):
+        return _segments(disk, path, names, snap_dir)
+    if wal_dir is not None:
+        return _member(disk, path, path, Shape.MEMBER_DIR, wal_dir, snap_dir)
+    if DB_NAME in names or any(name.endswith(".snap") for name in names):
+        return Layout(path=path, shape=Shape.MEMBER_DIR, snap_dir=path, database=path / DB_NAME)
+    raise UnsupportedError(
+        f"{path}: not a member's directory: no member/, wal/ or snap/, and no *.wal, *.snap or db"
+        f"{_hint(disk, path, names)}"
+    )
+
+
+def _hint(disk: FileSystem, path: Path, names: set[str]) -> str:
+    """Where a member may be meant, when a folder one level up was named."""
+    for name in sorted(names)[:100]:
+        try:
+            if "member" in disk.names(path / name):
+                return f"; {path / name} is one"
+        except AccessError:
+            continue
+    return ""
+
+
+def _file(path: Path) -> Layout:
+    name = path.name
+    if name.endswith(".wal"):
+        return Layout(path=path, shape=Shape.SEGMENT, wal_dir=path.parent, only_segment=name)
+    if name.endswith(".snap"):
+        return Layout(path=path, shape=Shape.SNAP_FILE, snap_file=path)
+    if name == DB_NAME or name.endswith(".db"):
+        return Layout(path=path, shape=Shape.DATABASE, database=path)
+    raise UnsupportedError(
+        f"{path}: neither a segment (*.wal), a snapshot (*.snap) nor a database (db, *.db)"
+    )
+
+
+def _member(
+    disk: FileSystem,
+    path: Path,
+    member: Path,
+    shape: Shape,
+    wal_dir: Path | None,
+    snap_dir: Path | None,
+) -> Layout:
+    snaps = snap_dir or member / "snap"
+    return Layout(
+        path=path,
+        shape=shape,
+        wal_dir=wal_dir or member / "wal",
+        snap_dir=snaps,
+        database=snaps / DB_NAME,
+    )
+
+
+def _segments(disk: FileSystem, path: Path, names: set[str], snap_dir: Path | None) -> Layout:
+    """A folder of segments; raftexample keeps its snapshots in a folder with the same name."""
+    beside = path.parent / f"{path.name}-snap"
+    if snap_dir is None and path.name and disk.exists(beside):
+        return Layout(path=path, shape=Shape.RAFTEXAMPLE, wal_dir=path, snap_dir=beside)
+    database = None
+    if snap_dir is not None:
+        database = snap_dir / DB_NAME
+    elif DB_NAME in names:
+        snap_dir, database = path, path / DB_NAME
+    return Layout(
+        path=path, shape=Shape.SEGMENTS, wal_dir=path, snap_dir=snap_dir, database=database
+    )
+
+
+def _has_segments(names: set[str]) -> bool:
+    return any(name.endswith(".wal") for name in names)
+
+
+def _is_directory(disk: FileSystem, path: Path) -> bool:
+    return disk.stat(path).kind is Kind.DIRECTORY

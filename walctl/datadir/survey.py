@@ -1,0 +1,349 @@
+"""What one member's directory says, gathered once: log, snapshot files, database, names.
+
+A survey judges nothing; it is what verify, doctor, the owner's view and later repair work on. It
+opens files for reading only, takes no lock, and notes when the directory moved meanwhile.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from walctl.backend.pages import PageError
+from walctl.backend.schema import Witness, read_witness
+from walctl.datadir.layout import Layout
+from walctl.errors import AccessError
+from walctl.fs.base import FileSystem, Kind
+from walctl.model.log import (
+    Log,
+    PlacedEntry,
+    PlacedMark,
+    PlacedMetadata,
+    PlacedState,
+    Run,
+    StateStep,
+    Stretch,
+    put_together,
+    takes_back,
+)
+from walctl.snap import names as snap_names
+from walctl.snap.reader import SnapFile, read_snap
+from walctl.wal import names as wal_names
+from walctl.wal.fold import Digest, digest
+from walctl.wal.forensics import Named, name_all
+from walctl.wal.names import SegmentName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigestTask:
+    """One segment to be digested: picklable, so that it may be done in another process."""
+
+    disk: FileSystem
+    path: Path
+    seed: int | None = None
+
+
+def run_task(task: DigestTask) -> Digest:
+    """Carry one task out.
+
+    Raises: AccessError when the file is missing or the device fails.
+    """
+    with task.disk.open(task.path) as file:
+        return digest(file, segment=task.path.name, seed=task.seed)
+
+
+Mapper = Callable[[Callable[[DigestTask], Digest], Sequence[DigestTask]], Iterable[Digest]]
+"""How the segments are gone through: one after the other, or several at a time."""
+
+
+def one_by_one(
+    function: Callable[[DigestTask], Digest], tasks: Sequence[DigestTask]
+) -> Iterable[Digest]:
+    """The plain mapper: lazily, in order."""
+    return map(function, tasks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A segment of the log: its name, and what it holds."""
+
+    name: SegmentName
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Misplaced:
+    """A segment whose name denies its place in the checksum chain; `rightful` is the right name."""
+
+    name: SegmentName
+    rightful: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Survey:
+    """One member as its files have it.
+
+    `segments` are in the order of the checksum chain, which is that of the names unless one is
+    `misplaced`. `database` is `None` when there is none, `database_problem` says why it does not
+    read. `is_moving`: a server holds the log, or files changed while they were read.
+    """
+
+    layout: Layout
+    segments: list[Segment] = field(default_factory=list)
+    misplaced: list[Misplaced] = field(default_factory=list)
+    wal_names: list[str] = field(default_factory=list)
+    wal_missing: bool = False
+    log: Log = field(default_factory=Log)
+    runs: list[Run] = field(default_factory=list)
+    named: list[Named] = field(default_factory=list)
+    last_state: PlacedState | None = None
+    steps: list[StateStep] = field(default_factory=list)
+    commit_max: int = 0
+    marks: list[PlacedMark] = field(default_factory=list)
+    metadata: list[PlacedMetadata] = field(default_factory=list)
+    conf_changes: list[PlacedEntry] = field(default_factory=list)
+    snap_names: list[str] = field(default_factory=list)
+    snaps: list[SnapFile] = field(default_factory=list)
+    snap_databases: list[int] = field(default_factory=list)
+    database: Witness | None = None
+    database_exists: bool = False
+    database_problem: PageError | None = None
+    siblings: list[str] = field(default_factory=list)
+    is_moving: bool = False
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def names_in_order(self) -> list[SegmentName]:
+        """The segments' names as etcd sorts them."""
+        return sorted(segment.name for segment in self.segments)
+
+    @property
+    def records(self) -> int:
+        """Whole records, those in damaged frames that could be told included."""
+        return sum(s.frames for each in self.segments for s in each.digest.stretches)
+
+    @property
+    def entries(self) -> int:
+        """Entry records, overwritten ones included."""
+        return sum(s.entries for each in self.segments for s in each.digest.stretches)
+
+    @property
+    def log_bytes(self) -> int:
+        """Bytes of the segments up to where their frames end."""
+        return sum(segment.digest.end for segment in self.segments)
+
+    @property
+    def last_index(self) -> int | None:
+        """Last index that the log reaches: by an entry, or by a snapshot that was installed."""
+        marked = max((placed.mark.index for placed in self.marks), default=0)
+        return max(self.log.last or 0, marked) or None
+
+
+def survey(
+    disk: FileSystem, layout: Layout, *, mapper: Mapper = one_by_one, is_quick: bool = False
+) -> Survey:
+    """Gather what the parts of `layout` say.
+
+    With `is_quick` only the segments are read that a start from the newest snapshot needs.
+
+    Raises: AccessError when a part that is there cannot be read. Damage raises nothing.
+    """
+    result = Survey(layout=layout)
+    _survey_snapshots(disk, result)
+    _survey_database(disk, result)
+    _survey_log(disk, result, mapper, is_quick=is_quick)
+    if layout.wal_dir is not None and layout.is_member and disk.exists(layout.wal_dir.parent):
+        prefix = layout.wal_dir.name + "."
+        names = disk.names(layout.wal_dir.parent)
+        result.siblings = [name for name in names if name.startswith(prefix)]
+    return result
+
+
+def _survey_log(disk: FileSystem, result: Survey, mapper: Mapper, *, is_quick: bool) -> None:
+    folder = result.layout.wal_dir
+    if folder is None:
+        return
+    if not disk.exists(folder):
+        result.wal_missing = True
+        return
+    result.wal_names = disk.names(folder)
+    chosen = result.layout.only_segment
+    if chosen is None:
+        names = wal_names.in_order(result.wal_names)
+    else:
+        names = [wal_names.parse(chosen) or SegmentName(chosen, 0, 0)]
+    names = [name for name in names if _is_plain(disk, folder / name.text)]
+    if is_quick:
+        newest = max((snap.index or 0 for snap in result.snaps if snap.is_usable), default=0)
+        position = wal_names.start_position(names, newest) or 0
+        if position:
+            result.notes.append(f"segments before {names[position].text} were not read")
+        names = names[position:]
+    before = _stamps(disk, folder, names)
+    tasks = [DigestTask(disk=disk, path=folder / name.text) for name in names]
+    digests = list(mapper(run_task, tasks))
+    found = [Segment(name=name, digest=each) for name, each in zip(names, digests, strict=True)]
+    result.segments, result.misplaced = _in_chain_order(found)
+    _check_joints(disk, folder, result.segments)
+    _note_movement(disk, folder, result, before)
+    _assemble(result)
+    with ExitStack() as stack:
+        files = {
+            segment.name.text: stack.enter_context(disk.open(folder / segment.name.text))
+            for segment in result.segments
+            if segment.digest.damages
+        }
+        result.named = name_all([segment.digest for segment in result.segments], files)
+
+
+def _is_plain(disk: FileSystem, path: Path) -> bool:
+    """Whether a name is a file; a segment that vanished meanwhile was purged."""
+    try:
+        return disk.stat(path).kind is Kind.FILE
+    except AccessError:
+        if disk.exists(path):
+            raise
+        return False
+
+
+def _stamps(
+    disk: FileSystem, folder: Path, names: Sequence[SegmentName]
+) -> dict[str, tuple[int, int]]:
+    stamps = {}
+    for name in names:
+        stat = disk.stat(folder / name.text)
+        stamps[name.text] = (stat.size, stat.mtime_ns)
+    return stamps
+
+
+def _note_movement(
+    disk: FileSystem, folder: Path, result: Survey, before: dict[str, tuple[int, int]]
+) -> None:
+    """Say so when a server has the log open, or when files changed under our eyes."""
+    names = [segment.name for segment in result.segments]
+    locked = [name.text for name in names if _is_locked(disk, folder / name.text)]
+    if locked:
+        result.is_moving = True
+        result.notes.append(f"moving target: a process holds the lock on {locked[-1]}")
+    changed = [segment.name.text for segment in result.segments if segment.digest.shrunk]
+    for name in names:
+        if not disk.exists(folder / name.text):
+            changed.append(name.text)
+            continue
+        stat = disk.stat(folder / name.text)
+        if before[name.text] != (stat.size, stat.mtime_ns):
+            changed.append(name.text)
+    if changed:
+        result.is_moving = True
+        result.notes.append(f"moving target: {changed[0]} changed while it was read")
+
+
+def _is_locked(disk: FileSystem, path: Path) -> bool:
+    try:
+        with disk.open(path) as file:
+            return file.is_locked()
+    except AccessError:
+        return False
+
+
+def _in_chain_order(found: list[Segment]) -> tuple[list[Segment], list[Misplaced]]:
+    """Segments in the order of their checksum chain, and those whose names say another one.
+
+    Only a break between two names is a reason to look for a better place, and only a segment whose
+    head stores exactly the checksum that the one in front ends with is moved.
+    """
+    ordered = list(found)
+    misplaced: list[Misplaced] = []
+    position = 1
+    while position < len(ordered):
+        before, here = ordered[position - 1], ordered[position]
+        ends = before.digest.last_crc
+        fits = ends is None or here.digest.head_crc in (None, ends)
+        if not fits or (ends is not None and here.name.seq != before.name.seq + 1):
+            better = next(
+                (each for each in ordered[position:] if each.digest.head_crc == ends), None
+            )
+            if better is not None and ends is not None and better.name.seq != before.name.seq + 1:
+                index = before.digest.stretches[-1].runs[-1].last + 1 if _runs(before) else 0
+                rightful = wal_names.format_name(seq=before.name.seq + 1, index=index)
+                misplaced.append(Misplaced(name=better.name, rightful=rightful))
+                ordered.remove(better)
+                moved = replace(better, name=replace(better.name, seq=before.name.seq + 1))
+                ordered.insert(position, moved)
+        position += 1
+    return ordered, misplaced
+
+
+def _runs(segment: Segment) -> list[Run]:
+    stretches = segment.digest.stretches
+    return stretches[-1].runs if stretches else []
+
+
+def _check_joints(disk: FileSystem, folder: Path, segments: list[Segment]) -> None:
+    """Scan a segment again with the checksum of the one in front, where its head does not fit it.
+
+    Segments are scanned on their own first, each trusting its head; only the one in front can say
+    that a head is wrong, or vouch for a segment that has none.
+    """
+    for position in range(1, len(segments)):
+        before, here = segments[position - 1], segments[position]
+        seed = before.digest.last_crc
+        if seed is None or here.name.seq != before.name.seq + 1 or not here.digest.items:
+            continue
+        if here.digest.head_crc != seed:
+            task = DigestTask(disk=disk, path=folder / here.name.text, seed=seed)
+            segments[position] = replace(here, digest=run_task(task))
+
+
+def _assemble(result: Survey) -> None:
+    """Fold the stretches of all segments into one log."""
+    for segment in result.segments:
+        for stretch in segment.digest.stretches:
+            for run in stretch.runs:
+                run.commit_before = max(run.commit_before, result.commit_max)
+            result.runs += stretch.runs
+            result.marks += stretch.marks
+            result.conf_changes += stretch.conf_changes
+            _add_metadata(result, stretch)
+            result.commit_max = max(result.commit_max, stretch.commit_max)
+            _add_states(result, stretch)
+    result.log = put_together(result.runs)
+
+
+def _add_metadata(result: Survey, stretch: Stretch) -> None:
+    for placed in stretch.metadata:
+        if not result.metadata or result.metadata[-1].metadata != placed.metadata:
+            result.metadata.append(placed)
+
+
+def _add_states(result: Survey, stretch: Stretch) -> None:
+    first, before = stretch.first_state, result.last_state
+    if first is not None and before is not None and takes_back(before.state, first.state):
+        result.steps.append(StateStep(before=before, after=first))
+    result.steps += stretch.steps
+    result.last_state = stretch.last_state or result.last_state
+
+
+def _survey_snapshots(disk: FileSystem, result: Survey) -> None:
+    layout = result.layout
+    if layout.snap_file is not None:
+        result.snaps = [read_snap(disk, layout.snap_file)]
+        return
+    if layout.snap_dir is None or not disk.exists(layout.snap_dir):
+        return
+    result.snap_names = disk.names(layout.snap_dir)
+    chosen = snap_names.candidates(result.snap_names)
+    result.snaps = [read_snap(disk, layout.snap_dir / name) for name in chosen]
+    found = (snap_names.parse_db(name) for name in result.snap_names)
+    result.snap_databases = [index for index in found if index is not None]
+
+
+def _survey_database(disk: FileSystem, result: Survey) -> None:
+    path = result.layout.database
+    if path is None or not disk.exists(path):
+        return
+    result.database_exists = True
+    try:
+        result.database = read_witness(disk, path)
+    except PageError as error:
+        result.database_problem = error

@@ -1,0 +1,304 @@
+"""What the parts of a member say of each other: log, snapshot files, database.
+
+Works on a survey; reads no file. The rules are those of a start of etcd up to 3.6, which takes the
+newest `.snap` that the log marks and needs a database that is not older.
+"""
+
+from collections.abc import Iterator
+
+from walctl.datadir.layout import Shape
+from walctl.datadir.survey import Survey
+from walctl.inspect.log_checks import newest_start
+from walctl.inspect.report import StartPoint
+from walctl.model.finding import Code, Finding, Place, Severity
+from walctl.model.record import SnapshotMark
+from walctl.snap import names as snap_names
+from walctl.snap.names import NameKind
+from walctl.snap.reader import SnapFile, SnapProblemKind
+
+
+def member_findings(survey: Survey, points: list[StartPoint]) -> Iterator[Finding]:
+    """Every finding about snapshots and the database; `points` tell what is still usable."""
+    can_start = any(point.usable for point in points)
+    yield from _snap_problems(survey, can_start=can_start)
+    if survey.layout.snap_dir is not None and survey.layout.wal_dir is not None:
+        yield from _marks_without_file(survey, can_start=can_start)
+        yield from _files_without_mark(survey)
+    yield from _snap_leftovers(survey)
+    yield from _database(survey)
+    if survey.segments:
+        yield from _database_and_log(survey)
+
+
+def _snap_problems(survey: Survey, *, can_start: bool) -> Iterator[Finding]:
+    for snap in survey.snaps:
+        if snap.problem is None:
+            continue
+        code = Code.SNAP_CRC if snap.problem.kind is SnapProblemKind.CRC else Code.SNAP_UNDECODABLE
+        words = f" etcd says: {snap.problem.words}." if snap.problem.words else ""
+        yield Finding(
+            code=code,
+            severity=Severity.HARMLESS if can_start else Severity.DAMAGE,
+            place=Place(segment=snap.name, offset=snap.problem.offset, index=snap.index),
+            detail=f"{snap.problem.detail}.{words}",
+            consequence=(
+                "3.4–3.6: renamed to .snap.broken at start, and the next older one is taken;"
+                " 3.7: not read"
+            ),
+        )
+
+
+def live_marks(survey: Survey) -> list[SnapshotMark]:
+    """The markers that etcd believes, in file order: not above the last hard state's commit."""
+    commit = survey.last_state.state.commit if survey.last_state is not None else 0
+    return [placed.mark for placed in survey.marks if placed.mark.index <= commit]
+
+
+def _marks_without_file(survey: Survey, *, can_start: bool) -> Iterator[Finding]:
+    """Markers newer than every snapshot file: older files are purged, newer ones are lost."""
+    newest_file = max((snap.index or 0 for snap in survey.snaps), default=0)
+    missing = sorted({m.index for m in live_marks(survey) if m.index > newest_file})
+    if not missing:
+        return
+    terms = {mark.index: mark.term for mark in live_marks(survey)}
+    newest = missing[-1]
+    name = snap_names.format_name(term=terms[newest], index=newest)
+    count = "" if len(missing) == 1 else f" ({len(missing)} markers are without a file)"
+    yield Finding(
+        code=Code.SNAP_MISSING,
+        severity=Severity.HARMLESS if can_start else Severity.DAMAGE,
+        place=Place(segment=name, index=newest, term=terms[newest]),
+        detail=f"The log marks a snapshot at {newest}, but there is no {name}{count}.",
+        consequence=(
+            "3.4–3.6: an older snapshot is taken, or the log from its beginning; 3.7: no .snap is"
+            " needed"
+        ),
+    )
+
+
+def _files_without_mark(survey: Survey) -> Iterator[Finding]:
+    first = survey.log.first
+    if first is None:
+        return
+    marked = {(placed.mark.term, placed.mark.index) for placed in survey.marks}
+    for snap in survey.snaps:
+        position = (snap.term or 0, snap.index or 0)
+        if snap.is_usable and position not in marked and position[1] > first:
+            yield Finding(
+                code=Code.SNAP_UNMARKED,
+                severity=Severity.HARMLESS,
+                place=Place(segment=snap.name, index=snap.index, term=snap.term),
+                detail=(
+                    f"A snapshot at {snap.index} of term {snap.term} that no record of the log"
+                    " marks: etcd died between writing the file and the marker, or the file is"
+                    " from elsewhere."
+                ),
+                consequence="3.4–3.6: passed over and left alone",
+            )
+
+
+_LEFTOVER_WORDS = {
+    NameKind.ORPHAN_TMP: "An unfinished download; etcd deletes it at start.",
+    NameKind.DB_TMP: "An unfinished defragmentation; etcd deletes it at start.",
+    NameKind.BROKEN: "A snapshot that etcd could not read and set aside.",
+}
+
+
+def _snap_leftovers(survey: Survey) -> Iterator[Finding]:
+    for name in survey.snap_names:
+        kind = snap_names.classify(name)
+        words = _LEFTOVER_WORDS.get(kind)
+        if words is None and kind is NameKind.OTHER and survey.layout.snap_dir is not None:
+            if survey.layout.snap_dir == survey.layout.wal_dir:
+                continue
+            words = "Not a file of etcd's."
+        if words is not None:
+            yield Finding(
+                code=Code.LEFTOVER,
+                severity=Severity.INFO if kind is NameKind.OTHER else Severity.HARMLESS,
+                place=Place(segment=name),
+                detail=words,
+            )
+    newest = newest_start(survey)
+    applied = survey.database.consistent_index if survey.database is not None else None
+    for index in survey.snap_databases:
+        waits = index == newest and (applied or 0) < index
+        name = snap_names.format_db_name(index=index)
+        yield Finding(
+            code=Code.LEFTOVER,
+            severity=Severity.INFO,
+            place=Place(segment=name, index=index),
+            detail=(
+                f"The database of snapshot {index}, received from a leader and not yet put in"
+                " place." + (" The next start does that." if waits else " Nothing waits for it.")
+            ),
+            consequence=(
+                "3.5.1: panics once (assertion failed: tx closed) after it has renamed the file;"
+                " the second start works"
+                if waits
+                else ""
+            ),
+        )
+
+
+def _database(survey: Survey) -> Iterator[Finding]:
+    """The database by itself: there, and readable."""
+    problem = survey.database_problem
+    if problem is not None:
+        yield Finding(
+            code=Code.DB_PAGE,
+            severity=Severity.DAMAGE,
+            place=Place(segment="db", offset=problem.offset),
+            detail=f"The database cannot be opened: page {problem.page}: {problem.reason}.",
+            consequence=(
+                f"panics: failed to open database: {problem.words}" if problem.words else ""
+            ),
+        )
+    if survey.database is not None:
+        for defect in survey.database.defects:
+            yield Finding(
+                code=Code.DB_PAGE,
+                severity=Severity.DAMAGE,
+                place=Place(segment="db", offset=defect.offset),
+                detail=f"Bucket {defect.bucket or 'root'} does not read: {defect.detail}.",
+            )
+    if survey.database_exists or not survey.layout.is_member:
+        return
+    snapshot = newest_start(survey)
+    rebuildable = snapshot == 0 and survey.log.first == 1 and bool(survey.segments)
+    if rebuildable:
+        detail = (
+            "There is no database. No snapshot file asks for one, and the log reaches back to"
+            " entry 1."
+        )
+    elif snapshot:
+        detail = f"There is no database, and snapshot {snapshot} needs one."
+    else:
+        detail = "There is no database, and the log does not reach back to entry 1."
+    yield Finding(
+        code=Code.DB_MISSING,
+        severity=Severity.HARMLESS if rebuildable else Severity.DAMAGE,
+        place=Place(segment="db"),
+        detail=detail,
+        consequence=(
+            "3.4, 3.5: rebuilt from the log at start"
+            if rebuildable
+            else "3.4–3.6: panics: failed to recover v3 backend from snapshot"
+            if snapshot
+            else ""
+        ),
+    )
+
+
+def _database_and_log(survey: Survey) -> Iterator[Finding]:
+    """The database as a witness for the log, and the log and snapshots for the database."""
+    witness = survey.database
+    if witness is None or survey.layout.wal_dir is None:
+        return
+    applied = witness.consistent_index or 0
+    reaches = survey.last_index or 0
+    if applied > reaches:
+        term = f" of term {witness.term}" if witness.term is not None else ""
+        yield Finding(
+            code=Code.DB_AHEAD,
+            severity=Severity.DAMAGE,
+            place=Place(segment="db", index=applied, term=witness.term),
+            detail=(
+                f"The database has applied entry {applied}{term}, but the log ends at {reaches}:"
+                f" entries {reaches + 1}–{applied} were in it once and are gone."
+            ),
+            consequence=(
+                "all versions: starts; puts time out and are never stored until the index has"
+                f" passed {applied}; a member of several panics when the leader names an index"
+                " that its log does not have"
+            ),
+        )
+    snapshot = newest_start(survey)
+    if 0 < applied < snapshot and snapshot not in survey.snap_databases:
+        yield Finding(
+            code=Code.DB_BEHIND,
+            severity=Severity.DAMAGE,
+            place=Place(segment="db", index=applied, term=witness.term),
+            detail=(
+                f"The database has applied {applied}, the newest snapshot is {snapshot}: it is an"
+                " older copy, and the server does not replay what lies between."
+            ),
+            consequence=(
+                "3.4–3.6: panics: failed to recover v3 backend from snapshot (failed to find"
+                " database snapshot file (snap: snapshot file doesn't exist))"
+            ),
+        )
+        if survey.log.contiguous_from(applied) < snapshot:
+            yield Finding(
+                code=Code.SNAPDB_MISSING,
+                severity=Severity.DAMAGE,
+                place=Place(segment=snap_names.format_db_name(index=snapshot), index=snapshot),
+                detail=(
+                    f"Snapshot {snapshot} came from a leader, and its database is neither in place"
+                    " nor waiting: the log does not hold the entries before it."
+                ),
+            )
+
+
+def start_points(survey: Survey, blocking: list[Code]) -> list[StartPoint]:
+    """Every (snapshot, index) that the files offer a start from, newest first.
+
+    `blocking` are codes of damage in the log: etcd reads all segments before it chooses, so they
+    block every point.
+    """
+    if survey.layout.wal_dir is None or not survey.segments:
+        return []
+    usable = [snap for snap in survey.snaps if snap.is_usable]
+    marked = {(mark.term, mark.index): mark for mark in live_marks(survey)}
+    points = []
+    newer: list[str] = []
+    for snap in usable:
+        mark = marked.get((snap.term or 0, snap.index or 0))
+        if mark is None:
+            continue
+        points.append(_point(survey, mark.index, mark.term, blocking, newer, snap))
+        newer.append(snap.name)
+    first = survey.segments[0].name
+    if first.index == 0 and (survey.log.first in (None, 1)):
+        points.append(_point(survey, 0, 0, blocking, newer, None))
+    return points
+
+
+def _point(
+    survey: Survey,
+    index: int,
+    term: int,
+    blocking: list[Code],
+    newer: list[str],
+    snap: SnapFile | None,
+) -> StartPoint:
+    last = max(survey.log.contiguous_from(index), index)
+    blocked: list[str] = [str(code) for code in blocking]
+    commit = survey.last_state.state.commit if survey.last_state is not None else 0
+    if commit > last:
+        gap = any(run.first > last + 1 for run in survey.log.live)
+        blocked.append(str(Code.INDEX_GAP if gap else Code.COMMIT_BEYOND_LOG))
+    if survey.layout.shape is not Shape.RAFTEXAMPLE:
+        blocked += _blocked_by_database(survey, index, last)
+    return StartPoint(
+        snapshot_index=index,
+        snapshot_term=term,
+        last_index=last,
+        blocked_by=tuple(dict.fromkeys(blocked)),
+        set_aside=tuple(newer),
+    )
+
+
+def _blocked_by_database(survey: Survey, index: int, last: int) -> list[str]:
+    witness = survey.database
+    if survey.database_problem is not None:
+        return [str(Code.DB_PAGE)]
+    if witness is None:
+        missing = survey.layout.is_member and index > 0 and not survey.database_exists
+        return [str(Code.DB_MISSING)] if missing else []
+    applied = witness.consistent_index or 0
+    if applied > last:
+        return [str(Code.DB_AHEAD)]
+    if applied < index and index not in survey.snap_databases:
+        return [str(Code.DB_BEHIND)]
+    return []

@@ -1,0 +1,113 @@
+"""What verify answers for one path: verdict, summary, findings, start points; values only."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from walctl.errors import ExitStatus
+from walctl.model.finding import Finding, Severity, Verdict, verdict
+from walctl.model.record import HardState
+
+_STATUS = {
+    Verdict.CLEAN: ExitStatus.CLEAN,
+    Verdict.HARMLESS: ExitStatus.HARMLESS,
+    Verdict.DAMAGED: ExitStatus.DAMAGE,
+}
+
+# Several paths: 4 over 1 over 3 over 0.
+_ORDER = (
+    ExitStatus.UNFINISHED,
+    ExitStatus.DAMAGE,
+    ExitStatus.HARMLESS,
+    ExitStatus.CLEAN,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartPoint:
+    """A snapshot that a member could start from; index 0 is the beginning of the log.
+
+    `last_index` is how far the log goes on from there without a hole. `blocked_by` are codes, and
+    the point is usable when there are none. `set_aside` are newer `.snap` files that would have to
+    be moved away, because the server takes the newest one.
+    """
+
+    snapshot_index: int
+    snapshot_term: int
+    last_index: int
+    blocked_by: tuple[str, ...] = ()
+    set_aside: tuple[str, ...] = ()
+
+    @property
+    def usable(self) -> bool:
+        """Whether nothing blocks it."""
+        return not self.blocked_by
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """Figures of one member. Indexes are of entries that can be read; `None` where there are none.
+
+    `records` and `entries` count what is readable, overwritten entries included; `bytes` are those
+    of the segments up to the end of their frames. `applied_*` is what the database says.
+    """
+
+    segments: int
+    records: int
+    entries: int
+    bytes: int
+    first_index: int | None
+    last_index: int | None
+    hard_state: HardState | None
+    node_id: int | None
+    cluster_id: int | None
+    snapshots: tuple[tuple[int, int], ...]
+    """(index, term) of the usable `.snap` files, newest first."""
+    applied_index: int | None = None
+    applied_term: int | None = None
+    version: str | None = None
+    """Cluster version by the database or a snapshot, such as `3.5.0`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The answer for one path.
+
+    `boots` are sentences by version: what a start of the server would do; `lost` says what of the
+    log cannot be read, and whether its effect is in the database. `is_whole_member`: log and
+    database were both there to be judged. `error` is set, and all
+    else empty, when the path could not be examined. `notes` are facts that change no verdict.
+    """
+
+    path: Path
+    understood_as: str
+    summary: Summary | None = None
+    findings: tuple[Finding, ...] = ()
+    start_points: tuple[StartPoint, ...] = ()
+    boots: str = ""
+    lost: str = ""
+    notes: tuple[str, ...] = field(default=())
+    is_partial: bool = False
+    """Only a part was read (`--quick`, `--time-limit`): no verdict on the rest."""
+    is_whole_member: bool = False
+    error: str | None = None
+    error_status: ExitStatus = ExitStatus.UNFINISHED
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst severity among the findings."""
+        return verdict(list(self.findings))
+
+    @property
+    def exit_status(self) -> ExitStatus:
+        """What a command that shows only this report ends with."""
+        return self.error_status if self.error is not None else _STATUS[self.verdict]
+
+    def of(self, severity: Severity) -> list[Finding]:
+        """The findings of one severity, in order."""
+        return [finding for finding in self.findings if finding.severity is severity]
+
+
+def worst(reports: list[Report]) -> ExitStatus:
+    """The exit status for several paths."""
+    found = {report.exit_status for report in reports}
+    return next((status for status in _ORDER if status in found), max(found, default=_ORDER[-1]))

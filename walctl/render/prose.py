@@ -1,0 +1,45 @@
+"""Paragraphs on a screen: wrapped to its width, with a hanging indent."""
+
+import textwrap
+
+from walctl.render.screen import Screen
+from walctl.render.text import printable
+
+WIDTH_MAX = 110
+"""Prose in longer lines than this is hard to read, however wide the terminal is."""
+
+
+def paragraph(
+    screen: Screen,
+    text: str,
+    *,
+    indent: int = 0,
+    first: str | None = None,
+    style: str | None = None,
+) -> None:
+    """`text` in lines that begin with `indent` spaces; the first begins with `first` instead.
+
+    The text is made printable first, so that a name with an escape in it cannot break a line.
+    Words longer than a line (paths) are left whole.
+    """
+    lines = textwrap.wrap(
+        printable(text),
+        min(screen.width, WIDTH_MAX),
+        initial_indent=" " * indent if first is None else first,
+        subsequent_indent=" " * indent,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+    for line in lines:
+        screen.line(line, style=style)
+
+
+def labelled(screen: Screen, label: str, text: str, *, column: int) -> None:
+    """`text` behind a label that takes `column` columns; in a narrow screen below it."""
+    if not text:
+        return
+    if screen.width < column * 3:
+        screen.line(label)
+        paragraph(screen, text, indent=2)
+        return
+    paragraph(screen, text, indent=column, first=label.ljust(column))

@@ -1,0 +1,228 @@
+"""How a verify report looks: most important first, and the same facts as JSON."""
+
+from walctl.inspect.report import Report, StartPoint, Summary
+from walctl.model.finding import Finding, Severity, Verdict
+from walctl.render.prose import labelled, paragraph
+from walctl.render.screen import Screen
+from walctl.render.text import counted, hex_id, index_range
+
+COLUMN = 14
+_STYLES = {Severity.DAMAGE: "bold red", Severity.HARMLESS: "yellow", Severity.INFO: "dim"}
+_HEADINGS = {
+    Severity.DAMAGE: "DAMAGED",
+    Severity.HARMLESS: "HARMLESS",
+    Severity.INFO: "note",
+}
+VERDICT_WORDS = {
+    Verdict.CLEAN: "clean",
+    Verdict.HARMLESS: "harmless: safe to start the server",
+    Verdict.DAMAGED: "damaged: do not start the server",
+}
+SHOWN_MAX = 20
+"""Findings of one severity that a screen shows; JSON has them all."""
+
+
+def table(screen: Screen, reports: list[Report]) -> None:
+    """Every report, one below the other."""
+    for number, report in enumerate(reports):
+        if number:
+            screen.line()
+        one(screen, report)
+
+
+def one(screen: Screen, report: Report) -> None:
+    """One report on a screen."""
+    if report.error is not None:
+        return
+    paragraph(screen, headline(report), indent=2, first="", style="bold")
+    for severity in (Severity.DAMAGE, Severity.HARMLESS, Severity.INFO):
+        findings(screen, report, severity)
+    screen.line()
+    if report.boots and not any(report.boots == each.consequence for each in report.findings):
+        labelled(screen, "etcd", report.boots, column=COLUMN)
+    labelled(screen, "lost", report.lost, column=COLUMN)
+    start_points(screen, report)
+    for note in report.notes:
+        labelled(screen, "note", note, column=COLUMN)
+    verdict_line(screen, report)
+
+
+def headline(report: Report) -> str:
+    """Who this is, and how far its log and database reach, in one sentence."""
+    summary = report.summary
+    if summary is None:
+        return str(report.path)
+    who = []
+    if summary.version:
+        who.append(f"etcd {short_version(summary.version)}")
+    if summary.node_id is not None:
+        who.append(f"member {hex_id(summary.node_id)}")
+        who.append(f"cluster {hex_id(summary.cluster_id)}")
+    parts = [f"{report.path}: {report.understood_as}"]
+    if who:
+        parts.append(", ".join(who))
+    parts.append(extent(summary))
+    return "; ".join(parts)
+
+
+def extent(summary: Summary) -> str:
+    """How far the parts reach: segments, log, database."""
+    parts = []
+    if summary.segments or summary.first_index is not None:
+        parts.append(counted(summary.segments, "segment"))
+    if summary.first_index is not None:
+        parts.append(f"log {index_range(summary.first_index, summary.last_index)}")
+    if summary.hard_state is not None:
+        parts.append(f"term {summary.hard_state.term}, commit {summary.hard_state.commit}")
+    if summary.applied_index is not None:
+        parts.append(f"database at {summary.applied_index}")
+    return ", ".join(parts) or "nothing in it"
+
+
+def findings(screen: Screen, report: Report, severity: Severity) -> None:
+    """The findings of one severity, with evidence and consequence."""
+    found = report.of(severity)
+    shown_consequences: set[str] = set()
+    for finding in found[:SHOWN_MAX]:
+        screen.line()
+        heading = f"{_HEADINGS[severity]:<9}{finding.code}"
+        paragraph(
+            screen, f"{heading}{_where(finding)}", indent=9, first="", style=_STYLES[severity]
+        )
+        paragraph(screen, finding.detail, indent=9)
+        if finding.consequence and finding.consequence not in shown_consequences:
+            shown_consequences.add(finding.consequence)
+            labelled(screen, "  etcd", finding.consequence, column=9)
+    if len(found) > SHOWN_MAX:
+        screen.line()
+        screen.line(f"{len(found) - SHOWN_MAX:,} more are in the output of -o json")
+
+
+def _where(finding: Finding) -> str:
+    place = finding.place
+    parts = ""
+    if place.segment is not None:
+        parts = f" at {place.segment}"
+        if place.offset is not None:
+            parts += f":{place.offset}"
+    if place.index is not None:
+        parts += f" (index {place.index})"
+    return parts
+
+
+def start_points(screen: Screen, report: Report) -> None:
+    """From where the member could start; the ones that something blocks in one line."""
+    points = report.start_points
+    if not points:
+        return
+    usable = [point for point in points if point.usable]
+    text = ", ".join(_point(point) for point in usable) or "none"
+    blocked = [point for point in points if not point.usable]
+    if blocked:
+        codes = sorted({code for point in blocked for code in point.blocked_by})
+        indexes = ", ".join(str(point.snapshot_index) for point in blocked)
+        text += f"; blocked: {indexes} ({', '.join(codes)})"
+    labelled(screen, "start points", text, column=COLUMN)
+
+
+def _point(point: StartPoint) -> str:
+    name = "the log's beginning" if point.snapshot_index == 0 else str(point.snapshot_index)
+    return f"{name} (on to {point.last_index})" if point.last_index else name
+
+
+def verdict_line(screen: Screen, report: Report) -> None:
+    """The next thing to do, the verdict, the exit status."""
+    following = [each.next for each in report.of(Severity.DAMAGE) if each.next]
+    following += [each.next for each in report.of(Severity.HARMLESS) if each.next]
+    if following:
+        labelled(screen, "next", following[0], column=COLUMN)
+    words = VERDICT_WORDS[report.verdict]
+    if report.is_partial:
+        words += " (only a part was read)"
+    label = "verdict".ljust(COLUMN)
+    status = f"exit {int(report.exit_status)}"
+    gap = max(screen.width - len(label) - len(words) - len(status), 3)
+    style = {Verdict.DAMAGED: "bold red", Verdict.HARMLESS: "yellow"}.get(report.verdict, "green")
+    screen.line(f"{label}{words}{' ' * gap}{status}", style=style)
+
+
+def document(reports: list[Report]) -> dict[str, object]:
+    """All reports for JSON."""
+    return {"v": 1, "reports": [report_document(report) for report in reports]}
+
+
+def report_document(report: Report) -> dict[str, object]:
+    """One report for JSON; a path that could not be read has `error` and no verdict."""
+    if report.error is not None:
+        return {"path": str(report.path), "error": report.error, "verdict": None}
+    return {
+        "path": str(report.path),
+        "understood_as": report.understood_as,
+        "verdict": str(report.verdict),
+        "partial": report.is_partial,
+        "summary": summary_document(report.summary),
+        "findings": [finding_document(finding) for finding in report.findings],
+        "start_points": [_point_document(point) for point in report.start_points],
+        "start": report.boots,
+        "lost": report.lost,
+        "notes": list(report.notes),
+    }
+
+
+def summary_document(summary: Summary | None) -> dict[str, object] | None:
+    """The figures for JSON; ids are hex strings."""
+    if summary is None:
+        return None
+    state = summary.hard_state
+    return {
+        "segments": summary.segments,
+        "records": summary.records,
+        "entries": summary.entries,
+        "bytes": summary.bytes,
+        "first_index": summary.first_index,
+        "last_index": summary.last_index,
+        "hard_state": None
+        if state is None
+        else {"term": state.term, "vote": f"{state.vote:x}", "commit": state.commit},
+        "metadata": None
+        if summary.node_id is None
+        else {"node_id": hex_id(summary.node_id), "cluster_id": hex_id(summary.cluster_id)},
+        "snapshots": [{"index": index, "term": term} for index, term in summary.snapshots],
+        "database": None
+        if summary.applied_index is None
+        else {"applied_index": summary.applied_index, "term": summary.applied_term},
+        "version": summary.version,
+    }
+
+
+def finding_document(finding: Finding) -> dict[str, object]:
+    """One finding for JSON."""
+    place = finding.place
+    return {
+        "code": str(finding.code),
+        "severity": str(finding.severity),
+        "segment": place.segment,
+        "offset": place.offset,
+        "stop": finding.stop,
+        "index": place.index,
+        "term": place.term,
+        "detail": finding.detail,
+        "consequence": finding.consequence,
+        "next": finding.next,
+    }
+
+
+def _point_document(point: StartPoint) -> dict[str, object]:
+    return {
+        "snapshot_index": point.snapshot_index,
+        "snapshot_term": point.snapshot_term,
+        "last_index": point.last_index,
+        "usable": point.usable,
+        "blocked_by": list(point.blocked_by),
+        "set_aside": list(point.set_aside),
+    }
+
+
+def short_version(version: str) -> str:
+    """`3.5` for the cluster version `3.5.0`, whose last number is always 0."""
+    return version.removesuffix(".0")
