@@ -41,6 +41,7 @@ class Lazy:
 
 COMMANDS: Mapping[str, Lazy] = {
     "verify": Lazy("walctl.cli.verify", "Check a member's log, snapshots and database."),
+    "dump": Lazy("walctl.cli.dump", "Print the records of a log."),
     "explain": Lazy("walctl.cli.explain", "Tell what a code or an exit status means."),
 }
 """Every command, in the order of `walctl --help`; adding one is one line."""

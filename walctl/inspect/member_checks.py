@@ -207,11 +207,6 @@ def _database_and_log(survey: Survey) -> Iterator[Finding]:
                 f"The database has applied entry {applied}{term}, but the log ends at {reaches}:"
                 f" entries {reaches + 1}–{applied} were in it once and are gone."
             ),
-            consequence=(
-                "all versions: starts; puts time out and are never stored until the index has"
-                f" passed {applied}; a member of several panics when the leader names an index"
-                " that its log does not have"
-            ),
         )
     snapshot = newest_start(survey)
     if 0 < applied < snapshot and snapshot not in survey.snap_databases:
@@ -222,10 +217,6 @@ def _database_and_log(survey: Survey) -> Iterator[Finding]:
             detail=(
                 f"The database has applied {applied}, the newest snapshot is {snapshot}: it is an"
                 " older copy, and the server does not replay what lies between."
-            ),
-            consequence=(
-                "3.4–3.6: panics: failed to recover v3 backend from snapshot (failed to find"
-                " database snapshot file (snap: snapshot file doesn't exist))"
             ),
         )
         if survey.log.contiguous_from(applied) < snapshot:

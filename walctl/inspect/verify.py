@@ -20,6 +20,7 @@ from walctl.fs.base import FileSystem
 from walctl.inspect.log_checks import entry_range, is_legal_gap, log_findings
 from walctl.inspect.member_checks import member_findings, start_points
 from walctl.inspect.report import Report, Summary
+from walctl.inspect.starts import starts_of
 from walctl.model.finding import Code, Finding, Severity
 from walctl.wal.fold import Digest
 
@@ -46,6 +47,9 @@ OF_A_START = BLOCKING | {
     Code.COMMIT_BEYOND_LOG,
     Code.TERM_REGRESSION,
     Code.TRAILING_GARBAGE,
+    Code.DB_AHEAD,
+    Code.DB_BEHIND,
+    Code.SNAPDB_MISSING,
 }
 """Codes of which a start of the server is the consequence that a person wants to know."""
 
@@ -99,7 +103,7 @@ def examine(disk: FileSystem, layout: Layout, *, depth: Depth = Depth()) -> Exam
 
     Raises: WalctlError when a part that is there cannot be read, or time is over.
     """
-    seen = survey(disk, layout, mapper=_mapper(depth), is_quick=depth.is_quick)
+    seen = survey_of(disk, layout, depth=depth)
     findings = [_weighed(finding, seen) for finding in log_findings(seen)]
     blocking = [
         finding.code
@@ -108,7 +112,7 @@ def examine(disk: FileSystem, layout: Layout, *, depth: Depth = Depth()) -> Exam
     ]
     points = start_points(seen, blocking)
     findings += member_findings(seen, points)
-    boots = ""
+    boots = starts_of(disk, seen) if any(_asks_for_start(each) for each in findings) else ""
     findings = [_advised(finding, seen, boots) for finding in findings]
     report = Report(
         path=layout.path,
@@ -125,8 +129,19 @@ def examine(disk: FileSystem, layout: Layout, *, depth: Depth = Depth()) -> Exam
     return Examination(report=report, survey=seen)
 
 
-def _needs_boots(finding: Finding) -> bool:
-    return finding.severity is not Severity.INFO and not finding.consequence
+def survey_of(disk: FileSystem, layout: Layout, *, depth: Depth) -> Survey:
+    """Survey a member with as many processes as `depth` allows.
+
+    Raises: as `examine`.
+    """
+    return survey(disk, layout, mapper=_mapper(depth), is_quick=depth.is_quick)
+
+
+def _asks_for_start(finding: Finding) -> bool:
+    """Whether a person has to know what a start would make of it."""
+    return finding.severity is Severity.DAMAGE or (
+        finding.severity is Severity.HARMLESS and finding.code in OF_A_START
+    )
 
 
 def lost_words(seen: Survey) -> str:

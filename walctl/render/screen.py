@@ -8,7 +8,7 @@ out), so that output does not depend on where a test runs.
 
 import enum
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, TextIO, TypeVar
@@ -81,6 +81,14 @@ class Screen:
     def row(self, document: object) -> None:
         """One line of newline-delimited JSON, ASCII only."""
         self.stdout.write(json.dumps(document, separators=(",", ":"), allow_nan=False) + "\n")
+
+    def show_stream(self, name: str, rows: Iterable[object]) -> None:
+        """One JSON document whose list `name` is written row by row, as the rows come."""
+        self.stdout.write('{"v":1,' + json.dumps(name) + ":[")
+        for number, row in enumerate(rows):
+            self.stdout.write(",\n" if number else "\n")
+            self.stdout.write(json.dumps(row, separators=(",", ":"), allow_nan=False))
+        self.stdout.write("\n]}\n")
 
     def line(self, text: str = "", *, style: str | None = None) -> None:
         """One line of text, never wrapped; whatever is not printable is escaped.

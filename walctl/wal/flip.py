@@ -18,6 +18,8 @@ from walctl.wal.resync import continues, parse_frame
 
 _POLYNOMIAL = 0x82F63B78
 """CRC-32C, reflected."""
+LENGTH_FIELD_NAME = "length field"
+TYPE_NAME = "type"
 _HEAD_BYTES = LENGTH_FIELD_BYTES + 18
 """The length field, then type (2), checksum (6) and the data's tag and length (up to 10)."""
 
@@ -95,17 +97,22 @@ def flip_in_head(file: File, offset: int, size: int, seed: int | None) -> Flip |
         for bit in range(8):
             head = _with_flip(file, offset, size, first, position, bit)
             if head is not None and continues(head, seed):
-                where = _part(position)
+                where = _part(position, head)
                 found.append(Flip(offset=offset + position, bit=bit, head=head, where=where))
     return found[0] if len(found) == 1 else None
 
 
-def _part(position: int) -> str:
+def _part(position: int, head: Head) -> str:
+    """The name of a byte of a frame's head, given the frame as it should be."""
+    crc_start = LENGTH_FIELD_BYTES + 3
+    crc_stop = crc_start + max(1, -(-head.stored.bit_length() // 7))
     if position < LENGTH_FIELD_BYTES:
-        return "length field"
+        return LENGTH_FIELD_NAME
     if position < LENGTH_FIELD_BYTES + 2:
-        return "type"
-    return "checksum field or the data's length"
+        return TYPE_NAME
+    if crc_start <= position < crc_stop:
+        return "checksum field"
+    return "data length" if position > crc_stop else "field tag"
 
 
 def _with_flip(

@@ -17,6 +17,7 @@ from walctl.fs.base import File
 from walctl.model.finding import Code, Finding, Place, Severity
 from walctl.model.log import Run, Stretch
 from walctl.model.record import Entry
+from walctl.wal.flip import LENGTH_FIELD_NAME, TYPE_NAME
 from walctl.wal.fold import Digest
 from walctl.wal.kernel import Halt
 from walctl.wal.records import name_of, type_name
@@ -178,9 +179,9 @@ def _code(damage: Damage, behind: Behind, *, is_last: bool, file: File) -> Code:
 
 def _code_of_flip(damage: Damage) -> Code:
     where = damage.flip.where if damage.flip is not None else ""
-    if where == "length field":
+    if where == LENGTH_FIELD_NAME:
         return Code.BAD_LENGTH
-    if where == "type":
+    if where == TYPE_NAME:
         return Code.TYPE_SUSPECT
     return Code.CRC_MISMATCH if damage.halt is Halt.CRC else Code.BAD_RECORD
 
@@ -243,16 +244,15 @@ def _seen(damage: Damage, code: Code, *, is_last: bool) -> str:
         case Halt.CRC if head is not None:
             what = type_name(head.raw_type)
             computed = "unknown" if damage.computed is None else f"{damage.computed:08x}"
-            text = (
-                f"The {what} record stores checksum {head.stored:08x}, its data gives {computed}."
-            )
+            gives = "its data gives"
+            if head.raw_type == RecordType.CRC:
+                gives = "the records before it give"
+            text = f"The {what} record stores checksum {head.stored:08x}, {gives} {computed}."
             if damage.zeros is not None:
                 low, high = damage.zeros
                 text += f" {high - low:,} bytes from {low} on are zero."
             elif damage.goes_on is GoesOn.COMPUTED:
-                text += (
-                    " The next record continues what the data gives: only the checksum is wrong."
-                )
+                text += " The next record continues the latter: only the stored checksum is wrong."
             return text
         case Halt.TYPE:
             raw = type_name(head.raw_type if head is not None else None)

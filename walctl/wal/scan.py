@@ -48,7 +48,8 @@ class Damage:
     `stop` is where the log goes on; without that, behind the last byte that is not zero. `seed` is
     the checksum in front (`None`: unknown), `head` the frame where one stands, `computed` what its
     data gives. `flip` is the one bit that explains it; `recovered` what the record was, if known.
-    `zeros` is the longest run of zero bytes within, half-open, `None` when shorter than a sector.
+    `check` is what is known of the damaged record, `resumed` of the first one behind it. `zeros`
+    is the longest run of zero bytes within, half-open, `None` when shorter than a sector.
     """
 
     segment: str
@@ -64,6 +65,7 @@ class Damage:
     recovered: Record | None = None
     recovered_head: Head | None = None
     check: Check = Check.FAILED
+    resumed: Check = Check.VERIFIED
     zeros: tuple[int, int] | None = None
 
 
@@ -274,7 +276,7 @@ def _frame_damage(kernel: Kernel, halt: Halt, budget: Budget) -> Damage:
         seed=seed,
         head=head,
         computed=None if head is None or seed is None else computed_crc(head, seed),
-        check=found.check if found is not None else Check.FAILED,
+        resumed=found.check if found is not None else Check.UNVERIFIABLE,
         zeros=longest_zeros(window, start, stop),
     )
     if found is not None:

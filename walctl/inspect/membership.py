@@ -1,0 +1,220 @@
+"""Who is in the cluster, as the log, the newest snapshot and the database each have it.
+
+The three need not agree: the log is the truth, a snapshot is as of its index, and databases of
+etcd 3.5 are known to lack names and to keep learners that were promoted. Nothing is merged here.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from formats import raftpb
+from formats.errors import FormatError
+from formats.raftpb import ConfChangeType
+from walctl.datadir.survey import Survey
+from walctl.model.log import PlacedEntry
+from walctl.model.record import ConfState, EntryKind
+from walctl.snap.reader import SnapFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """A member as one source knows it; empty where that source does not say."""
+
+    id: int
+    name: str = ""
+    peer_urls: tuple[str, ...] = ()
+    client_urls: tuple[str, ...] = ()
+    is_learner: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A membership by one source, members by ascending id; `index` is as of when (`None`: now)."""
+
+    source: str
+    index: int | None
+    peers: tuple[Peer, ...]
+
+    @property
+    def voters(self) -> frozenset[int]:
+        """Ids of those who vote."""
+        return frozenset(peer.id for peer in self.peers if not peer.is_learner)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    """All views of one member; `own_id` is whose directory it is."""
+
+    own_id: int | None
+    views: tuple[View, ...]
+
+    @property
+    def best(self) -> View | None:
+        """The one to believe: the log's, then the snapshot's, then the database's."""
+        return self.views[0] if self.views else None
+
+    @property
+    def size(self) -> int | None:
+        """Members by the best view, `None` when nobody says."""
+        return len(self.best.peers) if self.best is not None else None
+
+    def described(self, member: int) -> Peer:
+        """All that any view knows of one member."""
+        known = Peer(id=member)
+        for view in self.views:
+            for peer in view.peers:
+                if peer.id == member:
+                    known = replace(
+                        known,
+                        name=known.name or peer.name,
+                        peer_urls=known.peer_urls or peer.peer_urls,
+                        client_urls=known.client_urls or peer.client_urls,
+                        is_learner=known.is_learner if known.peer_urls else peer.is_learner,
+                    )
+        return known
+
+
+def membership(survey: Survey) -> Membership:
+    """Every view that the parts of a member give."""
+    metadata = survey.metadata[0].metadata if survey.metadata else None
+    found = [_log_view(survey), _snapshot_view(survey), _database_view(survey)]
+    return Membership(
+        own_id=metadata.node_id if metadata is not None else None,
+        views=tuple(view for view in found if view is not None and view.peers),
+    )
+
+
+def _log_view(survey: Survey) -> View | None:
+    """Membership changes of the log, on top of a snapshot where the log's beginning is gone."""
+    base: dict[int, Peer] = {}
+    after = 0
+    snap = _newest(survey)
+    if survey.log.first != 1:
+        if snap is None:
+            return None
+        base = {peer.id: peer for peer in _snap_peers(snap)}
+        after = snap.index or 0
+    state = survey.last_state
+    commit = state.state.commit if state is not None else 0
+    for placed in survey.conf_changes:
+        if after < placed.entry.index <= commit and _is_live(survey, placed):
+            for change in _changes(placed):
+                _apply(base, change)
+    return View(source="log", index=commit, peers=_sorted(base))
+
+
+def _is_live(survey: Survey, placed: PlacedEntry) -> bool:
+    return any(
+        run.segment == placed.segment
+        and run.start <= placed.offset < run.stop
+        and run.first <= placed.entry.index <= run.last
+        for run in survey.log.live
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Change:
+    kind: int
+    peer: Peer
+    is_promotion: bool
+
+
+def _changes(placed: PlacedEntry) -> Iterator[_Change]:
+    """The change of an entry; one that does not parse changes nothing here."""
+    if placed.entry.kind is not EntryKind.CONF_CHANGE or placed.entry.payload is None:
+        return
+    try:
+        change = raftpb.CONF_CHANGE.parse(placed.entry.payload)
+    except FormatError:
+        return
+    said = _context(change.context)
+    yield _Change(
+        kind=change.type or 0,
+        peer=Peer(
+            id=change.node_id or 0,
+            name=_text(said.get("name")),
+            peer_urls=_texts(said.get("peerURLs")),
+            client_urls=_texts(said.get("clientURLs")),
+            is_learner=change.type == ConfChangeType.ADD_LEARNER_NODE,
+        ),
+        is_promotion=said.get("isPromote") is True,
+    )
+
+
+def _context(data: bytes | None) -> dict[str, object]:
+    """The JSON of a change; other owners (raftexample) have none, or something else."""
+    try:
+        found = json.loads(data or b"{}")
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
+
+
+def _apply(members: dict[int, Peer], change: _Change) -> None:
+    peer = change.peer
+    known = members.get(peer.id)
+    if change.kind == ConfChangeType.REMOVE_NODE:
+        members.pop(peer.id, None)
+    elif change.kind == ConfChangeType.UPDATE_NODE and known is not None:
+        members[peer.id] = replace(known, peer_urls=peer.peer_urls or known.peer_urls)
+    elif change.is_promotion and known is not None:
+        members[peer.id] = replace(known, is_learner=False)
+    elif change.kind in (ConfChangeType.ADD_NODE, ConfChangeType.ADD_LEARNER_NODE):
+        members[peer.id] = peer
+
+
+def _newest(survey: Survey) -> SnapFile | None:
+    return next((snap for snap in survey.snaps if snap.is_usable), None)
+
+
+def _snap_peers(snap: SnapFile) -> Iterator[Peer]:
+    """Members of a snapshot: who they are by its membership, what they are called by its store."""
+    named = {member.id: member for member in snap.store.members} if snap.store else {}
+    conf = snap.conf_state or ConfState()
+    for member in (*conf.voters, *conf.learners):
+        store = named.get(member)
+        yield Peer(
+            id=member,
+            name=store.name if store else "",
+            peer_urls=store.peer_urls if store else (),
+            client_urls=store.client_urls if store else (),
+            is_learner=member in conf.learners,
+        )
+
+
+def _snapshot_view(survey: Survey) -> View | None:
+    snap = _newest(survey)
+    if snap is None:
+        return None
+    peers = {peer.id: peer for peer in _snap_peers(snap)}
+    return View(source="snapshot", index=snap.index, peers=_sorted(peers))
+
+
+def _database_view(survey: Survey) -> View | None:
+    witness = survey.database
+    if witness is None:
+        return None
+    peers = {
+        member.id: Peer(
+            id=member.id,
+            name=member.name,
+            peer_urls=member.peer_urls,
+            client_urls=member.client_urls,
+            is_learner=member.is_learner,
+        )
+        for member in witness.members
+    }
+    return View(source="database", index=witness.consistent_index, peers=_sorted(peers))
+
+
+def _sorted(peers: dict[int, Peer]) -> tuple[Peer, ...]:
+    return tuple(peers[key] for key in sorted(peers))

@@ -1,0 +1,280 @@
+"""Which records of a log a person asked for, one after the other, each with its place and status.
+
+The log is gone through twice: the survey tells which entries were overwritten and how far the
+commit reached, and only then are records handed out, so that every row can say its status. Rows
+come in file order and are not kept.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from formats import walpb
+from formats.frame import LENGTH_FIELD_BYTES, split_length
+from walctl.datadir.layout import Layout
+from walctl.datadir.survey import Segment, Survey
+from walctl.errors import UsageError
+from walctl.fs.base import File, FileSystem
+from walctl.inspect.log_checks import newest_start
+from walctl.model.batch import Batch
+from walctl.model.finding import Finding
+from walctl.model.log import Run
+from walctl.model.record import Check, Entry, Frame, SnapshotMark, Span
+from walctl.wal.records import lift, name_of
+from walctl.wal.scan import Damage, End, scan
+
+COMMITTED = "committed"
+UNCOMMITTED = "uncommitted"
+OVERWRITTEN = "overwritten"
+UNKNOWN = "unknown"
+
+TYPES = ("metadata", "entry", "state", "crc", "snapshot")
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a log: a Raft index, or an offset in a segment."""
+
+    index: int | None = None
+    segment: str | None = None
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What to show: from `start` to `stop` (both included), at most `limit` rows, of `types`.
+
+    A record that is no entry stands at the index of the entry before it. `None` means no bound.
+    """
+
+    start: Position | None = None
+    stop: Position | None = None
+    limit: int | None = None
+    types: frozenset[str] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordRow:
+    """A record with its place; `status` only for entries (one of the constants above)."""
+
+    frame: Frame
+    status: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingRow:
+    """Damage in its place."""
+
+    finding: Finding
+
+
+Row = RecordRow | FindingRow
+
+
+def parse_position(text: str, survey: Survey) -> Position:
+    """A position as a person writes it: `231`, `snap`, or `SEGMENT:OFFSET`.
+
+    `snap` is the newest snapshot that etcd would start from. Raises: UsageError.
+    """
+    if text == "snap":
+        return Position(index=newest_start(survey))
+    if text.isascii() and text.isdigit():
+        return Position(index=int(text))
+    segment, colon, offset = text.rpartition(":")
+    names = [each.name.text for each in survey.segments]
+    if colon and segment in names and offset.isascii() and offset.isdigit():
+        return Position(segment=segment, offset=int(offset))
+    if colon and offset.isascii() and offset.isdigit():
+        raise UsageError(f"no segment is called {segment}; there are: {', '.join(names) or 'none'}")
+    raise UsageError(f"{text} is no position: expected an index, snap, or SEGMENT:OFFSET")
+
+
+def rows(disk: FileSystem, layout: Layout, survey: Survey, wanted: Selection) -> Iterator[Row]:
+    """The rows of `wanted`, in file order.
+
+    Raises: AccessError when a segment cannot be read any more.
+    """
+    if layout.wal_dir is None:
+        return
+    order = {each.name.text: number for number, each in enumerate(survey.segments)}
+    shown = 0
+    last_index = 0
+    for row, index in _all_rows(disk, layout.wal_dir, survey):
+        last_index = index if index is not None else last_index
+        place = _place(row, order)
+        if wanted.start is not None and not _reached(wanted.start, place, last_index, order):
+            continue
+        if wanted.stop is not None and _passed(wanted.stop, place, index, last_index, order):
+            continue
+        if wanted.types and not _is_of(row, wanted.types):
+            continue
+        if wanted.limit is not None and shown >= wanted.limit:
+            return
+        shown += 1
+        yield row
+
+
+def _is_of(row: Row, types: frozenset[str]) -> bool:
+    return isinstance(row, RecordRow) and name_of(row.frame.record) in types
+
+
+def _place(row: Row, order: dict[str, int]) -> tuple[int, int]:
+    if isinstance(row, RecordRow):
+        return order[row.frame.segment], row.frame.span.start
+    place = row.finding.place
+    return order.get(place.segment or "", 0), place.offset or 0
+
+
+def _reached(
+    start: Position, place: tuple[int, int], last_index: int, order: dict[str, int]
+) -> bool:
+    if start.index is not None:
+        return last_index >= start.index
+    return place >= (order[start.segment or ""], start.offset)
+
+
+def _passed(
+    stop: Position,
+    place: tuple[int, int],
+    index: int | None,
+    last_index: int,
+    order: dict[str, int],
+) -> bool:
+    if stop.index is not None:
+        return (index if index is not None else last_index) > stop.index
+    return place > (order[stop.segment or ""], stop.offset)
+
+
+def _all_rows(disk: FileSystem, folder: Path, survey: Survey) -> Iterator[tuple[Row, int | None]]:
+    """Every row with the index that it moves the log to (`None`: it does not)."""
+    status = Status(survey)
+    findings = {
+        (named.damage.segment, named.damage.start): named.finding() for named in survey.named
+    }
+    seed: int | None = None
+    for segment in survey.segments:
+        with disk.open(folder / segment.name.text) as file:
+            yield from _segment_rows(file, segment, seed, status, findings)
+        seed = segment.digest.last_crc
+
+
+def _segment_rows(
+    file: File,
+    segment: Segment,
+    seed: int | None,
+    status: "Status",
+    findings: dict[tuple[str, int], Finding],
+) -> Iterator[tuple[Row, int | None]]:
+    name = segment.name.text
+    first_check = Check.UNVERIFIABLE
+    for item in scan(file, segment=name, seed=seed):
+        match item:
+            case Batch():
+                for frame in frames(item, first_check=first_check):
+                    index = _index_of(frame)
+                    row = RecordRow(frame=frame, status=status.of(frame))
+                    yield row, index
+                first_check = Check.UNVERIFIABLE
+            case Damage():
+                finding = findings.get((name, item.start))
+                if finding is not None:
+                    yield FindingRow(finding=finding), None
+                if item.head is not None:
+                    frame = _damaged_frame(item)
+                    yield RecordRow(frame=frame, status=status.of(frame)), None
+                first_check = item.resumed
+            case End():
+                return
+
+
+def _index_of(frame: Frame) -> int | None:
+    return frame.record.index if isinstance(frame.record, Entry | SnapshotMark) else None
+
+
+def frames(batch: Batch, *, first_check: Check = Check.UNVERIFIABLE) -> Iterator[Frame]:
+    """The records of a batch as objects, while it is current.
+
+    `first_check` is what is known of the first frame where the batch has no seed for it; a record
+    that begins the very first segment with checksum 0 needs none.
+    """
+    running = batch.seed
+    data = batch.data
+    for offset in batch.offsets:
+        word = int.from_bytes(data[offset : offset + LENGTH_FIELD_BYTES], "little")
+        length = split_length(word)
+        body = offset + LENGTH_FIELD_BYTES
+        record = walpb.RECORD.parse(data[body : body + length.record_bytes])
+        stored = record.crc or 0
+        start = batch.base + offset
+        stop = start + LENGTH_FIELD_BYTES + length.record_bytes + length.padding_bytes
+        payload = record.data
+        payload_stop = start + LENGTH_FIELD_BYTES + length.record_bytes
+        known = running is not None or (start == 0 and stored == 0)
+        yield Frame(
+            segment=batch.segment,
+            span=Span(start, stop),
+            payload=None if payload is None else Span(payload_stop - len(payload), payload_stop),
+            record=lift(record.type, payload, stored),
+            check=Check.VERIFIED if known else first_check,
+            stored=stored,
+            computed=stored if known else None,
+        )
+        running = stored
+
+
+def _damaged_frame(damage: Damage) -> Frame:
+    head = damage.head
+    assert head is not None, "only a damage with a frame is shown as one"
+    size = len(head.payload or b"")
+    return Frame(
+        segment=damage.segment,
+        span=Span(head.start, head.stop),
+        payload=None
+        if head.payload is None
+        else Span(head.payload_start, head.payload_start + size),
+        record=lift(head.raw_type, head.payload, head.stored),
+        check=damage.check,
+        stored=head.stored,
+        computed=damage.computed if damage.computed is not None else _verified(damage),
+    )
+
+
+def _verified(damage: Damage) -> int | None:
+    """A frame whose payload does not fit its type, but its checksum does."""
+    return damage.head.stored if damage.check is Check.VERIFIED and damage.head else None
+
+
+class Status:
+    """What became of an entry: committed, not yet, or overwritten by a later one."""
+
+    def __init__(self, survey: Survey) -> None:
+        self._live = survey.log.live
+        self._firsts = [run.first for run in self._live]
+        state = survey.last_state
+        applied = survey.database.consistent_index if survey.database is not None else None
+        known = [state.state.commit] if state is not None else []
+        known += [applied] if applied is not None else []
+        self._commit = max(known, default=None)
+
+    def of(self, frame: Frame) -> str | None:
+        """The status of an entry; `None` for other records, `unknown` without any commit."""
+        entry = frame.record
+        if not isinstance(entry, Entry):
+            return None
+        run = self._live_run(entry.index)
+        if run is None or not self._holds(run, frame):
+            return OVERWRITTEN if run is not None else UNKNOWN
+        if self._commit is None:
+            return UNKNOWN
+        return COMMITTED if entry.index <= self._commit else UNCOMMITTED
+
+    def _live_run(self, index: int) -> Run | None:
+        position = bisect_right(self._firsts, index) - 1
+        if position < 0 or self._live[position].last < index:
+            return None
+        return self._live[position]
+
+    @staticmethod
+    def _holds(run: Run, frame: Frame) -> bool:
+        return run.segment == frame.segment and run.start <= frame.span.start < run.stop

@@ -1,0 +1,172 @@
+"""How records look: a line each for people, an object each for machines."""
+
+import base64
+from collections.abc import Iterable, Iterator
+
+from walctl.inspect.select import FindingRow, RecordRow, Row
+from walctl.model.finding import Finding
+from walctl.model.record import (
+    Check,
+    Checkpoint,
+    ConfState,
+    Entry,
+    HardState,
+    Metadata,
+    Record,
+    SnapshotMark,
+    Unknown,
+)
+from walctl.render.prose import paragraph
+from walctl.render.screen import Output, Screen
+from walctl.render.text import byte_count, hex_id
+from walctl.render.verify import finding_document
+from walctl.wal.records import name_of
+
+OFFSET_COLUMNS = 10
+
+
+def show(screen: Screen, rows: Iterable[Row]) -> None:
+    """Every row as soon as it comes, in the screen's form."""
+    if screen.output == Output.NDJSON:
+        for row in rows:
+            screen.row(document(row))
+    elif screen.output == Output.JSON:
+        screen.show_stream("records", (document(row) for row in rows))
+    else:
+        lines(screen, rows)
+
+
+def lines(screen: Screen, rows: Iterable[Row]) -> None:
+    """Text: a heading for each segment, a line for each record, damage in its place."""
+    segment = None
+    for row in rows:
+        name = row.frame.segment if isinstance(row, RecordRow) else row.finding.place.segment
+        if name != segment:
+            if segment is not None:
+                screen.line()
+            screen.line(str(name), style="bold")
+            segment = name
+        if isinstance(row, FindingRow):
+            _finding_line(screen, row.finding)
+        else:
+            _record_line(screen, row)
+
+
+def _finding_line(screen: Screen, finding: Finding) -> None:
+    offset = str(finding.place.offset if finding.place.offset is not None else "")
+    first = f"{offset:>{OFFSET_COLUMNS}}  !! {finding.code}: "
+    paragraph(screen, finding.detail, indent=OFFSET_COLUMNS + 5, first=first, style="bold red")
+
+
+def _record_line(screen: Screen, row: RecordRow) -> None:
+    frame = row.frame
+    offset = f"{frame.span.start:>{OFFSET_COLUMNS}}"
+    style = None
+    if frame.check is Check.FAILED:
+        style = "bold red"
+    elif row.status in ("overwritten", "uncommitted"):
+        style = "yellow"
+    stored = "--------" if frame.stored is None else f"{frame.stored:08x}"
+    parts = [offset, f"{name_of(frame.record):<8}", stored, f"{frame.check:<12}"]
+    parts.append(_what(frame.record))
+    if row.status is not None:
+        parts.append(row.status)
+    if frame.check is Check.FAILED and frame.computed is not None:
+        parts.append(f"its data gives {frame.computed:08x}")
+    screen.line("  ".join(parts), style=style)
+
+
+def _what(record: Record) -> str:
+    match record:
+        case Entry(index=index, term=term, kind=kind, payload=payload):
+            size = "no data" if payload is None else byte_count(len(payload))
+            return f"{index}  term {term}  {kind}  {size}"
+        case HardState(term=term, vote=vote, commit=commit):
+            return f"term {term}  vote {hex_id(vote)}  commit {commit}"
+        case SnapshotMark(index=index, term=term):
+            return f"{index}  term {term}"
+        case Metadata(node_id=None, raw=raw):
+            return f"not etcd's  {byte_count(len(raw or b''))}"
+        case Metadata(node_id=node, cluster_id=cluster):
+            return f"member {hex_id(node)}  cluster {hex_id(cluster)}"
+        case Checkpoint():
+            return ""
+        case Unknown(reason=reason):
+            return reason
+
+
+def document(row: Row) -> dict[str, object]:
+    """One row for JSON; stable: see walctl(7)."""
+    if isinstance(row, FindingRow):
+        return {"v": 1, "kind": "finding", **finding_document(row.finding)}
+    frame = row.frame
+    common: dict[str, object] = {
+        "v": 1,
+        "kind": "record",
+        "type": name_of(frame.record),
+        "segment": frame.segment,
+        "offset": frame.span.start,
+        "length": frame.span.length,
+        "crc": frame.stored,
+        "crc_computed": frame.computed,
+        "check": str(frame.check),
+    }
+    return common | dict(_fields(frame.record, row.status))
+
+
+def _fields(record: Record, status: str | None) -> Iterator[tuple[str, object]]:
+    match record:
+        case Entry():
+            yield "term", record.term
+            yield "index", record.index
+            yield "entry_type", str(record.kind)
+            yield "size", None if record.payload is None else len(record.payload)
+            yield from _bytes(record.payload)
+            yield "status", status
+            yield "request", None
+        case HardState():
+            yield "term", record.term
+            yield "vote", f"{record.vote:x}"
+            yield "commit", record.commit
+        case SnapshotMark():
+            yield "index", record.index
+            yield "term", record.term
+            yield "conf_state", conf_state_document(record.conf_state)
+        case Metadata():
+            yield "node_id", None if record.node_id is None else hex_id(record.node_id)
+            yield "cluster_id", None if record.cluster_id is None else hex_id(record.cluster_id)
+            if record.node_id is None:
+                yield from _bytes(record.raw)
+        case Checkpoint():
+            yield "value", record.value
+        case Unknown():
+            yield "raw_type", record.raw_type
+            yield "reason", record.reason
+            yield from _bytes(record.payload)
+
+
+def _bytes(payload: bytes | None) -> Iterator[tuple[str, object]]:
+    """base64 under `data`, and beside it `text` when that is printable UTF-8."""
+    if payload is None:
+        yield "data", None
+        return
+    yield "data", base64.b64encode(payload).decode("ascii")
+    try:
+        text = payload.decode("utf-8")
+    except UnicodeDecodeError:
+        return
+    if text.isprintable():
+        yield "text", text
+
+
+def conf_state_document(conf: ConfState | None) -> dict[str, object] | None:
+    """A membership by ids for JSON; ids are hex strings."""
+    if conf is None:
+        return None
+    return {
+        "voters": [hex_id(each) for each in conf.voters],
+        "learners": [hex_id(each) for each in conf.learners],
+        "voters_outgoing": [hex_id(each) for each in conf.voters_outgoing],
+        "learners_next": [hex_id(each) for each in conf.learners_next],
+        "auto_leave": conf.auto_leave,
+    }
