@@ -42,6 +42,8 @@ MALFORMED = [
     (walpb.RECORD, "1a ffffffffffffffffff01", NEGATIVE, 0),
     (walpb.RECORD, "1a ffffffffffffffff7f", NEGATIVE, 0),  # its position would overflow
     (walpb.RECORD, "1a f3ffffffffffffff7f 00", EOF, 0),
+    (walpb.RECORD, "1a00 22 f4ffffffffffffff7f", NEGATIVE, 2),  # counted from the message
+    (walpb.RECORD, "0800 23 0a f3ffffffffffffff7f", EOF, 2),  # counted from the group
     (walpb.RECORD, "22 ffffffffffffffffff01", NEGATIVE, 0),
     (raftpb.ENTRY, "00", "proto: Entry: illegal tag 0 (wire type 0)", 0),
     (raftpb.HARD_STATE, "0a", "proto: wrong wireType = 2 for field Term", 0),
