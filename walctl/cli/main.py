@@ -40,6 +40,7 @@ class Lazy:
 
 
 COMMANDS: Mapping[str, Lazy] = {
+    "doctor": Lazy("walctl.cli.doctor", "Say what a member is, what is damaged, and what now."),
     "verify": Lazy("walctl.cli.verify", "Check a member's log, snapshots and database."),
     "dump": Lazy("walctl.cli.dump", "Print the records of a log."),
     "explain": Lazy("walctl.cli.explain", "Tell what a code or an exit status means."),

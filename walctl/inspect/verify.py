@@ -72,6 +72,10 @@ class Depth:
     on_segment: Callable[[int, int], None] = lambda done, total: None
 
 
+ONE_PROCESS = Depth()
+"""Everything, with one process."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examination:
     """A report with the survey that it was made from, for those who go on from there."""
@@ -86,7 +90,7 @@ def verify(
     *,
     wal_dir: Path | None = None,
     snap_dir: Path | None = None,
-    depth: Depth = Depth(),
+    depth: Depth = ONE_PROCESS,
 ) -> Report:
     """Check everything that `path` holds; what keeps it from being read becomes `Report.error`."""
     try:
@@ -98,7 +102,7 @@ def verify(
         )
 
 
-def examine(disk: FileSystem, layout: Layout, *, depth: Depth = Depth()) -> Examination:
+def examine(disk: FileSystem, layout: Layout, *, depth: Depth = ONE_PROCESS) -> Examination:
     """Survey a member and judge it.
 
     Raises: WalctlError when a part that is there cannot be read, or time is over.

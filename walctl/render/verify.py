@@ -18,6 +18,8 @@ VERDICT_WORDS = {
     Verdict.HARMLESS: "harmless: safe to start the server",
     Verdict.DAMAGED: "damaged: do not start the server",
 }
+POINTS_MAX = 4
+"""Start points that a screen names."""
 SHOWN_MAX = 20
 """Findings of one severity that a screen shows; JSON has them all."""
 
@@ -116,11 +118,15 @@ def start_points(screen: Screen, report: Report) -> None:
     if not points:
         return
     usable = [point for point in points if point.usable]
-    text = ", ".join(_point(point) for point in usable) or "none"
+    text = ", ".join(_point(point) for point in usable[:POINTS_MAX]) or "none"
+    if len(usable) > POINTS_MAX:
+        text += f", and {len(usable) - POINTS_MAX} older"
     blocked = [point for point in points if not point.usable]
     if blocked:
         codes = sorted({code for point in blocked for code in point.blocked_by})
-        indexes = ", ".join(str(point.snapshot_index) for point in blocked)
+        indexes = ", ".join(str(point.snapshot_index) for point in blocked[:POINTS_MAX])
+        if len(blocked) > POINTS_MAX:
+            indexes += f" and {len(blocked) - POINTS_MAX} more"
         text += f"; blocked: {indexes} ({', '.join(codes)})"
     labelled(screen, "start points", text, column=COLUMN)
 
@@ -130,11 +136,11 @@ def _point(point: StartPoint) -> str:
     return f"{name} (on to {point.last_index})" if point.last_index else name
 
 
-def verdict_line(screen: Screen, report: Report) -> None:
+def verdict_line(screen: Screen, report: Report, *, shows_next: bool = True) -> None:
     """The next thing to do, the verdict, the exit status."""
     following = [each.next for each in report.of(Severity.DAMAGE) if each.next]
     following += [each.next for each in report.of(Severity.HARMLESS) if each.next]
-    if following:
+    if following and shows_next:
         labelled(screen, "next", following[0], column=COLUMN)
     words = VERDICT_WORDS[report.verdict]
     if report.is_partial:

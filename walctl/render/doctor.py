@@ -1,0 +1,109 @@
+"""How a diagnosis looks: one screen, most important first; and the same facts as JSON."""
+
+from walctl.inspect.doctor import Diagnosis
+from walctl.inspect.membership import Membership, Peer, View
+from walctl.model.finding import Severity
+from walctl.render import verify
+from walctl.render.prose import labelled, paragraph
+from walctl.render.screen import Screen
+from walctl.render.text import hex_id
+from walctl.render.verify import COLUMN
+
+NOTES_MAX = 3
+"""Findings that are only worth knowing, of which more would push the answer off the screen."""
+
+
+def screenful(screen: Screen, diagnosis: Diagnosis) -> None:
+    """The whole answer as text."""
+    report = diagnosis.report
+    paragraph(screen, verify.headline(report), indent=2, first="", style="bold")
+    for severity in (Severity.DAMAGE, Severity.HARMLESS):
+        verify.findings(screen, report, severity)
+    notes = report.of(Severity.INFO)
+    screen.line()
+    labelled(screen, "lost", report.lost or _nothing_lost(diagnosis), column=COLUMN)
+    shown = {finding.consequence for finding in report.findings}
+    start = "as said above" if diagnosis.start in shown - {""} else diagnosis.start
+    labelled(screen, "a start", start, column=COLUMN)
+    verify.start_points(screen, report)
+    _members(screen, diagnosis.membership)
+    for note in [*report.notes, *(f"{each.code}: {each.detail}" for each in notes[:NOTES_MAX])]:
+        labelled(screen, "note", note, column=COLUMN)
+    if len(notes) > NOTES_MAX:
+        labelled(screen, "", f"{len(notes) - NOTES_MAX} more by walctl verify", column=COLUMN)
+    screen.line()
+    _steps(screen, diagnosis)
+    verify.verdict_line(screen, report, shows_next=False)
+
+
+def _nothing_lost(diagnosis: Diagnosis) -> str:
+    return "nothing that these files could tell of" if diagnosis.report.findings else "nothing"
+
+
+def _members(screen: Screen, membership: Membership) -> None:
+    """The best view in full, and how the others differ from it."""
+    best = membership.best
+    if best is None:
+        return
+    for number, peer in enumerate(best.peers):
+        known = membership.described(peer.id)
+        label = "members" if number == 0 else ""
+        labelled(screen, label, _peer(known, membership.own_id), column=COLUMN)
+    differing = [view for view in membership.views[1:] if view.voters != best.voters]
+    for view in differing:
+        ids = ", ".join(hex_id(each) for each in sorted(view.voters)) or "nobody"
+        when = f" as of {view.index}" if view.index is not None else ""
+        text = f"by the {view.source}{when} the voters are {ids}, by the {best.source} as above"
+        labelled(screen, "", text, column=COLUMN)
+
+
+def _peer(peer: Peer, own_id: int | None) -> str:
+    parts = [hex_id(peer.id), peer.name or "(no name)"]
+    parts.append(",".join(peer.peer_urls) or "(no URL)")
+    if peer.is_learner:
+        parts.append("learner")
+    if peer.id == own_id:
+        parts.append("← this one")
+    return "  ".join(parts)
+
+
+def _steps(screen: Screen, diagnosis: Diagnosis) -> None:
+    for number, step in enumerate(diagnosis.steps, start=1):
+        label = "what now" if number == 1 else ""
+        count = f"{number}. " if len(diagnosis.steps) > 1 else ""
+        labelled(screen, label, f"{count}{step.text}", column=COLUMN)
+        if step.command:
+            # A command is one line however narrow the screen is, so that it can be copied.
+            screen.line(" " * COLUMN + "   " + step.command, style="cyan")
+
+
+def document(diagnosis: Diagnosis) -> dict[str, object]:
+    """A diagnosis for JSON: verify's report, and what doctor adds to it."""
+    members = diagnosis.membership
+    return {
+        "v": 1,
+        "report": verify.report_document(diagnosis.report),
+        "start": diagnosis.start,
+        "membership": {
+            "own_id": None if members.own_id is None else hex_id(members.own_id),
+            "views": [_view_document(view) for view in members.views],
+        },
+        "steps": [{"text": step.text, "command": step.command} for step in diagnosis.steps],
+    }
+
+
+def _view_document(view: View) -> dict[str, object]:
+    return {
+        "source": view.source,
+        "index": view.index,
+        "members": [
+            {
+                "id": hex_id(peer.id),
+                "name": peer.name,
+                "peer_urls": list(peer.peer_urls),
+                "client_urls": list(peer.client_urls),
+                "is_learner": peer.is_learner,
+            }
+            for peer in view.peers
+        ],
+    }
