@@ -161,9 +161,10 @@ def test_a_page_that_the_file_does_not_hold_is_named() -> None:
     assert "the file ends" in error.reason
 
 
-def test_an_overflow_that_the_file_does_not_hold_is_not_allocated() -> None:
+@pytest.mark.parametrize("overflow", [1, 1000, 1 << 30])
+def test_an_overflow_that_the_file_does_not_hold_is_not_asked_for(overflow: int) -> None:
     # The high-water mark vouches for it, the file does not.
-    data = header(database(leaf(2, ITEMS), high_water=1 << 40), 2, overflow=1 << 30)
+    data = header(database(leaf(2, ITEMS), high_water=1 << 40), 2, overflow=overflow)
     error = failure(data, 2)
     assert error.offset == 8192 + 12
     assert "the file has 12288" in error.reason

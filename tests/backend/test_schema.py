@@ -139,6 +139,7 @@ def test_a_value_that_does_not_fit_is_a_defect_with_its_place(
         (b"5", b'{"id":5,"peerURLs":"x"}'),
         (b"5", b'{"id":5,"isLearner":"yes"}'),
         (b"5", b"[" * 100_000),
+        (b"5", b'{"id":5}'.ljust((1 << 20) + 1)),
         (b"5", b'{"id":' + b"9" * 5000 + b"}"),
         (b"05x", b'{"id":5}'),
         (b"\xff", b'{"id":5}'),

@@ -165,6 +165,16 @@ def test_empty_leaves_are_passed_over_in_both_directions() -> None:
             "belongs into the page after it",
             id="a key in the wrong child",
         ),
+        pytest.param(
+            [
+                branch(2, [(b"a", 3), (b"m", 5)]),
+                branch(3, [(b"a", 4)]),
+                leaf(4, plain({b"a": b"", b"n": b""})),
+                leaf(5, plain({b"m": b""})),
+            ],
+            "belongs into the page after it",
+            id="a key beyond what the page two above gives",
+        ),
         pytest.param([branch(2, [(b"b", 3), (b"a", 3)])], "do not ascend", id="branch order"),
         pytest.param([leaf(2, [(b"b", b"", 0), (b"a", b"", 0)])], "do not ascend", id="order"),
         pytest.param([leaf(2, [(b"a", b"", 0), (b"a", b"", 0)])], "do not ascend", id="equal"),
@@ -247,7 +257,19 @@ def test_an_element_that_points_outside_its_page_is_named(field: int, value: int
     struct.pack_into("<I", data, 8192 + 16 + field, value)
     error = failure(bytes(data))
     assert (error.page, error.offset) == (2, 8192 + 16)
-    assert error.reason.startswith("element 0 points outside the page: ")
+    assert error.reason.startswith("element 0 points outside the page or into another: ")
+
+
+def test_elements_that_share_their_bytes_are_named_before_they_add_up() -> None:
+    # Each key has half of the page: taken out one by one they would be 200 pages.
+    count, page_bytes, size = 400, 4096, 1 << 16
+    body = b"".join(
+        struct.pack("<IIII", 0, 16 * (count - each) + each, size // 2, 0) for each in range(count)
+    )
+    image = struct.pack("<QHHI", 2, 2, count, size // page_bytes - 1) + body
+    error = failure(database(image.ljust(size, b"\0")))
+    assert error.offset == 8192 + 32
+    assert "element 1 points outside the page or into another" in error.reason
 
 
 def keys_or_reason(data: bytes) -> list[bytes] | PageError:

@@ -54,8 +54,10 @@ def test_the_fast_parse_equals_the_definition(layout: Layout[Any], data: st.Data
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_every_layout_has_the_size_that_its_definition_has(layout: Layout[Any]) -> None:
+def test_every_layout_has_the_size_and_the_names_of_its_definition(layout: Layout[Any]) -> None:
     assert layout.definition.sizeof() == layout.size_bytes
+    record = layout.parse(bytes(layout.size_bytes))
+    assert tuple(each.name for each in layout.definition.subcons) == record._fields
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

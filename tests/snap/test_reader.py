@@ -79,6 +79,9 @@ def test_a_place_inside_the_content_is_counted_from_the_start_of_the_file() -> N
     snap = judge(PATH, envelope(b"\x08\x01"))
     assert snap.problem is not None
     assert snap.problem.offset == len(envelope(b"\x08\x01")) - 2
+    later = judge(PATH, envelope(b"\x12\x00\x08\x01"))
+    assert later.problem is not None
+    assert later.problem.offset == len(envelope(b"\x12\x00\x08\x01")) - 2
     # A field behind the content moves its start, not its end.
     behind = judge(PATH, envelope(b"\x08\x01") + b"\x18\x01")
     assert behind.problem is not None
@@ -90,6 +93,12 @@ def test_a_file_that_fails_its_checksum_still_says_what_it_was() -> None:
     assert (snap.index, snap.term, snap.stored_crc) == (3, 2, 1)
     assert snap.problem is not None
     assert snap.problem.detail == "the file says 00000001, its data gives 53a48417"
+
+
+def test_the_checksum_is_judged_before_what_it_covers() -> None:
+    snap = judge(PATH, bytes.fromhex("08011202") + b"\x08\x01")
+    assert snap.problem is not None
+    assert snap.problem.kind is SnapProblemKind.CRC
 
 
 def test_absent_fields_are_none_and_not_zero() -> None:

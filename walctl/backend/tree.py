@@ -259,20 +259,24 @@ def _keys(pages: Pages, image: Image, sizes: Sequence[tuple[int, int, int]]) -> 
     """The keys of a page, given position, key and value size of each element."""
     data = image.data
     data_bytes = len(data)
-    body = _element_start(len(sizes))
     start = PAGE_HEADER.size_bytes
     keys: list[bytes] = []
+    # bbolt writes keys and values one behind the other. That they do not overlap also bounds what
+    # all keys take together by the size of the page.
+    free = _element_start(len(sizes))
     for pos, key_bytes, value_bytes in sizes:
         key_start = start + pos
         key_stop = key_start + key_bytes
-        if key_start < body or key_stop + value_bytes > data_bytes:
+        stop = key_stop + value_bytes
+        if key_start < free or stop > data_bytes:
             pages.fail(
                 image.page,
                 image.offset + start,
-                f"element {len(keys)} points outside the page: {key_start} to"
-                f" {key_stop + value_bytes}, expected {body} to {data_bytes}",
+                f"element {len(keys)} points outside the page or into another: {key_start} to"
+                f" {stop}, expected within {free} to {data_bytes}",
             )
         keys.append(data[key_start:key_stop])
+        free = stop
         start += ELEMENT_BYTES
     return keys
 

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 from walctl.model.record import ConfState
 
+JSON_BYTES_MAX = 1 << 20
+"""A JSON value longer than this is not parsed; a member takes some hundred bytes."""
+
 _U64_BYTES = 8
 _U64_MASK = (1 << 64) - 1
 _I64_MAX = (1 << 63) - 1
@@ -128,6 +131,8 @@ def _object(data: bytes) -> dict[str, object]:
 
     Raises: ValueError.
     """
+    if len(data) > JSON_BYTES_MAX:
+        raise ValueError(f"{len(data)} bytes of JSON are more than {JSON_BYTES_MAX}")
     try:
         found: object = json.loads(data)
     except RecursionError:
