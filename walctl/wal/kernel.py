@@ -117,6 +117,8 @@ class _Template:
     layout: _Layout
     expected: tuple[int, int]
     step: int
+    left: int
+    """Entries for which that holds: then the low byte of the index would wrap."""
 
 
 def _varint_stop(data: bytes, start: int) -> int:
@@ -127,10 +129,15 @@ def _varint_stop(data: bytes, start: int) -> int:
     return -1
 
 
-def _template(data: bytes) -> _Template | None:
-    """The template after the entry `data`, or `None` for a head that is not the usual one."""
+def _template(data: bytes, entry: Entry) -> _Template | None:
+    """The template after `entry`, or `None` for a head that is not the usual one.
+
+    `data` is how the entry begins. Only the shortest numbers are usual: then no later field can
+    say otherwise, as it could where a field is given twice.
+    """
     position = 2 if data[:2] == b"\x08\x00" else 0
-    if data[position : position + 1] != b"\x10":
+    usual = b"\x10" + _varint(entry.term) + b"\x18" + _varint(entry.index)
+    if not data.startswith(usual, position):
         return None
     index_start = _varint_stop(data, position + 1) + 1
     if index_start <= position + 2 or data[index_start - 1 : index_start] != b"\x18":
@@ -144,6 +151,7 @@ def _template(data: bytes) -> _Template | None:
         layout=(index_start, index_stop, has_payload),
         expected=(head & _ALL, head >> 64),
         step=1 << 8 * index_start,
+        left=0x7F - (data[index_start] & 0x7F),
     )
 
 
@@ -255,6 +263,7 @@ class Kernel:
         run, states = batch.runs[-1:], batch.states[-1:]
         template = self._template if run and run[0].last == cursor.last_index else None
         low, high, step = (*template.expected, template.step) if template else (_NEVER, 0, 0)
+        left = template.left if template else 0
         prefix = self._state_prefix if states else b"\xff"
         commit = states[0].commit_last if states else 0
         entries = states_read = entry_stop = state_at = 0
@@ -288,7 +297,7 @@ class Kernel:
                 break
             if kind in _ENTRIES:
                 head, rest = unpack_pair(buffer, at + data)
-                if head & m0 != low + v0 or rest & m1 != high + v1:
+                if head & m0 != low + v0 or rest & m1 != high + v1 or entries == left:
                     break
                 low += step
                 entries += 1
@@ -310,6 +319,7 @@ class Kernel:
         cursor.position, cursor.running = base + at, running
         if entries and template is not None:
             template.expected = (low, high)
+            template.left = left - entries
             run[0].extend(count=entries, stop=base + entry_stop)
             batch.entries += entries
             cursor.last_index = run[0].last
@@ -474,14 +484,14 @@ class Kernel:
     def _learn(self, value: Record, payload: bytes | None, word: int) -> None:
         """Let the hot path know what the next record of this kind will look like."""
         if isinstance(value, HardState) and payload is not None:
-            tail = b"\x18" + _varint(value.commit)
-            if payload.endswith(tail):
-                self._state_prefix = payload[: 1 - len(tail)]
+            prefix = b"\x08" + _varint(value.term) + b"\x10" + _varint(value.vote) + b"\x18"
+            is_usual = payload == prefix + _varint(value.commit)
+            self._state_prefix = prefix if is_usual else b"\xff"
             if len(self._state_shapes) < _SHAPES_MAX and word not in self._state_shapes:
                 self._state_shapes[word] = _shape(word, 5, None)
                 self._state_shapes_four[word] = _shape(word, 4, None)
         elif isinstance(value, Entry) and value.kind is EntryKind.NORMAL:
-            template = _template((payload or b"")[:16])
+            template = _template((payload or b"")[:16], value)
             layout = template.layout if template else None
             if layout != self._layout or len(self._entry_shapes) >= _SHAPES_MAX:
                 self._entry_shapes.clear()
