@@ -6,7 +6,7 @@ VARINT_BYTES_MAX = 10
 NESTING_MAX = 64
 """Messages or groups inside one another; the deepest legal one in etcd is a nested transaction."""
 
-FIELDS_MAX = 1 << 20
+FIELDS_MAX = 1 << 16
 """Fields of one message, repeated elements included."""
 
 RECORD_BYTES_MAX = 128 << 20
@@ -41,3 +41,12 @@ DB_OVERFLOW_BYTES_MAX = 1 << 30
 
 FINDINGS_MAX = 10_000
 """Findings kept for one path; more are counted, and the report says so."""
+
+DB_MEMBERS_MAX = 10_000
+"""Rows of the buckets with members that are read."""
+
+DB_JSON_BYTES_MAX = 1 << 20
+"""JSON in one value of the database."""
+
+SNAP_STORE_BYTES_MAX = 64 << 20
+"""A v2 store longer than this is not parsed; without v2 user keys it has some kilobytes."""

@@ -15,9 +15,10 @@ from walctl.backend.schema import (
     is_saved_snapshot,
     read_witness,
 )
-from walctl.backend.values import Member, Revision
+from walctl.backend.values import Revision
 from walctl.errors import AccessError
 from walctl.fs.memory import MemoryFileSystem
+from walctl.model.member import Member
 from walctl.model.record import ConfState
 
 BIG_ID = (1 << 64) - 3

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from walctl.snap.store import Store, StoreMember, parse_store
+from walctl.model.member import Member
+from walctl.snap.store import Store, parse_store
 
 
 def node(value: str = "", **children: object) -> dict[str, object]:
@@ -31,8 +32,8 @@ def test_members_are_sorted_by_id_and_may_be_unpublished() -> None:
     found = parse_store(store(members, node(ff=node(), c=node()), node("3.5.0")))
     assert found == Store(
         members=(
-            StoreMember(id=0xB, name="", peer_urls=(), client_urls=(), is_learner=False),
-            StoreMember(
+            Member(id=0xB, name="", peer_urls=(), client_urls=(), is_learner=False),
+            Member(
                 id=0xA1,
                 name="n1",
                 peer_urls=("http://p",),

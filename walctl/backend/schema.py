@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from formats.bbolt import PageFlag
-from formats.limits import WINDOW_BYTES
+from formats.limits import DB_MEMBERS_MAX, WINDOW_BYTES
 from walctl.backend import tree
 from walctl.backend.pages import MetaPage, Metas, PageError, Pages, read_metas
 from walctl.backend.values import (
-    Member,
     Revision,
     parse_conf_state,
     parse_member,
@@ -29,6 +28,7 @@ from walctl.backend.values import (
 )
 from walctl.errors import AccessError
 from walctl.fs.base import File, FileSystem
+from walctl.model.member import Member
 from walctl.model.record import ConfState
 
 KEY: Final = b"key"
@@ -53,7 +53,6 @@ CLUSTER_VERSION: Final = b"clusterVersion"
 ATTEMPTS_MAX = 5
 """Readings of a database that is written to meanwhile."""
 
-MEMBERS_MAX = 10_000
 """Rows of `members`, and of `members_removed`, that are read; real clusters have tens."""
 
 TRAILER_BYTES = 32
@@ -237,8 +236,8 @@ class _Reading:
             return
         try:
             for count, item in enumerate(bucket.items()):
-                if count == MEMBERS_MAX:
-                    detail = f"more than {MEMBERS_MAX} rows; the rest was not read"
+                if count == DB_MEMBERS_MAX:
+                    detail = f"more than {DB_MEMBERS_MAX} rows; the rest was not read"
                     self.defects.append(_defect(name, item, detail))
                     return
                 row = self.decoded(name, item, lambda item: decode(item.key, item.value))

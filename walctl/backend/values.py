@@ -10,9 +10,10 @@ import json
 import re
 from dataclasses import dataclass
 
+from formats.limits import DB_JSON_BYTES_MAX
+from walctl.model.member import Member
 from walctl.model.record import ConfState
 
-JSON_BYTES_MAX = 1 << 20
 """A JSON value longer than this is not parsed; a member takes some hundred bytes."""
 
 _U64_BYTES = 8
@@ -29,17 +30,6 @@ class Revision:
 
     main: int
     sub: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
-    """A row of bucket `members`; an empty `name` and no `client_urls`: not published there."""
-
-    id: int
-    name: str
-    peer_urls: tuple[str, ...]
-    client_urls: tuple[str, ...]
-    is_learner: bool
 
 
 def parse_revision(data: bytes) -> Revision:
@@ -131,8 +121,8 @@ def _object(data: bytes) -> dict[str, object]:
 
     Raises: ValueError.
     """
-    if len(data) > JSON_BYTES_MAX:
-        raise ValueError(f"{len(data)} bytes of JSON are more than {JSON_BYTES_MAX}")
+    if len(data) > DB_JSON_BYTES_MAX:
+        raise ValueError(f"{len(data)} bytes of JSON are more than {DB_JSON_BYTES_MAX}")
     try:
         found: object = json.loads(data)
     except RecursionError:

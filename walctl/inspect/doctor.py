@@ -11,11 +11,12 @@ from pathlib import Path
 from walctl.datadir.layout import understand
 from walctl.datadir.survey import Survey
 from walctl.fs.base import FileSystem
-from walctl.inspect.membership import Membership, Peer, membership
+from walctl.inspect.membership import Membership, membership
 from walctl.inspect.report import Report
 from walctl.inspect.starts import starts_of
 from walctl.inspect.verify import ONE_PROCESS, Depth, copy_command, examine
 from walctl.model.finding import Verdict
+from walctl.model.member import Member
 
 SPARE_MEMBERS_MIN = 3
 """From this size on the other members are a majority, and a lost one can be replaced from them."""
@@ -151,9 +152,9 @@ def _replace_steps(members: Membership, own_id: int, size: int) -> list[Step]:
     ]
 
 
-def _name(peer: Peer) -> str:
+def _name(peer: Member) -> str:
     return shlex.quote(peer.name) if peer.name else "NAME"
 
 
-def _peer_urls(peer: Peer) -> str:
+def _peer_urls(peer: Member) -> str:
     return shlex.quote(",".join(peer.peer_urls)) if peer.peer_urls else "ITS-PEER-URL"

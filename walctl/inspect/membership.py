@@ -13,19 +13,9 @@ from formats.errors import FormatError
 from formats.raftpb import ConfChangeType
 from walctl.datadir.survey import Survey
 from walctl.model.log import PlacedEntry
+from walctl.model.member import Member
 from walctl.model.record import ConfState, EntryKind
 from walctl.snap.reader import SnapFile
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Peer:
-    """A member as one source knows it; empty where that source does not say."""
-
-    id: int
-    name: str = ""
-    peer_urls: tuple[str, ...] = ()
-    client_urls: tuple[str, ...] = ()
-    is_learner: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +24,7 @@ class View:
 
     source: str
     index: int | None
-    peers: tuple[Peer, ...]
+    peers: tuple[Member, ...]
 
     @property
     def voters(self) -> frozenset[int]:
@@ -59,9 +49,9 @@ class Membership:
         """Members by the best view, `None` when nobody says."""
         return len(self.best.peers) if self.best is not None else None
 
-    def described(self, member: int) -> Peer:
+    def described(self, member: int) -> Member:
         """All that any view knows of one member."""
-        known = Peer(id=member)
+        known = Member(id=member)
         for view in self.views:
             for peer in view.peers:
                 if peer.id == member:
@@ -87,7 +77,7 @@ def membership(survey: Survey) -> Membership:
 
 def _log_view(survey: Survey) -> View | None:
     """Membership changes of the log, on top of a snapshot where the log's beginning is gone."""
-    base: dict[int, Peer] = {}
+    base: dict[int, Member] = {}
     after = 0
     snap = _newest(survey)
     if survey.log.first != 1:
@@ -116,7 +106,7 @@ def _is_live(survey: Survey, placed: PlacedEntry) -> bool:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Change:
     kind: int
-    peer: Peer
+    peer: Member
     is_promotion: bool
 
 
@@ -131,7 +121,7 @@ def _changes(placed: PlacedEntry) -> Iterator[_Change]:
     said = _context(change.context)
     yield _Change(
         kind=change.type or 0,
-        peer=Peer(
+        peer=Member(
             id=change.node_id or 0,
             name=_text(said.get("name")),
             peer_urls=_texts(said.get("peerURLs")),
@@ -159,7 +149,7 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
 
 
-def _apply(members: dict[int, Peer], change: _Change) -> None:
+def _apply(members: dict[int, Member], change: _Change) -> None:
     peer = change.peer
     known = members.get(peer.id)
     if change.kind == ConfChangeType.REMOVE_NODE:
@@ -176,13 +166,13 @@ def _newest(survey: Survey) -> SnapFile | None:
     return next((snap for snap in survey.snaps if snap.is_usable), None)
 
 
-def _snap_peers(snap: SnapFile) -> Iterator[Peer]:
+def _snap_peers(snap: SnapFile) -> Iterator[Member]:
     """Members of a snapshot: who they are by its membership, what they are called by its store."""
     named = {member.id: member for member in snap.store.members} if snap.store else {}
     conf = snap.conf_state or ConfState()
     for member in (*conf.voters, *conf.learners):
         store = named.get(member)
-        yield Peer(
+        yield Member(
             id=member,
             name=store.name if store else "",
             peer_urls=store.peer_urls if store else (),
@@ -203,18 +193,9 @@ def _database_view(survey: Survey) -> View | None:
     witness = survey.database
     if witness is None:
         return None
-    peers = {
-        member.id: Peer(
-            id=member.id,
-            name=member.name,
-            peer_urls=member.peer_urls,
-            client_urls=member.client_urls,
-            is_learner=member.is_learner,
-        )
-        for member in witness.members
-    }
+    peers = {member.id: member for member in witness.members}
     return View(source="database", index=witness.consistent_index, peers=_sorted(peers))
 
 
-def _sorted(peers: dict[int, Peer]) -> tuple[Peer, ...]:
+def _sorted(peers: dict[int, Member]) -> tuple[Member, ...]:
     return tuple(peers[key] for key in sorted(peers))

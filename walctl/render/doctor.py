@@ -1,8 +1,9 @@
 """How a diagnosis looks: one screen, most important first; and the same facts as JSON."""
 
 from walctl.inspect.doctor import Diagnosis
-from walctl.inspect.membership import Membership, Peer, View
+from walctl.inspect.membership import Membership, View
 from walctl.model.finding import Severity
+from walctl.model.member import Member
 from walctl.render import verify
 from walctl.render.prose import labelled, paragraph
 from walctl.render.screen import Screen
@@ -57,7 +58,7 @@ def _members(screen: Screen, membership: Membership) -> None:
         labelled(screen, "", text, column=COLUMN)
 
 
-def _peer(peer: Peer, own_id: int | None) -> str:
+def _peer(peer: Member, own_id: int | None) -> str:
     parts = [hex_id(peer.id), peer.name or "(no name)"]
     parts.append(",".join(peer.peer_urls) or "(no URL)")
     if peer.is_learner:

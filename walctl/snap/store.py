@@ -17,28 +17,17 @@ import json
 import re
 from dataclasses import dataclass
 
-STORE_BYTES_MAX = 64 << 20
-"""A store longer than this is not parsed; without v2 user keys it has some kilobytes."""
+from formats.limits import SNAP_STORE_BYTES_MAX
+from walctl.model.member import Member
 
 _HEX_ID = re.compile(r"[0-9a-f]{1,16}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreMember:
-    """A member as the v2 store has it; an empty `name`: it never published itself."""
-
-    id: int
-    name: str
-    peer_urls: tuple[str, ...]
-    client_urls: tuple[str, ...]
-    is_learner: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Store:
     """What the v2 store says of the cluster, members by ascending id; `None` is absent."""
 
-    members: tuple[StoreMember, ...]
+    members: tuple[Member, ...]
     removed_members: tuple[int, ...]
     cluster_version: str | None
 
@@ -48,8 +37,8 @@ def parse_store(data: bytes) -> Store:
 
     Raises: ValueError, when it is no v2 store, or one that does not read; with the reason.
     """
-    if len(data) > STORE_BYTES_MAX:
-        raise ValueError(f"{len(data)} bytes of v2 store are more than {STORE_BYTES_MAX}")
+    if len(data) > SNAP_STORE_BYTES_MAX:
+        raise ValueError(f"{len(data)} bytes of v2 store are more than {SNAP_STORE_BYTES_MAX}")
     root = _object(data, "the data")
     if not isinstance(root.get("Root"), dict):
         raise ValueError("the data is JSON, but no v2 store of etcd")
@@ -67,7 +56,7 @@ def parse_store(data: bytes) -> Store:
     )
 
 
-def _member(text: str, node: object) -> StoreMember:
+def _member(text: str, node: object) -> Member:
     path = f"/0/members/{text}"
     parts = _children(node, path)
     raft = _attributes(parts, path, "raftAttributes")
@@ -76,7 +65,7 @@ def _member(text: str, node: object) -> StoreMember:
     name = published.get("name", "")
     if not isinstance(is_learner, bool) or not isinstance(name, str):
         raise ValueError(f"{path}: expected a name and a flag")
-    return StoreMember(
+    return Member(
         id=_id(text),
         name=name,
         peer_urls=_strings(raft.get("peerURLs"), path),

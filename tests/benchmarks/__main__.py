@@ -1,0 +1,156 @@
+"""`make bench`: how long commands take, as ratios beside a peer.
+
+The peer that runs here is the plainest reading there is in Python: the protobuf package (upb) for
+record and entry, and the C checksum, one record after the other, with no other question asked.
+Figures of etcd's own `wal.Verify` were measured once on another machine and are labelled so: they
+say what is to be reached, not what was measured here. Nothing asserts on time.
+"""
+
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import crc32c
+
+from formats import raftpb, walpb
+from tests.benchmarks.logs import write_log
+from walctl.fs.real import RealFileSystem
+from walctl.wal.fold import digest
+
+ROUNDS = 3
+WALCTL = Path(sys.executable).parent / "walctl"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A log, and what etcd's own Verify took for one of its size (seconds; recorded elsewhere)."""
+
+    name: str
+    segments: int
+    entry_bytes: int
+    has_states: bool
+    etcd_seconds: float | None
+
+
+CASES = (
+    Case("64 MB of 100-byte entries", 1, 100, False, 0.18),
+    Case("64 MB of 100-byte entries, a state each", 1, 100, True, None),
+    Case("64 MB of 1 KB entries", 1, 1024, False, 0.08),
+    Case("640 MB of 1 KB entries", 10, 1024, False, 0.8),
+)
+
+
+def best(function: Callable[[], object]) -> float:
+    """Seconds of the fastest of some rounds."""
+    times = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def plain_reading(folder: Path) -> int:
+    """The peer: every record through upb, every checksum compared."""
+    record_of = walpb.RECORD.fast_class.FromString
+    entry_of = raftpb.ENTRY.fast_class.FromString
+    count = 0
+    running = 0
+    for path in sorted(folder.iterdir()):
+        data = memoryview(path.read_bytes())
+        at = 0
+        while at + 8 <= len(data):
+            (word,) = struct.unpack_from("<Q", data, at)
+            if word == 0:
+                break
+            size = word & 0xFFFFFFFFFFFFFF
+            record = record_of(data[at + 8 : at + 8 + size])
+            if record.type == 4:
+                running = record.crc
+            else:
+                running = crc32c.crc32c(record.data, running)
+                if running != record.crc:
+                    raise AssertionError(f"{path.name}:{at}: the benchmark's own log is damaged")
+                if record.type == 2:
+                    count += entry_of(record.data).index > 0
+            at += 8 + size + (word >> 56 & 7)
+    return count
+
+
+def our_reading(folder: Path) -> None:
+    """The engine alone: scan and fold, in this process."""
+    disk = RealFileSystem()
+    for path in sorted(folder.iterdir()):
+        with disk.open(path) as file:
+            digest(file, segment=path.name)
+
+
+_ASK = """
+import os, sys
+child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ,
+                       file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)])
+print(os.wait4(child, 0)[2].ru_maxrss)
+"""
+
+
+def run(*words: str) -> tuple[float, int]:
+    """Best wall time of a command, and the most memory that it took itself (KiB).
+
+    A small process in between asks for the memory: a child's figure begins with its parent's.
+    """
+
+    def once() -> None:
+        subprocess.run([WALCTL, *words], stdout=subprocess.DEVNULL, check=False)
+
+    asked = subprocess.run(
+        [sys.executable, "-c", _ASK, WALCTL, *words], capture_output=True, check=True, text=True
+    )
+    return best(once), int(asked.stdout)
+
+
+def row(name: str, seconds: float, ratio: str) -> None:
+    """One line of the table."""
+    sys.stdout.write(f"  {name:<44}{seconds:8.3f} s   {ratio}\n")
+
+
+def bench(case: Case, folder: Path) -> None:
+    """All figures of one case."""
+    count = write_log(
+        folder, segments=case.segments, entry_bytes=case.entry_bytes, has_states=case.has_states
+    )
+    sys.stdout.write(f"{case.name}: {count:,} entries\n")
+    peer = best(lambda: plain_reading(folder))
+    row("plain reading with upb (peer, this run)", peer, "1.00")
+    engine = best(lambda: our_reading(folder))
+    row("scan and fold, one process", engine, f"{engine / peer:.2f} of the peer")
+    for jobs in (1, 2):
+        seconds, kib = run("verify", "-q", "-j", str(jobs), str(folder))
+        against = f"{seconds / peer:.2f} of the peer"
+        if case.etcd_seconds is not None:
+            recorded = f"{seconds / case.etcd_seconds:.2f} of etcd's {case.etcd_seconds} s"
+            against += f"; {recorded} (recorded, not this run)"
+        row(f"walctl verify -j {jobs}, {kib // 1024} MiB", seconds, against)
+
+
+def main() -> None:
+    """Run every case in a temporary folder, which is removed again."""
+    sys.stdout.write(f"Python {sys.version.split()[0]}, {os.cpu_count()} cores\n")
+    seconds, _ = run("--version")
+    python = best(lambda: subprocess.run([sys.executable, "-c", "pass"], check=True))
+    row("walctl --version", seconds, f"{seconds / python:.1f} of an empty Python")
+    with tempfile.TemporaryDirectory() as folder:
+        for number, case in enumerate(CASES):
+            place = Path(folder) / str(number)
+            bench(case, place)
+            shutil.rmtree(place)
+
+
+if __name__ == "__main__":
+    main()
