@@ -108,18 +108,25 @@ def test_an_error_is_one_escaped_line_on_stderr() -> None:
 
 def test_progress_is_silent_where_stderr_is_no_terminal() -> None:
     shown = screen()
-    with shown.progress(10, "reading") as advance:
-        advance(3)
+    with shown.progress("reading") as step:
+        step(3, 10)
     assert complained(shown) == ""
 
 
-@pytest.mark.parametrize("total", [10, None])
-def test_progress_is_drawn_on_a_terminal_and_never_on_stdout(total: int | None) -> None:
+def test_progress_is_drawn_on_a_terminal_and_never_on_stdout() -> None:
     shown = Screen(StringIO(), Terminal(), progress_shown=True, width=60)
-    with shown.progress(total, "reading\x1b") as advance:
-        advance(3)
+    with shown.progress("reading\x1b") as step:
+        step(3, 10)
     assert "reading\\x1b" in complained(shown)
+    assert "30%" in complained(shown)
     assert printed(shown) == ""
+
+
+def test_a_job_of_a_few_steps_draws_no_progress() -> None:
+    shown = Screen(StringIO(), Terminal(), progress_shown=True, width=60)
+    with shown.progress("reading") as step:
+        step(1, 2)
+    assert complained(shown) == ""
 
 
 def test_an_absurdly_narrow_terminal_still_gets_a_usable_width() -> None:

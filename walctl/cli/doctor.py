@@ -43,8 +43,8 @@ def command(
       walctl default.etcd
       walctl doctor /var/lib/etcd -o json
     """
-    with screen.progress(None, f"reading {path}") as step:
-        depth = Depth(jobs=jobs, on_segment=lambda _done, _total: step(1))
+    with screen.progress(f"reading {path}") as step:
+        depth = Depth(jobs=jobs, on_segment=step)
         diagnosis = doctor(disk, path, wal_dir=wal_dir, snap_dir=snap_dir, depth=depth)
     screen.show(diagnosis, text=render.screenful, document=render.document)
     ctx.exit(diagnosis.report.exit_status)

@@ -69,7 +69,8 @@ def command(
     layout = understand(disk, path, wal_dir=wal_dir, snap_dir=snap_dir)
     if layout.wal_dir is None:
         raise UnsupportedError(f"{path}: {layout.shape}, which holds no log")
-    seen = survey_of(disk, layout, depth=Depth(jobs=jobs))
+    with screen.progress(f"reading {path}") as step:
+        seen = survey_of(disk, layout, depth=Depth(jobs=jobs, on_segment=step))
     wanted = Selection(
         start=None if start is None else parse_position(start, seen),
         stop=None if end is None else parse_position(end, seen),

@@ -70,12 +70,12 @@ def command(
     over = None if time_limit is None else monotonic() + time_limit
     reports = []
     for path in paths:
-        with screen.progress(None, f"reading {path}") as step:
+        with screen.progress(f"reading {path}") as step:
             depth = Depth(
                 jobs=jobs,
                 is_quick=quick,
                 is_over=lambda: over is not None and monotonic() >= over,
-                on_segment=lambda done, total, step=step: step(1),  # type: ignore[misc]
+                on_segment=step,
             )
             reports.append(verify(disk, path, wal_dir=wal_dir, snap_dir=snap_dir, depth=depth))
     screen.show(reports, text=render.table, document=render.document)

@@ -84,14 +84,20 @@ def _files_without_mark(survey: Survey) -> Iterator[Finding]:
     for snap in survey.snaps:
         position = (snap.term or 0, snap.index or 0)
         if snap.is_usable and position not in marked and position[1] > first:
+            lost = [named for named in survey.named if not named.is_mended]
+            why = (
+                "its marker may have stood in the damaged bytes, or the file is from elsewhere"
+                if lost
+                else "etcd died between writing the file and the marker, or the file is from"
+                " elsewhere"
+            )
             yield Finding(
                 code=Code.SNAP_UNMARKED,
                 severity=Severity.HARMLESS,
                 place=Place(segment=snap.name, index=snap.index, term=snap.term),
                 detail=(
                     f"A snapshot at {snap.index} of term {snap.term} that no record of the log"
-                    " marks: etcd died between writing the file and the marker, or the file is"
-                    " from elsewhere."
+                    f" marks: {why}."
                 ),
                 consequence="3.4–3.6: passed over and left alone",
             )

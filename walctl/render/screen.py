@@ -17,9 +17,12 @@ from walctl.render.text import printable
 
 if TYPE_CHECKING:  # rich takes 0.1 s to import: only those who draw pay for it
     from rich.console import Console
+    from rich.progress import Progress
 
 WIDTH_PIPED = 80
 WIDTH_MIN = 20
+PROGRESS_STEPS_MIN = 4
+"""Steps from which on a job is long enough for a progress bar."""
 
 Result = TypeVar("Result")
 
@@ -124,20 +127,32 @@ class Screen:
         self.stderr.write(f"walctl: {printable(text)}\n")
 
     @contextmanager
-    def progress(self, total: int | None, label: str) -> Iterator[Callable[[int], None]]:
-        """A progress bar on stderr while the block runs; call what it gives with the steps done.
+    def progress(self, label: str) -> Iterator[Callable[[int, int], None]]:
+        """A progress bar on stderr while the block runs; call what it gives with (done, total).
 
-        `total` `None` means unknown. Nothing is shown unless stderr is a terminal.
+        Nothing is shown unless stderr is a terminal, and nothing for a job of a few steps: the
+        bar is only made when it is first called with a `total` of `PROGRESS_STEPS_MIN` or more.
         """
-        if not self._progress_shown:
-            yield _ignore
-            return
-        from rich.progress import Progress
+        bar: Progress | None = None
 
-        console = self._console(self.stderr, colour=self.colour)
-        with Progress(console=console, transient=True) as bar:
-            task = bar.add_task(printable(label), total=total)
-            yield lambda steps: bar.advance(task, steps)
+        def step(done: int, total: int) -> None:
+            nonlocal bar
+            if not self._progress_shown or total < PROGRESS_STEPS_MIN:
+                return
+            if bar is None:
+                from rich.progress import Progress
+
+                console = self._console(self.stderr, colour=self.colour)
+                bar = Progress(console=console, transient=True)
+                bar.add_task(printable(label), total=total)
+                bar.start()
+            bar.update(bar.task_ids[0], completed=done)
+
+        try:
+            yield step
+        finally:
+            if bar is not None:
+                bar.stop()
 
     def _console(self, stream: TextIO, *, colour: bool) -> "Console":
         from rich.console import Console
@@ -155,7 +170,3 @@ class Screen:
             legacy_windows=False,
             quiet=self.quiet,
         )
-
-
-def _ignore(_steps: int) -> None:
-    return

@@ -147,9 +147,12 @@ def verdict_line(screen: Screen, report: Report, *, shows_next: bool = True) -> 
         words += " (only a part was read)"
     label = "verdict".ljust(COLUMN)
     status = f"exit {int(report.exit_status)}"
-    gap = max(screen.width - len(label) - len(words) - len(status), 3)
+    gap = screen.width - len(label) - len(words) - len(status)
     style = {Verdict.DAMAGED: "bold red", Verdict.HARMLESS: "yellow"}.get(report.verdict, "green")
-    screen.line(f"{label}{words}{' ' * gap}{status}", style=style)
+    if gap < 1:
+        labelled(screen, label, f"{words}, {status}", column=COLUMN)
+    else:
+        screen.line(f"{label}{words}{' ' * gap}{status}", style=style)
 
 
 def document(reports: list[Report]) -> dict[str, object]:

@@ -250,7 +250,7 @@ def _seen(damage: Damage, code: Code, *, is_last: bool) -> str:
             text = f"The {what} record stores checksum {head.stored:08x}, {gives} {computed}."
             if damage.zeros is not None:
                 low, high = damage.zeros
-                text += f" {high - low:,} bytes from {low} on are zero."
+                text = f"{high - low:,} bytes from {low} on are zero. {text}"
             elif damage.goes_on is GoesOn.COMPUTED:
                 text += " The next record continues the latter: only the stored checksum is wrong."
             return text
