@@ -13,8 +13,10 @@ import crc32c
 from formats.frame import LENGTH_FIELD_BYTES, split_length
 from formats.limits import FLIP_SEARCH_BYTES_MAX, RECORD_BYTES_MAX
 from walctl.fs.base import File
+from walctl.model.record import Checkpoint, Metadata, Unknown
 from walctl.wal.kernel import Head
-from walctl.wal.resync import continues, parse_frame
+from walctl.wal.records import lift
+from walctl.wal.resync import Budget, continues, parse_frame
 
 _POLYNOMIAL = 0x82F63B78
 """CRC-32C, reflected."""
@@ -84,10 +86,13 @@ def flip_in_data(head: Head, computed: int) -> Flip | None:
     return Flip(offset=head.payload_start + position, bit=bit, head=fixed, where="data")
 
 
-def flip_in_head(file: File, offset: int, size: int, seed: int | None) -> Flip | None:
+def flip_in_head(
+    file: File, offset: int, size: int, seed: int | None, budget: Budget
+) -> Flip | None:
     """The one bit of a frame's first bytes that, put back, makes the frame fit `seed`.
 
-    `None` when none does, when several do, or when the checksum in front is not known.
+    `None` when none does, when several do, when the checksum in front is not known, or when the
+    `budget` does not reach.
     """
     if seed is None:
         return None
@@ -95,10 +100,32 @@ def flip_in_head(file: File, offset: int, size: int, seed: int | None) -> Flip |
     first = file.read_at(offset, _HEAD_BYTES)
     for position in range(min(len(first), _HEAD_BYTES)):
         for bit in range(8):
-            head = _with_flip(file, offset, size, first, position, bit)
+            head = _with_flip(file, offset, size, first, position, bit, budget)
             if head is not None and continues(head, seed):
                 where = _part(position, head)
                 found.append(Flip(offset=offset + position, bit=bit, head=head, where=where))
+    return found[0] if len(found) == 1 else None
+
+
+def flip_in_type(file: File, offset: int, size: int, seed: int | None) -> Flip | None:
+    """The one bit of a record's type or its tag that, put back, makes its payload fit its type.
+
+    Types are not under the checksum: that it fits proves nothing here, so the payload has to.
+    Metadata counts only as etcd's own, for anything can be somebody's metadata.
+    """
+    first = file.read_at(offset, _HEAD_BYTES)
+    found: list[Flip] = []
+    for position in (LENGTH_FIELD_BYTES, LENGTH_FIELD_BYTES + 1):
+        for bit in range(8 if position < len(first) else 0):
+            head = _with_flip(file, offset, size, first, position, bit, Budget())
+            if head is None or (seed is not None and not continues(head, seed)):
+                continue
+            value = lift(head.raw_type, head.payload, head.stored)
+            is_empty = head.payload is None and not isinstance(value, Checkpoint)
+            is_foreign = isinstance(value, Metadata) and value.node_id is None
+            if is_empty or is_foreign or isinstance(value, Unknown):
+                continue
+            found.append(Flip(offset=offset + position, bit=bit, head=head, where=TYPE_NAME))
     return found[0] if len(found) == 1 else None
 
 
@@ -116,7 +143,7 @@ def _part(position: int, head: Head) -> str:
 
 
 def _with_flip(
-    file: File, offset: int, size: int, first: bytes, position: int, bit: int
+    file: File, offset: int, size: int, first: bytes, position: int, bit: int, budget: Budget
 ) -> Head | None:
     """The frame with one bit of its head changed, if it is a frame then."""
     head = bytearray(first)
@@ -127,9 +154,38 @@ def _with_flip(
         return None
     if not length.is_canonical or head[8] != 0x08 or head[10] != 0x10:
         return None
+    if not _says_its_size(bytes(head[LENGTH_FIELD_BYTES:]), length.record_bytes):
+        return None
+    if not budget.spend(length.record_bytes):
+        return None
     rest = file.read_at(offset + len(head), max(0, stop - offset - len(head)))
     body = (bytes(head[LENGTH_FIELD_BYTES:]) + rest)[: stop - offset - LENGTH_FIELD_BYTES]
     return parse_frame(body, offset, length.record_bytes, stop)
+
+
+def _says_its_size(record: bytes, record_bytes: int) -> bool:
+    """Whether the first bytes of a record, read as etcd writes it, make it `record_bytes` long.
+
+    Cheap, and leaves out nearly all wrong lengths before a byte of the data is read.
+    """
+    crc_stop = _varint_stop(record, 3)
+    if crc_stop == record_bytes:
+        return True
+    if record[crc_stop : crc_stop + 1] != b"\x1a":
+        return False
+    data_start = _varint_stop(record, crc_stop + 1)
+    said = 0
+    for byte in reversed(record[crc_stop + 1 : data_start]):
+        said = said << 7 | byte & 0x7F
+    return data_start + said == record_bytes
+
+
+def _varint_stop(data: bytes, start: int) -> int:
+    """Offset behind the varint at `start`, or behind all of `data`."""
+    for position in range(start, len(data)):
+        if data[position] < 0x80:
+            return position + 1
+    return len(data)
 
 
 def computed_crc(head: Head, seed: int) -> int:

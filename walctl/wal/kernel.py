@@ -22,7 +22,7 @@ import crc32c
 
 from formats import walpb
 from formats.errors import FormatError
-from formats.frame import LENGTH_FIELD_BYTES, split_length
+from formats.frame import LENGTH_FIELD_BYTES, join_length, padding_bytes, split_length
 from formats.limits import RECORD_BYTES_MAX
 from walctl.model.batch import Batch
 from walctl.model.log import PlacedEntry, PlacedMark, PlacedMetadata, Run, add_state
@@ -36,7 +36,7 @@ from walctl.model.record import (
     SnapshotMark,
     Unknown,
 )
-from walctl.wal.records import lift
+from walctl.wal.records import lift, readings
 from walctl.wal.window import LEAD_BYTES, Window
 
 OLD_RECORD_BYTES_MAX = 10 << 20
@@ -104,6 +104,18 @@ class Head:
 def is_odd_length(word: int) -> bool:
     """Whether a length field has bits that etcd never sets, though it reads past them."""
     return not split_length(word).is_canonical
+
+
+def _is_doubtful(word: int) -> bool:
+    """Whether a length field is for no record, or one bit of what it says of padding is wrong.
+
+    How much there is follows from the record's length. etcd believes the field, and reads on at a
+    place where no frame begins; logs of old releases without any padding differ in two bits.
+    """
+    record_bytes = split_length(word).record_bytes
+    wrong = (word ^ join_length(record_bytes)) >> 56 & 0x87
+    is_other = split_length(word).padding_bytes != padding_bytes(record_bytes)
+    return record_bytes == 0 or (wrong.bit_count() == 1 and is_other)
 
 
 _Layout = tuple[int, int, bool]
@@ -344,6 +356,8 @@ class Kernel:
         stop = at + LENGTH_FIELD_BYTES + length.record_bytes + length.padding_bytes
         if stop > window.size or length.record_bytes > RECORD_BYTES_MAX:
             return Halt.LENGTH
+        if cursor.running is not None and _is_doubtful(word):
+            return Halt.LENGTH
         if not window.holds(at, stop):
             if self._is_hopeless(at):
                 return Halt.RECORD
@@ -391,6 +405,8 @@ class Kernel:
         running = cursor.running
         if running is not None and crc32c.crc32c(payload or b"", running) != stored:
             return Halt.CRC
+        if record.unknown and running is not None and not length.is_canonical:
+            return Halt.LENGTH  # it took the bytes of the next frame for fields of its own
         value = lift(record.type, payload, stored)
         if isinstance(value, Unknown) or self._is_out_of_place(value, payload):
             return Halt.TYPE
@@ -406,17 +422,23 @@ class Kernel:
 
         An entry without data and a hard state have the same shape. A state that forgets its term
         but is, read as an entry, just the next one, is that entry; an entry with the vote of the
-        last state as its term is a state.
+        last state as its term is a state, and so is one that would overwrite what is committed
+        up to, with a kind that is no less than the term. Metadata that is not etcd's and fits
+        another type behind the head of a segment is of that type.
         """
-        last = self.cursor.last_state
+        cursor, last = self.cursor, self.cursor.last_state
+        if isinstance(value, Metadata) and value.node_id is None:
+            return (cursor.last_index > 0 or last is not None) and bool(readings(value.raw))
         if last is None:
             return False
         match value:
             case HardState(term=term, vote=vote, commit=commit):
                 is_next = commit == self.cursor.last_index + 1 and vote >= last.term
                 return term == 0 and last.term > 0 and is_next and len(payload or b"") < 12
-            case Entry(payload=None, raw_kind=kind, term=term):
-                return kind == last.term and term == last.vote and term != 0
+            case Entry(payload=None, raw_kind=kind, term=term, index=index):
+                is_same = kind == last.term and term == last.vote and term != 0
+                is_commit = kind >= last.term > 0 and last.commit <= index <= cursor.last_index
+                return is_same or is_commit
             case _:
                 return False
 

@@ -75,8 +75,10 @@ def lift(raw_type: int | None, payload: bytes | None, crc: int) -> Record:
         return _metadata(payload)
     if raw_type not in (RecordType.ENTRY, RecordType.STATE, RecordType.SNAPSHOT):
         return _suspect(raw_type, payload, f"etcd has no record of type {raw_type or 0}")
+    if payload is None:
+        return _suspect(raw_type, payload, f"a {type_name(raw_type)} record without data")
     try:
-        record, is_strict = _lift_typed(RecordType(raw_type), payload or b"")
+        record, is_strict = _lift_typed(RecordType(raw_type), payload)
     except FormatError as error:
         return _suspect(raw_type, payload, error.message)
     if not is_strict and readings(payload, but_not=raw_type):

@@ -22,6 +22,9 @@ from walctl.wal.kernel import Head
 from walctl.wal.records import lift
 
 _RECORD_HEAD = re.compile(rb"\x08[\x01-\x05]\x10")
+_FRAME_HEAD = re.compile(rb"(?<=[\x00-\x08]\0\0\0[\0\x81-\x87])\x08[\x01-\x05]\x10")
+"""A record's head behind the upper bytes of a length field: all that a search has to stop at."""
+assert RECORD_BYTES_MAX < 9 << 24
 _OVERLAP_BYTES = 16
 
 
@@ -46,8 +49,11 @@ class Budget:
         return self.left >= 0
 
 
-def frame_at(file: File, offset: int, size: int) -> Head | None:
-    """The canonical frame at `offset` of a file of `size` bytes, if any; no checksum is judged."""
+def frame_at(file: File, offset: int, size: int, budget: Budget | None = None) -> Head | None:
+    """The canonical frame at `offset` of a file of `size` bytes, if any; no checksum is judged.
+
+    With a `budget` there is none where that does not reach.
+    """
     word = int.from_bytes(file.read_at(offset, LENGTH_FIELD_BYTES), "little")
     length = split_length(word)
     stop = offset + LENGTH_FIELD_BYTES + length.record_bytes + length.padding_bytes
@@ -57,6 +63,8 @@ def frame_at(file: File, offset: int, size: int) -> Head | None:
         return None
     head = file.read_at(offset + LENGTH_FIELD_BYTES, 3)
     if _RECORD_HEAD.fullmatch(head) is None:
+        return None
+    if budget is not None and not budget.spend(length.record_bytes):
         return None
     body = file.read_at(offset + LENGTH_FIELD_BYTES, length.record_bytes + length.padding_bytes)
     return parse_frame(body, offset, length.record_bytes, stop)
@@ -95,37 +103,41 @@ def candidates(file: File, start: int, size: int, budget: Budget) -> Iterator[He
             chunk = file.read_at(base, WINDOW_BYTES + _OVERLAP_BYTES)
             if not budget.spend(len(chunk)):
                 return
-            for found in _RECORD_HEAD.finditer(chunk):
+            for found in _FRAME_HEAD.finditer(chunk):
                 offset = base + found.start() - LENGTH_FIELD_BYTES
                 if offset < start or found.start() >= WINDOW_BYTES + LENGTH_FIELD_BYTES:
                     continue
-                head = frame_at(file, offset, size)
+                head = frame_at(file, offset, size, budget)
                 if head is not None:
                     yield head
-                    if not budget.spend(head.stop - head.start):
-                        return
             base += WINDOW_BYTES
 
 
 def resume(
     file: File, start: int, size: int, *, seeds: tuple[int, ...], budget: Budget
 ) -> Resumption | None:
-    """The first frame at or behind `start` where the log goes on; `None` when there is none.
+    """The first frame behind the damage at `start` where the log goes on; `None` if there is none.
 
     `seeds` are checksums that the next record may continue: the last one that was good, and what
-    the damaged record stores.
+    the damaged record stores. A frame that none of them vouches for is believed where one can be
+    expected, a multiple of 8 behind `start`; elsewhere only if there is no such frame in the file,
+    for a value may hold a log of its own.
     """
+    astray: Resumption | None = None
     last_resort: Resumption | None = None
-    for head in candidates(file, start, size, budget):
+    for head in candidates(file, start + 1, size, budget):
         for seed in seeds:
             if continues(head, seed):
                 return Resumption(offset=head.start, seed=seed, check=Check.VERIFIED)
-        behind = frame_at(file, head.stop, size)
+        behind = frame_at(file, head.stop, size, budget)
         if behind is not None and continues(behind, head.stored):
-            return Resumption(offset=head.start, seed=None, check=Check.IMPLIED)
+            implied = Resumption(offset=head.start, seed=None, check=Check.IMPLIED)
+            if (head.start - start) % LENGTH_FIELD_BYTES == 0:
+                return implied
+            astray = astray or implied
         if behind is None and last_resort is None and _ends_the_log(file, head, size):
             last_resort = Resumption(offset=head.start, seed=None, check=Check.UNVERIFIABLE)
-    return last_resort
+    return astray or last_resort
 
 
 def _ends_the_log(file: File, head: Head, size: int) -> bool:

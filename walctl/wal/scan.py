@@ -21,7 +21,7 @@ from formats.limits import WINDOW_BYTES
 from walctl.fs.base import File
 from walctl.model.batch import Batch
 from walctl.model.record import Check, Record, Unknown
-from walctl.wal.flip import Flip, computed_crc, flip_in_data, flip_in_head
+from walctl.wal.flip import Flip, computed_crc, flip_in_data, flip_in_head, flip_in_type
 from walctl.wal.kernel import Cursor, Halt, Head, Kernel
 from walctl.wal.records import lift, readings
 from walctl.wal.resync import Budget, continues, frame_at, resume
@@ -132,7 +132,7 @@ def _examine(kernel: Kernel, halt: Halt, budget: Budget) -> Damage | None:
     if halt is Halt.TYPE and kernel.head is not None:
         return _type_damage(kernel, kernel.head)
     if halt is Halt.CRC and kernel.head is not None:
-        found = _crc_damage(kernel, kernel.head)
+        found = _crc_damage(kernel, kernel.head, budget)
         if found is not None:
             return found
     return _frame_damage(kernel, halt, budget)
@@ -140,7 +140,7 @@ def _examine(kernel: Kernel, halt: Halt, budget: Budget) -> Damage | None:
 
 def _type_damage(kernel: Kernel, head: Head) -> Damage:
     """A frame whose checksum fits, but whose payload does not fit its type: skip it."""
-    cursor = kernel.cursor
+    window, cursor = kernel.window, kernel.cursor
     value = lift(head.raw_type, head.payload, head.stored)
     fits = [
         record
@@ -148,6 +148,11 @@ def _type_damage(kernel: Kernel, head: Head) -> Damage:
         if getattr(record, "index", cursor.last_index + 1) == cursor.last_index + 1
     ]
     recovered = fits[0] if len(fits) == 1 else None
+    flip = flip_in_type(window.file, head.start, window.size, cursor.running)
+    if recovered is None and flip is not None:
+        recovered = _recovered(flip)
+    elif flip is not None and _recovered(flip) != recovered:
+        flip = None  # the log at this place knows better
     damage = Damage(
         segment=kernel.segment,
         start=head.start,
@@ -157,6 +162,7 @@ def _type_damage(kernel: Kernel, head: Head) -> Damage:
         words=value.reason if isinstance(value, Unknown) else "fits another type better",
         seed=cursor.running,
         head=head,
+        flip=flip,
         recovered=recovered,
         recovered_head=head if recovered is not None else None,
         check=Check.VERIFIED if cursor.running is not None else Check.UNVERIFIABLE,
@@ -175,7 +181,7 @@ def _move(kernel: Kernel, position: int, running: int | None, recovered: Record 
         cursor.last_index = index
 
 
-def _crc_damage(kernel: Kernel, head: Head) -> Damage | None:
+def _crc_damage(kernel: Kernel, head: Head, budget: Budget) -> Damage | None:
     """A whole frame with a checksum that does not fit, when the next frame stands behind it."""
     window, cursor = kernel.window, kernel.cursor
     seed = cursor.running or 0
@@ -189,7 +195,7 @@ def _crc_damage(kernel: Kernel, head: Head) -> Damage | None:
         goes_on = GoesOn.COMPUTED
     else:
         goes_on = GoesOn.STORED
-    flip = flip_in_head(window.file, head.start, window.size, seed)
+    flip = flip_in_head(window.file, head.start, window.size, seed, budget)
     if goes_on is GoesOn.STORED:
         in_data = flip_in_data(head, computed)
         if flip is None or behind is not None:
@@ -219,6 +225,9 @@ def _crc_damage(kernel: Kernel, head: Head) -> Damage | None:
         zeros=longest_zeros(window, head.start, head.stop),
     )
     running = computed if goes_on is GoesOn.COMPUTED else head.stored
+    if flip is not None:
+        # With a wrong bit in the head, what was read for the checksum is not what was written.
+        running = flip.head.stored
     _move(kernel, head.stop, running, recovered)
     return damage
 
@@ -241,7 +250,9 @@ def _frame_damage(kernel: Kernel, halt: Halt, budget: Budget) -> Damage:
     window, cursor = kernel.window, kernel.cursor
     start, seed = cursor.position, cursor.running
     head = kernel.head if halt is Halt.CRC else None
-    flip = None if halt is Halt.SHORT else flip_in_head(window.file, start, window.size, seed)
+    flip = None
+    if halt is not Halt.SHORT:
+        flip = flip_in_head(window.file, start, window.size, seed, budget)
     if flip is not None:
         recovered = _recovered(flip)
         damage = Damage(
@@ -261,7 +272,7 @@ def _frame_damage(kernel: Kernel, halt: Halt, budget: Budget) -> Damage:
         return damage
     stored = head.stored if head is not None else None
     seeds = tuple({value for value in (seed, stored) if value is not None})
-    found = resume(window.file, start + 1, window.size, seeds=seeds, budget=budget)
+    found = resume(window.file, start, window.size, seeds=seeds, budget=budget)
     stop = found.offset if found is not None else window.size
     if found is None:
         last = last_nonzero(window.file, start, window.size)
