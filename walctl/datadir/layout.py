@@ -64,7 +64,10 @@ def understand(
     if kind is Kind.FILE:
         return _file(path)
     if kind is Kind.OTHER:
-        raise UnsupportedError(f"{path}: neither a file nor a directory")
+        raise UnsupportedError(
+            f"{path}: neither a plain file nor a directory, but a device, a pipe, a socket, or a"
+            " link that leads nowhere"
+        )
     names = set(disk.names(path))
     if wal_dir is not None:
         disk.names(wal_dir)

@@ -171,6 +171,7 @@ def _survey_log(disk: FileSystem, result: Survey, mapper: Mapper, *, is_quick: b
     if chosen is None:
         names = wal_names.in_order(result.wal_names)
     else:
+        result.wal_names = [chosen]
         names = [wal_names.parse(chosen) or SegmentName(chosen, 0, 0)]
     names = [name for name in names if _is_plain(disk, folder / name.text)]
     if is_quick:

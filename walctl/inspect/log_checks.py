@@ -172,7 +172,11 @@ def _first_segment(survey: Survey) -> Iterator[Finding]:
     reaches = first.name.index == 0 and first.name.seq == 0
     if survey.layout.only_segment is not None or reaches:
         return
-    if begins is None or begins - 1 <= newest_start(survey):
+    reached = newest_start(survey)
+    if survey.layout.snap_dir is None:
+        # Without the snapshot files, the log's own markers have to be believed.
+        reached = max((placed.mark.index for placed in survey.marks), default=0)
+    if begins is None or begins - 1 <= reached:
         return
     yield Finding(
         code=Code.SEGMENT_MISSING,

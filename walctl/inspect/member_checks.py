@@ -147,6 +147,10 @@ def _snap_leftovers(survey: Survey) -> Iterator[Finding]:
         )
 
 
+def _database_name(survey: Survey) -> str:
+    return survey.layout.database.name if survey.layout.database is not None else "db"
+
+
 def _database(survey: Survey) -> Iterator[Finding]:
     """The database by itself: there, and readable."""
     problem = survey.database_problem
@@ -154,7 +158,7 @@ def _database(survey: Survey) -> Iterator[Finding]:
         yield Finding(
             code=Code.DB_PAGE,
             severity=Severity.DAMAGE,
-            place=Place(segment="db", offset=problem.offset),
+            place=Place(segment=_database_name(survey), offset=problem.offset),
             detail=f"The database cannot be opened: page {problem.page}: {problem.reason}.",
             consequence=(
                 f"panics: failed to open database: {problem.words}" if problem.words else ""
@@ -165,7 +169,7 @@ def _database(survey: Survey) -> Iterator[Finding]:
             yield Finding(
                 code=Code.DB_PAGE,
                 severity=Severity.DAMAGE,
-                place=Place(segment="db", offset=defect.offset),
+                place=Place(segment=_database_name(survey), offset=defect.offset),
                 detail=f"Bucket {defect.bucket or 'root'} does not read: {defect.detail}.",
             )
     if survey.database_exists or not survey.layout.is_member:
@@ -184,7 +188,7 @@ def _database(survey: Survey) -> Iterator[Finding]:
     yield Finding(
         code=Code.DB_MISSING,
         severity=Severity.HARMLESS if rebuildable else Severity.DAMAGE,
-        place=Place(segment="db"),
+        place=Place(segment=_database_name(survey)),
         detail=detail,
         consequence=(
             "3.4, 3.5: rebuilt from the log at start"
@@ -208,7 +212,7 @@ def _database_and_log(survey: Survey) -> Iterator[Finding]:
         yield Finding(
             code=Code.DB_AHEAD,
             severity=Severity.DAMAGE,
-            place=Place(segment="db", index=applied, term=witness.term),
+            place=Place(segment=_database_name(survey), index=applied, term=witness.term),
             detail=(
                 f"The database has applied entry {applied}{term}, but the log ends at {reaches}:"
                 f" entries {reaches + 1}–{applied} were in it once and are gone."
@@ -219,7 +223,7 @@ def _database_and_log(survey: Survey) -> Iterator[Finding]:
         yield Finding(
             code=Code.DB_BEHIND,
             severity=Severity.DAMAGE,
-            place=Place(segment="db", index=applied, term=witness.term),
+            place=Place(segment=_database_name(survey), index=applied, term=witness.term),
             detail=(
                 f"The database has applied {applied}, the newest snapshot is {snapshot}: it is an"
                 " older copy, and the server does not replay what lies between."

@@ -150,6 +150,8 @@ def _asks_for_start(finding: Finding) -> bool:
 
 def lost_words(seen: Survey) -> str:
     """What of the log cannot be read, and whether the database has its effect; may be empty."""
+    if not seen.segments:
+        return ""
     applied = (seen.database.consistent_index or 0) if seen.database is not None else None
     reaches = seen.last_index or 0
     parts = [(gap.first, gap.last) for gap in seen.log.gaps() if not is_legal_gap(seen, gap)]

@@ -76,6 +76,8 @@ def extent(summary: Summary) -> str:
         parts.append(f"log {index_range(summary.first_index, summary.last_index)}")
     if summary.hard_state is not None:
         parts.append(f"term {summary.hard_state.term}, commit {summary.hard_state.commit}")
+    if not summary.segments and summary.snapshots:
+        parts.append(f"snapshot {summary.snapshots[0][0]}, term {summary.snapshots[0][1]}")
     if summary.applied_index is not None:
         parts.append(f"database at {summary.applied_index}")
     return ", ".join(parts) or "nothing in it"
