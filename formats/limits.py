@@ -24,6 +24,12 @@ SNAP_FILE_BYTES_MAX = 1 << 30
 WINDOW_BYTES = 4 << 20
 """Bytes of a segment that are held at a time while it is scanned."""
 
+FLIP_SEARCHES_MAX = 64
+"""Damaged places of one segment for which the one wrong bit is looked for."""
+
+DAMAGES_MAX = 1000
+"""Damaged places of one segment that are told apart; behind the last the segment is given up."""
+
 FLIP_SEARCH_BYTES_MAX = 16 << 20
 """Longest data in which the one bit that explains a checksum is looked for."""
 

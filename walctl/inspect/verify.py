@@ -53,6 +53,9 @@ OF_A_START = BLOCKING | {
 }
 """Codes of which a start of the server is the consequence that a person wants to know."""
 
+_GRAVITY = {Severity.DAMAGE: 0, Severity.HARMLESS: 1, Severity.INFO: 2}
+"""The worst comes first, and within one severity the order of the log."""
+
 PARALLEL_BYTES_MIN = 24 << 20
 """A log that takes less than this on the disk is read in one process; another one costs more."""
 
@@ -118,6 +121,7 @@ def examine(disk: FileSystem, layout: Layout, *, depth: Depth = ONE_PROCESS) -> 
     findings += member_findings(seen, points)
     boots = starts_of(disk, seen) if any(_asks_for_start(each) for each in findings) else ""
     findings = [_advised(finding, seen, boots) for finding in findings]
+    findings.sort(key=lambda finding: _GRAVITY[finding.severity])
     report = Report(
         path=layout.path,
         understood_as=str(layout.shape),

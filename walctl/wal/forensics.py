@@ -168,6 +168,8 @@ def _code(damage: Damage, behind: Behind, *, is_last: bool, file: File) -> Code:
         return Code.CHAIN_BREAK
     if damage.halt is Halt.ZERO:
         return Code.ZERO_HOLE if damage.goes_on is GoesOn.FOUND else Code.TRAILING_GARBAGE
+    if damage.halt is Halt.GIVEN_UP:
+        return Code.BAD_RECORD
     if is_last and not behind.later_batch and _is_tear(damage, file):
         return Code.TORN_TAIL
     if damage.zeros is not None and damage.goes_on is GoesOn.FOUND:
@@ -268,6 +270,8 @@ def _seen(damage: Damage, code: Code, *, is_last: bool) -> str:
                 "Behind the zeros that end the log there are bytes that are not zero, up to"
                 f" {damage.stop - 1}; no record is among them."
             )
+        case Halt.GIVEN_UP:
+            return f"{damage.words}."
         case Halt.SHORT:
             return f"The file ends {size} bytes into a length field."
         case Halt.LENGTH:

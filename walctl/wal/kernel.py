@@ -73,6 +73,7 @@ class Halt(enum.Enum):
     RECORD = "bytes that are no record"
     CRC = "a checksum that does not fit"
     TYPE = "a payload that does not fit its record's type"
+    GIVEN_UP = "more damage than is told apart"
 
 
 @dataclass(slots=True)

@@ -15,7 +15,12 @@ import crc32c
 from formats import walpb
 from formats.errors import FormatError
 from formats.frame import LENGTH_FIELD_BYTES, join_length, split_length
-from formats.limits import RECORD_BYTES_MAX, RESYNC_BYTES_MAX, WINDOW_BYTES
+from formats.limits import (
+    FLIP_SEARCHES_MAX,
+    RECORD_BYTES_MAX,
+    RESYNC_BYTES_MAX,
+    WINDOW_BYTES,
+)
 from walctl.fs.base import File
 from walctl.model.record import Check, Unknown
 from walctl.wal.kernel import Head
@@ -38,10 +43,19 @@ class Resumption:
 
 
 class Budget:
-    """Bytes that a search may still read and checksum; damage must not cost unbounded time."""
+    """What searches may still cost: bytes to read and checksum, and wrong bits to look for.
 
-    def __init__(self, left: int = RESYNC_BYTES_MAX) -> None:
+    One for each segment, because damage must not cost unbounded time.
+    """
+
+    def __init__(self, left: int = RESYNC_BYTES_MAX, flips: int = FLIP_SEARCHES_MAX) -> None:
         self.left = left
+        self.flips = flips
+
+    def spend_flip(self) -> bool:
+        """Take one search for a wrong bit; false when there have been too many."""
+        self.flips -= 1
+        return self.flips >= 0
 
     def spend(self, count: int) -> bool:
         """Take `count` bytes; false when they are not there any more."""

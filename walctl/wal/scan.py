@@ -17,7 +17,7 @@ import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from formats.limits import WINDOW_BYTES
+from formats.limits import DAMAGES_MAX, WINDOW_BYTES
 from walctl.fs.base import File
 from walctl.model.batch import Batch
 from walctl.model.record import Check, Record, Unknown
@@ -100,6 +100,7 @@ def scan(
     cursor = cursor or Cursor(running=seed)
     kernel = Kernel(segment, window, cursor)
     budget = Budget()
+    count = 0
     window.load(cursor.position)
     while True:
         batch, halt = kernel.read()
@@ -111,6 +112,9 @@ def scan(
         damage = _examine(kernel, halt, budget)
         if damage is None:
             break
+        count += 1
+        if count == DAMAGES_MAX:
+            damage = _given_up(damage, window.size)
         yield damage
         if damage.goes_on is GoesOn.NOT:
             break
@@ -136,6 +140,20 @@ def _examine(kernel: Kernel, halt: Halt, budget: Budget) -> Damage | None:
         if found is not None:
             return found
     return _frame_damage(kernel, halt, budget)
+
+
+def _given_up(damage: Damage, size: int) -> Damage:
+    """The last damage of a segment that has too much of it: all the rest belongs to it."""
+    words = f"{DAMAGES_MAX:,} damaged places came before; the rest of the segment was not read"
+    return Damage(
+        segment=damage.segment,
+        start=damage.start,
+        stop=size,
+        halt=Halt.GIVEN_UP,
+        goes_on=GoesOn.NOT,
+        words=words,
+        seed=damage.seed,
+    )
 
 
 def _type_damage(kernel: Kernel, head: Head) -> Damage:
@@ -195,8 +213,11 @@ def _crc_damage(kernel: Kernel, head: Head, budget: Budget) -> Damage | None:
         goes_on = GoesOn.COMPUTED
     else:
         goes_on = GoesOn.STORED
-    flip = flip_in_head(window.file, head.start, window.size, seed, budget)
-    if goes_on is GoesOn.STORED:
+    searches = budget.spend_flip()
+    flip = None
+    if searches:
+        flip = flip_in_head(window.file, head.start, window.size, seed, budget)
+    if searches and goes_on is GoesOn.STORED:
         in_data = flip_in_data(head, computed)
         if flip is None or behind is not None:
             flip = in_data or flip
@@ -251,7 +272,7 @@ def _frame_damage(kernel: Kernel, halt: Halt, budget: Budget) -> Damage:
     start, seed = cursor.position, cursor.running
     head = kernel.head if halt is Halt.CRC else None
     flip = None
-    if halt is not Halt.SHORT:
+    if halt is not Halt.SHORT and budget.spend_flip():
         flip = flip_in_head(window.file, start, window.size, seed, budget)
     if flip is not None:
         recovered = _recovered(flip)
