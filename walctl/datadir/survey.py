@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from walctl.backend.pages import PageError
-from walctl.backend.schema import Witness, read_witness
+from walctl.backend.schema import Witness, check_trailer, read_witness
 from walctl.datadir.layout import Layout
 from walctl.errors import AccessError
 from walctl.fs.base import FileSystem, Kind
@@ -43,22 +43,29 @@ class DigestTask:
     seed: int | None = None
 
 
-def run_task(task: DigestTask) -> Digest:
-    """Carry one task out.
+def run_task(task: DigestTask) -> Digest | None:
+    """Carry one task out; `None` when the file is not there any more, as a purge leaves it.
 
-    Raises: AccessError when the file is missing or the device fails.
+    Raises: AccessError when the file may not be read or the device fails.
     """
-    with task.disk.open(task.path) as file:
-        return digest(file, segment=task.path.name, seed=task.seed)
+    try:
+        with task.disk.open(task.path) as file:
+            return digest(file, segment=task.path.name, seed=task.seed)
+    except AccessError:
+        if task.disk.exists(task.path):
+            raise
+        return None
 
 
-Mapper = Callable[[Callable[[DigestTask], Digest], Sequence[DigestTask]], Iterable[Digest]]
+Mapper = Callable[
+    [Callable[[DigestTask], Digest | None], Sequence[DigestTask]], Iterable[Digest | None]
+]
 """How the segments are gone through: one after the other, or several at a time."""
 
 
 def one_by_one(
-    function: Callable[[DigestTask], Digest], tasks: Sequence[DigestTask]
-) -> Iterable[Digest]:
+    function: Callable[[DigestTask], Digest | None], tasks: Sequence[DigestTask]
+) -> Iterable[Digest | None]:
     """The plain mapper: lazily, in order."""
     return map(function, tasks)
 
@@ -108,14 +115,11 @@ class Survey:
     database: Witness | None = None
     database_exists: bool = False
     database_problem: PageError | None = None
+    has_good_trailer: bool | None = None
+    """Whether the SHA-256 at the end of a saved snapshot fits; `None` for any other database."""
     siblings: list[str] = field(default_factory=list)
     is_moving: bool = False
     notes: list[str] = field(default_factory=list)
-
-    @property
-    def names_in_order(self) -> list[SegmentName]:
-        """The segments' names as etcd sorts them."""
-        return sorted(segment.name for segment in self.segments)
 
     @property
     def records(self) -> int:
@@ -181,9 +185,17 @@ def _survey_log(disk: FileSystem, result: Survey, mapper: Mapper, *, is_quick: b
             result.notes.append(f"segments before {names[position].text} were not read")
         names = names[position:]
     before = _stamps(disk, folder, names)
-    tasks = [DigestTask(disk=disk, path=folder / name.text) for name in names]
+    # The first segment of all begins with checksum 0; any other is known by the one in front.
+    tasks = [
+        DigestTask(disk=disk, path=folder / name.text, seed=0 if name.is_first else None)
+        for name in names
+    ]
     digests = list(mapper(run_task, tasks))
-    found = [Segment(name=name, digest=each) for name, each in zip(names, digests, strict=True)]
+    found = [
+        Segment(name=name, digest=each)
+        for name, each in zip(names, digests, strict=True)
+        if each is not None
+    ]
     result.segments, result.misplaced = _in_chain_order(found)
     _check_joints(disk, folder, result.segments)
     _note_movement(disk, folder, result, before)
@@ -210,10 +222,13 @@ def _is_plain(disk: FileSystem, path: Path) -> bool:
 def _stamps(
     disk: FileSystem, folder: Path, names: Sequence[SegmentName]
 ) -> dict[str, tuple[int, int]]:
+    """Size and time of each segment; without those that are gone since they were listed."""
     stamps = {}
     for name in names:
-        stat = disk.stat(folder / name.text)
-        stamps[name.text] = (stat.size, stat.mtime_ns)
+        path = folder / name.text
+        if _is_plain(disk, path):
+            stat = disk.stat(path)
+            stamps[name.text] = (stat.size, stat.mtime_ns)
     return stamps
 
 
@@ -227,12 +242,13 @@ def _note_movement(
         result.is_moving = True
         result.notes.append(f"moving target: a process holds the lock on {locked[-1]}")
     changed = [segment.name.text for segment in result.segments if segment.digest.shrunk]
+    changed += sorted(set(before) - {name.text for name in names})
     for name in names:
         if not disk.exists(folder / name.text):
             changed.append(name.text)
             continue
         stat = disk.stat(folder / name.text)
-        if before[name.text] != (stat.size, stat.mtime_ns):
+        if before.get(name.text) != (stat.size, stat.mtime_ns):
             changed.append(name.text)
     if changed:
         result.is_moving = True
@@ -293,7 +309,9 @@ def _check_joints(disk: FileSystem, folder: Path, segments: list[Segment]) -> No
             continue
         if here.digest.head_crc != seed:
             task = DigestTask(disk=disk, path=folder / here.name.text, seed=seed)
-            segments[position] = replace(here, digest=run_task(task))
+            again = run_task(task)
+            if again is not None:
+                segments[position] = replace(here, digest=again)
 
 
 def _assemble(result: Survey) -> None:
@@ -346,5 +364,7 @@ def _survey_database(disk: FileSystem, result: Survey) -> None:
     result.database_exists = True
     try:
         result.database = read_witness(disk, path)
+        if result.database.is_saved:
+            result.has_good_trailer = check_trailer(disk, path)
     except PageError as error:
         result.database_problem = error

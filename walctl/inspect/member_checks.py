@@ -164,6 +164,14 @@ def _database(survey: Survey) -> Iterator[Finding]:
                 f"panics: failed to open database: {problem.words}" if problem.words else ""
             ),
         )
+    if survey.has_good_trailer is False:
+        yield Finding(
+            code=Code.DB_PAGE,
+            severity=Severity.DAMAGE,
+            place=Place(segment=_database_name(survey)),
+            detail="The SHA-256 that `snapshot save` put at its end does not fit the bytes before.",
+            consequence="etcdutl snapshot restore refuses it: expected sha256 …, got …",
+        )
     if survey.database is not None:
         for defect in survey.database.defects:
             yield Finding(

@@ -20,7 +20,7 @@ from walctl.inspect.log_checks import newest_start
 from walctl.model.batch import Batch
 from walctl.model.finding import Finding
 from walctl.model.log import Run
-from walctl.model.record import Check, Entry, Frame, SnapshotMark, Span
+from walctl.model.record import Check, Entry, Frame, Liveness, SnapshotMark, Span
 from walctl.wal.records import lift, name_of
 from walctl.wal.scan import Damage, End, scan
 
@@ -262,12 +262,19 @@ class Status:
         entry = frame.record
         if not isinstance(entry, Entry):
             return None
-        run = self._live_run(entry.index)
-        if run is None or not self._holds(run, frame):
-            return OVERWRITTEN if run is not None else UNKNOWN
-        if self._commit is None:
+        liveness = self.liveness(frame, entry.index)
+        if liveness is Liveness.SUPERSEDED:
+            return OVERWRITTEN
+        if liveness is None or self._commit is None:
             return UNKNOWN
         return COMMITTED if entry.index <= self._commit else UNCOMMITTED
+
+    def liveness(self, frame: Frame, index: int) -> Liveness | None:
+        """Whether the entry still counts; `None` when the log does not have it at all."""
+        run = self._live_run(index)
+        if run is None:
+            return None
+        return Liveness.LIVE if self._holds(run, frame) else Liveness.SUPERSEDED
 
     def _live_run(self, index: int) -> Run | None:
         position = bisect_right(self._firsts, index) - 1

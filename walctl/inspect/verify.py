@@ -209,6 +209,12 @@ def _weighed(finding: Finding, seen: Survey) -> Finding:
     """
     if finding.code is not Code.TORN_TAIL:
         return finding
+    if seen.is_moving:
+        return replace(
+            finding,
+            severity=Severity.INFO,
+            detail=f"{finding.detail} A server is at work here: this may be a write under way.",
+        )
     kept = seen.last_index or 0
     witness = seen.database
     applied = witness.consistent_index if witness is not None else None
@@ -258,8 +264,8 @@ def _mapper(depth: Depth) -> Mapper:
     """How the segments are gone through at this depth."""
 
     def mapper(
-        function: Callable[[DigestTask], Digest], tasks: Sequence[DigestTask]
-    ) -> Iterator[Digest]:
+        function: Callable[[DigestTask], Digest | None], tasks: Sequence[DigestTask]
+    ) -> Iterator[Digest | None]:
         total = len(tasks)
         allocated = sum(_allocated(task) for task in tasks) if depth.jobs > 1 else 0
         with ExitStack() as stack:

@@ -102,11 +102,6 @@ class Head:
     payload_start: int
 
 
-def is_odd_length(word: int) -> bool:
-    """Whether a length field has bits that etcd never sets, though it reads past them."""
-    return not split_length(word).is_canonical
-
-
 def _is_doubtful(word: int) -> bool:
     """Whether a length field is for no record, or one bit of what it says of padding is wrong.
 
