@@ -1,14 +1,18 @@
 """Every code and every exit status has a page, and a page sends nobody to what is not there."""
 
 import re
+from pathlib import Path
 
 import pytest
 
+from tests.corpus import needs_corpus
+from tests.inspect.answers import damaged_member, examined, of_kind
 from walctl.errors import ExitStatus, UsageError
 from walctl.inspect.explain import BY_TOPIC, PAGES, explain, groups
 from walctl.inspect.explanation import Explanation, Group
 from walctl.model.finding import Code
 
+WALCTL = Path(__file__).parents[2] / "walctl"
 COMMANDS_OF_THIS_RELEASE = {"verify", "doctor", "dump", "explain", "COMMAND"}
 COMMANDS_OF_OTHERS = {"cp", "etcdctl", "etcdutl"}
 
@@ -98,3 +102,23 @@ def test_an_unknown_topic_is_a_usage_error_that_says_what_there_is(topic: str, t
         explain(topic)
     assert told in caught.value.message
     assert len(caught.value.message) < 300
+
+
+def test_a_page_says_that_its_code_is_looked_for_exactly_when_a_check_names_it() -> None:
+    words = {WALCTL / "model" / "finding.py", *(WALCTL / "inspect").glob("expl*.py")}
+    checks = "".join(path.read_text() for path in set(WALCTL.rglob("*.py")) - words)
+    looked_for = {code for code in Code if re.search(rf"\bCode\.{code.name}\b", checks)}
+    assert {code for code in Code if explain(code).is_reported} == looked_for
+
+
+@needs_corpus
+@pytest.mark.slow
+def test_no_finding_in_real_damage_is_of_a_severity_that_its_page_does_not_know() -> None:
+    seen = {
+        (finding.code, finding.severity)
+        for name in of_kind("damage")
+        for finding in examined(name, damaged_member(name)).report.findings
+    }
+    assert len(seen) > 15, "the corpus has most kinds of damage"
+    assert {(code, severity) for code, severity in seen
+            if severity not in explain(code).severities} == set()  # fmt: skip

@@ -32,9 +32,10 @@ PAGES = (
         topic=Code.INDEX_GAP,
         group=Group.LOG,
         title="Entries are missing: the log jumps over one or more indexes.",
-        severities=(INFO, HARMLESS, DAMAGE),
-        judged="Harmless below a usable start point. A jump right behind a snapshot record that "
-        "reaches it is normal: the member was sent that snapshot by its leader.",
+        severities=(HARMLESS, DAMAGE),
+        judged="Harmless below the snapshot that a start would take. A jump right behind a "
+        "snapshot record that reaches it is normal and no finding: a leader sent that "
+        "snapshot.",
         what="Entries have consecutive indexes. Here the next one is more than one higher, and no "
         "snapshot bridges the gap.",
         why="A record that reads as another type (`walctl explain type-suspect`), a segment that "
@@ -108,9 +109,8 @@ PAGES = (
         topic=Code.STATE_REGRESSION,
         group=Group.LOG,
         title="A hard state goes back: its term or commit is below an earlier one.",
-        severities=(INFO, HARMLESS, DAMAGE),
-        judged="A term that goes back is worse than a commit that does: a member must not forget "
-        "a term it has seen.",
+        severities=(INFO, DAMAGE),
+        judged="Information where --force-new-cluster explains it.",
         what="Term and commit of the hard states only grow during a member's life. Here a later "
         "record has a smaller one.",
         why="etcd cut the log at an earlier start and began again from an older state; a log put "
@@ -170,6 +170,7 @@ PAGES = (
     Explanation(
         topic=Code.PAYLOAD_UNDECODABLE,
         group=Group.LOG,
+        is_reported=False,
         title="An entry's payload is no request that etcd knows.",
         severities=(INFO, HARMLESS, DAMAGE),
         judged="Damage where a start would apply the entry. In the log of another program, whose "
@@ -203,8 +204,8 @@ PAGES = (
         topic=Code.ENTRY_TOO_LARGE,
         group=Group.LOG,
         title="A record is larger than some versions of etcd can read back.",
-        severities=(INFO, HARMLESS, DAMAGE),
-        judged="Damage for a server of a version that cannot read it; else only worth knowing.",
+        severities=(HARMLESS,),
+        judged="Harmless for 3.5.5 and later; an early server does not start on it.",
         what="The record has 10 MiB (10,485,760 bytes) or more. It is whole.",
         why="A request above the default limit, allowed by `--max-request-bytes`.",
         etcd=(

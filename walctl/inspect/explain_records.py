@@ -9,7 +9,6 @@ from walctl.inspect.explanation import (
     FROM_36,
     FROM_37,
     HARMLESS,
-    INFO,
     LATE,
     MIDDLE,
     NO_DELETE,
@@ -33,8 +32,9 @@ PAGES = (
         group=Group.BYTES,
         title="The last record of the log was cut short, or its end reads as zeros.",
         severities=(HARMLESS, DAMAGE),
-        judged="Harmless while nothing else knows of anything behind the cut. Damage when the "
-        "database, a snapshot or a hard state does: then more than an unsynced write is gone.",
+        judged="Harmless when the database and every hard state end at or before what is left: "
+        "then it was the unsynced last write. Damage otherwise, and when there is no "
+        "database to ask.",
         what="The last frame of the last segment is not whole: the file ends inside it, or from a "
         "sector boundary on it holds zeros. Nothing readable follows it.",
         why="A power cut, a kernel crash or a full disk in the middle of a write, or a copy made "
@@ -69,8 +69,8 @@ PAGES = (
         topic=Code.CRC_MISMATCH,
         group=Group.BYTES,
         title="A record's checksum does not fit its bytes.",
-        severities=(HARMLESS, DAMAGE),
-        judged="Damage, unless no start point of the member needs the record.",
+        severities=(DAMAGE,),
+        judged="Damage in every segment: etcd reads them all before it chooses where to start.",
         what="Each record stores a CRC-32C that runs over the data of all records before it and "
         "its own. The value stored here differs from the one that the bytes give. Either the data "
         "or the stored value has changed; when the next record fits the computed value, only the "
@@ -103,10 +103,11 @@ PAGES = (
         topic=Code.BAD_LENGTH,
         group=Group.BYTES,
         title="A length field cannot be right: the frame would not fit the file or its record.",
-        severities=(HARMLESS, DAMAGE),
-        judged="Damage, unless no start point of the member needs what the segment holds there.",
-        what="Every record follows an 8-byte length field. The value here is longer than the rest "
-        "of the file, or the record inside ends elsewhere. Length fields are under no checksum.",
+        severities=(DAMAGE,),
+        judged="Damage in every segment: etcd reads them all before it chooses where to start.",
+        what="Every record follows an 8-byte length field, whose top byte also counts the padding. "
+        "The value here is longer than the rest of the file, or the record inside ends elsewhere, "
+        "or the next frame does not begin where it says. Length fields are under no checksum.",
         why="A flipped bit, or bytes of another file in the segment. At the very end of the last "
         "segment, bytes behind the log that were never part of it.",
         etcd=(
@@ -132,6 +133,11 @@ PAGES = (
                 "In a segment that is not the last: refuse with `failed to read WAL, cannot be "
                 "repaired` / `unexpected EOF`.",
             ),
+            ServerAct(
+                ALL,
+                "With a wrong count of padding bytes the next header is looked for some bytes off. "
+                "What happens depends on the bytes there: a refusal, or a cut of all that follows.",
+            ),
         ),
         lost="Nothing yet: the record and those behind it are on the disk, and walctl counts them. "
         "All of them are lost when etcd cuts there.",
@@ -146,37 +152,30 @@ PAGES = (
         topic=Code.BAD_PADDING,
         group=Group.BYTES,
         title="A frame's padding is not what the writer would have put there.",
-        severities=(INFO, HARMLESS, DAMAGE),
-        judged="Harmless while the next record is still found where etcd looks for it; damage "
-        "when the count of padding bytes is wrong, because etcd then reads on in the wrong place.",
+        severities=(HARMLESS,),
+        judged="A wrong count of padding bytes is no matter of padding: it is reported as "
+        "bad-length.",
         what="Records are padded with zeros to a multiple of 8 bytes. The top byte of the length "
-        "field tells whether and how much. Here that byte, or the padding, is not as etcd writes "
-        "it. Neither is under a checksum.",
+        "field tells whether and how much. Here unused bits of that byte, or the padding, are not "
+        "zero. Neither is under a checksum.",
         why="A flipped bit.",
         etcd=(
             ServerAct(ALL, "Ignores padding that is not zero and the unused bits of the top byte."),
-            ServerAct(
-                ALL,
-                "With a wrong count the record is read, but the next header is looked for some "
-                "bytes off. What happens depends on the bytes there: seen was a start that cut "
-                "off everything behind it as torn.",
-            ),
         ),
-        lost="Nothing yet: with the next frame put back on a multiple of 8, all records read.",
+        lost="Nothing.",
         do=(
             VERIFY_AGAIN,
-            "If it is harmless, start the server. If it is damage, go on here.",
-            *RECOVER,
+            "If this is all, start the server.",
+            "A disk that changes bits here changes them elsewhere too: look at its errors.",
         ),
-        avoid=("Do not start the server while the finding is damage.",),
         see=(Code.BAD_LENGTH,),
     ),
     Explanation(
         topic=Code.BAD_RECORD,
         group=Group.BYTES,
         title="A frame holds bytes that are no record of a write-ahead log.",
-        severities=(HARMLESS, DAMAGE),
-        judged="Damage, unless no start point of the member needs the record.",
+        severities=(DAMAGE,),
+        judged="Damage in every segment: etcd reads them all before it chooses where to start.",
         what="The frame has a possible length, but what is in it does not parse as a record, its "
         "type is none of the five there are, or its content does not parse.",
         why="A flipped bit in one of the bytes around the data, which no checksum covers, or "
@@ -206,8 +205,8 @@ PAGES = (
         topic=Code.TYPE_SUSPECT,
         group=Group.BYTES,
         title="A record's content fits another type than the one it names.",
-        severities=(HARMLESS, DAMAGE),
-        judged="Damage, unless no start point of the member needs the record.",
+        severities=(DAMAGE,),
+        judged="Damage in every segment: etcd reads them all before it chooses where to start.",
         what="The type of a record (metadata, entry, state, crc, snapshot) is not under its "
         "checksum. This record's checksum fits and its data parses, but as another type.",
         why="One flipped bit in the type byte.",
@@ -236,8 +235,8 @@ PAGES = (
         topic=Code.ZERO_HOLE,
         group=Group.BYTES,
         title="Zeros stand where the log goes on: readable records lie behind them.",
-        severities=(HARMLESS, DAMAGE),
-        judged="Damage, unless no start point of the member needs what the segment holds there.",
+        severities=(DAMAGE,),
+        judged="Damage in every segment: etcd reads them all before it chooses where to start.",
         what="A length field of zero means the end of a segment. Here it is zero, often with a "
         "whole page around it, and yet records that fit the checksum chain follow. They belong to "
         "later writes, which were synced; so this is no torn write.",
@@ -270,30 +269,20 @@ PAGES = (
         topic=Code.TRAILING_GARBAGE,
         group=Group.BYTES,
         title="Behind the end of the log are bytes that belong to no record.",
-        severities=(HARMLESS, DAMAGE),
-        judged="Harmless behind a zero length field, where etcd does not look. Damage directly "
-        "behind the last record, where etcd takes the bytes for a length field.",
+        severities=(HARMLESS,),
+        judged="Bytes directly behind the last record are taken for a length field: that is "
+        "bad-length.",
         what="Behind the last record a segment holds zeros only, up to its preallocated end. "
-        "Here other bytes follow, and no record can be made of them.",
+        "Here other bytes follow the zeros, and no record of this log can be made of them.",
         why="A file that was appended to, a copy over a longer file, stale blocks of a file "
         "system after a power cut.",
         etcd=(
-            ServerAct(ALL, "Behind zeros: starts, and overwrites them with zeros unseen."),
             ServerAct(
-                EARLY,
-                "Directly behind the log: mostly refuse with `wal: max entry size limit exceeded`.",
+                ALL, "Does not look behind the zeros: starts, and wipes what is there unseen."
             ),
-            ServerAct(LATE, "Directly behind the log: cuts there as if it were torn, and starts."),
         ),
         lost="Nothing of the log.",
-        do=(
-            COPY,
-            VERIFY_AGAIN,
-            "If it is harmless, start the server.",
-            "If it is damage, the log in front of it is whole, but 3.4 and early 3.5 will not "
-            "start. " + PEER,
-            RESTORE,
-        ),
+        do=(COPY, VERIFY_AGAIN, "If this is all, start the server."),
         avoid=("Do not cut the file in place: a byte too many is a record lost.",),
         see=(Code.BAD_LENGTH, Code.ZERO_HOLE),
     ),

@@ -30,8 +30,8 @@ PAGES = (
         topic=Code.CHAIN_BREAK,
         group=Group.BYTES,
         title="A segment does not go on with the checksum that the one before ended with.",
-        severities=(HARMLESS, DAMAGE),
-        judged="Damage, unless no start point of the member needs the segment.",
+        severities=(DAMAGE,),
+        judged="Damage in every segment: etcd reads them all before it chooses where to start.",
         what="Each segment begins with a CRC record: the running checksum at the end of the one "
         "before. The two differ here.",
         why="A flipped bit in the CRC record; the end of the segment before is lost or reads as "
@@ -56,8 +56,8 @@ PAGES = (
         topic=Code.SEGMENT_MISSING,
         group=Group.BYTES,
         title="A segment that the log needs is not there.",
-        severities=(HARMLESS, DAMAGE),
-        judged="Harmless if a usable start point lies behind the missing one.",
+        severities=(DAMAGE,),
+        judged="The oldest ones of a log that begins at a usable snapshot are not missed.",
         what="Segments are numbered, in the first of the two hex numbers of their names. One is "
         "absent between others, or the first that is left begins behind every start point. That "
         "the oldest are gone is normal: etcd purges what lies before its snapshots.",
@@ -99,8 +99,8 @@ PAGES = (
         topic=Code.SEGMENT_NAME,
         group=Group.BYTES,
         title="A file's name is not the name of a segment, or not the name of this one.",
-        severities=(INFO, HARMLESS, DAMAGE),
-        judged="Damage if the name hides a segment that the log needs.",
+        severities=(HARMLESS, DAMAGE),
+        judged="Damage when the checksums say that the file belongs elsewhere in the order.",
         what="A segment is called SEQ-INDEX.wal, two numbers of 16 hex digits: its place in the "
         "order, and the index of the first entry expected in it. This name has another form, or "
         "the numbers do not fit the content.",
@@ -132,7 +132,7 @@ PAGES = (
         group=Group.BYTES,
         title="A segment does not begin with its head: a CRC record and the metadata.",
         severities=(HARMLESS, DAMAGE),
-        judged="Harmless while the segment before it is there and the chain goes on.",
+        judged="Damage in the first segment there is, harmless in a later one.",
         what="Each segment begins with a CRC record and the metadata record, which says whose log "
         "it is. Here one of them is missing or stands elsewhere.",
         why="etcd was started on an empty or zeroed last segment and wrote on into it; or the "
@@ -159,9 +159,8 @@ PAGES = (
         topic=Code.SEGMENT_EMPTY,
         group=Group.BYTES,
         title="A segment holds no record at all.",
-        severities=(HARMLESS, DAMAGE),
-        judged="Harmless as the last segment while nothing else knows of more entries than the "
-        "log has; damage otherwise.",
+        severities=(DAMAGE,),
+        judged="etcd never leaves a segment without its head, so records may have been lost.",
         what="The file has no bytes, or only zeros. Even a segment that etcd has just begun has a "
         "head.",
         why="A power cut or a full disk on a file system that lost the content; a file emptied by "
@@ -216,7 +215,8 @@ PAGES = (
         group=Group.BYTES,
         title="A file or directory is left from something that did not end.",
         severities=(INFO, HARMLESS),
-        judged="Information where a kill leaves it behind, as the spare segments 0.tmp and 1.tmp.",
+        judged="Information where a kill leaves it behind, as the spare segments 0.tmp and 1.tmp; "
+        "harmless where etcd has set something aside.",
         what="Names ending in .tmp or .broken, and names in snap/ beginning with tmp or db.tmp. "
         "They are no part of the log.",
         why="0.tmp and 1.tmp are spare segments, removed only by a clean shutdown. A .wal.broken "

@@ -8,7 +8,6 @@ from walctl.inspect.explanation import (
     DOCTOR,
     FROM_37,
     HARMLESS,
-    INFO,
     NO_DELETE,
     NO_EMPTY_WAL,
     NO_WIPE,
@@ -91,7 +90,7 @@ SNAPSHOTS = (
         topic=Code.SNAP_MISSING,
         group=Group.SNAPSHOTS,
         title="The log has a record of a snapshot whose .snap file is not there.",
-        severities=(INFO, HARMLESS, DAMAGE),
+        severities=(HARMLESS, DAMAGE),
         judged="Harmless while an older start point is usable, or the log reaches back to 1.",
         what="When a snapshot is taken, the file TERM-INDEX.snap is written first and then a "
         "record in the log. Here the file is gone. Old ones are purged, which is normal.",
@@ -120,7 +119,7 @@ SNAPSHOTS = (
         topic=Code.SNAP_UNMARKED,
         group=Group.SNAPSHOTS,
         title="A .snap file has no record in the log.",
-        severities=(INFO, HARMLESS),
+        severities=(HARMLESS,),
         judged="If the log has lost its end, that is a finding of its own.",
         what="The file is above the log's first index, but the log does not mention it.",
         why="The process ended between writing the file and writing the record, or the end of the "
@@ -139,8 +138,9 @@ SNAPSHOTS = (
         topic=Code.SNAPDB_MISSING,
         group=Group.SNAPSHOTS,
         title="The database is older than the snapshot, and the .snap.db meant for it is gone.",
-        severities=(HARMLESS, DAMAGE),
-        judged="Harmless if an older start point is usable.",
+        severities=(DAMAGE,),
+        judged="The same directory with the .snap.db still there is no damage: a start installs "
+        "it.",
         what="A member that was sent a snapshot keeps the leader's whole database as INDEX.snap.db "
         "until it takes the place of `db`. The log and the .snap say that this happened, but `db` "
         "is older and the file is not there.",
@@ -189,8 +189,8 @@ DATABASE = (
         topic=Code.DB_PAGE,
         group=Group.DATABASE,
         title="A page of the database is damaged.",
-        severities=(HARMLESS, DAMAGE),
-        judged="Harmless if only one of the two meta pages is bad: the other one counts.",
+        severities=(DAMAGE,),
+        judged="One bad meta page alone is a note and no finding: the other one counts.",
         what="`db` is a bbolt file: pages that form a tree, and two meta pages that point to its "
         "root. A page is not what the pages around it say that it is.",
         why="A power cut with a disk that reorders or drops writes, a flipped bit, a file cut "
