@@ -31,6 +31,11 @@ class SegmentName:
         """Whether it is the form that etcd writes, and not only one that it accepts."""
         return _CANONICAL.fullmatch(self.text) is not None
 
+    @property
+    def is_first(self) -> bool:
+        """Whether it is, by its name, the segment that a log begins with."""
+        return self.is_canonical and self.seq == 0 and self.index == 0
+
 
 def parse(text: str) -> SegmentName | None:
     """The name as etcd's own parser takes it, or `None` for one that etcd passes over.
