@@ -101,8 +101,11 @@ def _leftovers(survey: Survey) -> Iterator[Finding]:
 
 
 def _segments(survey: Survey) -> Iterator[Finding]:
+    absent = list(_names_without_file(survey))
+    yield from absent
     if not survey.segments:
-        yield _no_segments(survey)
+        if not absent:
+            yield _no_segments(survey)
         return
     yield from _first_segment(survey)
     misplaced = {each.name.text: each.rightful for each in survey.misplaced}
@@ -152,6 +155,29 @@ def _segments(survey: Survey) -> Iterator[Finding]:
                     f"Padding or unused length bits are not zero ({count:,} frames). No checksum"
                     " covers them and etcd does not look at them."
                 ),
+            )
+
+
+def _names_without_file(survey: Survey) -> Iterator[Finding]:
+    """Segments of which there is a name, but no plain file behind it.
+
+    A name in front of the first one that was read is none of these: a purge takes those away, and
+    a quick check passes them over.
+    """
+    read = {segment.digest.segment for segment in survey.segments}
+    first = min((segment.name.seq for segment in survey.segments), default=-1)
+    for text in survey.wal_names:
+        name = wal_names.parse(text)
+        if name is not None and text not in read and name.seq > first:
+            yield Finding(
+                code=Code.SEGMENT_MISSING,
+                severity=Severity.DAMAGE,
+                place=Place(segment=text),
+                detail=(
+                    "There is this name, but no plain file behind it: it is a directory, a pipe, a"
+                    " device, or a link that leads nowhere. What the segment held cannot be read."
+                ),
+                consequence="3.4–3.6: do not start: the name cannot be opened as a segment",
             )
 
 
