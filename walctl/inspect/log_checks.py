@@ -147,12 +147,13 @@ def _segments(survey: Survey) -> Iterator[Finding]:
             )
         for offset in digest.odd_padding[:1]:
             count = len(digest.odd_padding)
+            frames = "frame" if count == 1 else "frames"
             yield Finding(
                 code=Code.BAD_PADDING,
                 severity=Severity.HARMLESS,
                 place=Place(segment=digest.segment, offset=offset),
                 detail=(
-                    f"Padding or unused length bits are not zero ({count:,} frames). No checksum"
+                    f"Padding or unused length bits are not zero ({count:,} {frames}). No checksum"
                     " covers them and etcd does not look at them."
                 ),
             )

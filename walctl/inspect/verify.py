@@ -47,6 +47,7 @@ OF_A_START = BLOCKING | {
     Code.COMMIT_BEYOND_LOG,
     Code.TERM_REGRESSION,
     Code.TRAILING_GARBAGE,
+    Code.ENTRY_TOO_LARGE,
     Code.DB_AHEAD,
     Code.DB_BEHIND,
     Code.SNAPDB_MISSING,
@@ -204,9 +205,16 @@ def summarise(seen: Survey) -> Summary:
 def _weighed(finding: Finding, seen: Survey) -> Finding:
     """A finding of the log, weighed by what the database and the hard state witness.
 
+    An entry that is too large for etcd 3.4 is damage where the database says that it is 3.4.
+
     A torn tail is harmless when every witness ends at or before what is kept: the database, which
     has to be there, and the commit of every hard state.
     """
+    witness = seen.database
+    if finding.code is Code.ENTRY_TOO_LARGE:
+        version = (witness.cluster_version if witness is not None else None) or ""
+        is_refused = version.startswith("3.4.")
+        return replace(finding, severity=Severity.DAMAGE) if is_refused else finding
     if finding.code is not Code.TORN_TAIL:
         return finding
     if seen.is_moving:
@@ -216,7 +224,6 @@ def _weighed(finding: Finding, seen: Survey) -> Finding:
             detail=f"{finding.detail} A server is at work here: this may be a write under way.",
         )
     kept = seen.last_index or 0
-    witness = seen.database
     applied = witness.consistent_index if witness is not None else None
     if applied is None or applied > kept or seen.commit_max > kept or seen.database_problem:
         return finding

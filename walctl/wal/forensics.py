@@ -274,6 +274,8 @@ def _seen(damage: Damage, code: Code, *, is_last: bool) -> str:
             return f"{damage.words}."
         case Halt.SHORT:
             return f"The file ends {size} bytes into a length field."
+        case Halt.LENGTH if damage.flip is not None:
+            return "The length field, with the padding that it counts, does not fit its record."
         case Halt.LENGTH:
             where = "the file ends" if is_last else "this sealed segment ends"
             return f"The length field asks for more than is left: {where} before the record does."
