@@ -204,8 +204,9 @@ PAGES = (
         topic=Code.ENTRY_TOO_LARGE,
         group=Group.LOG,
         title="A record is larger than some versions of etcd can read back.",
-        severities=(HARMLESS,),
-        judged="Harmless for 3.5.5 and later; an early server does not start on it.",
+        severities=(HARMLESS, DAMAGE),
+        judged="Damage where the database says that the cluster is 3.4, whose servers do not start "
+        "on it; harmless otherwise, though 3.5.0 to 3.5.4 do not start on it either.",
         what="The record has 10 MiB (10,485,760 bytes) or more. It is whole.",
         why="A request above the default limit, allowed by `--max-request-bytes`.",
         etcd=(
