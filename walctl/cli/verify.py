@@ -78,7 +78,7 @@ def command(
                 on_segment=step,
             )
             reports.append(verify(disk, path, wal_dir=wal_dir, snap_dir=snap_dir, depth=depth))
-    screen.show(reports, text=render.table, document=render.document)
+    render.show(screen, reports)
     for report in reports:
         if report.error is not None:
             screen.error(report.error)

@@ -3,7 +3,7 @@
 from walctl.inspect.report import Report, StartPoint, Summary
 from walctl.model.finding import Finding, Severity, Verdict
 from walctl.render.prose import labelled, paragraph
-from walctl.render.screen import Screen
+from walctl.render.screen import Output, Screen
 from walctl.render.text import counted, hex_id, index_range
 
 COLUMN = 14
@@ -22,6 +22,15 @@ POINTS_MAX = 4
 """Start points that a screen names."""
 SHOWN_MAX = 20
 """Findings of one severity that a screen shows; JSON has them all."""
+
+
+def show(screen: Screen, reports: list[Report]) -> None:
+    """All reports in the screen's form; ndjson has a line for each."""
+    if screen.output == Output.NDJSON:
+        for report in reports:
+            screen.row({"v": 1, **report_document(report)})
+    else:
+        screen.show(reports, text=table, document=document)
 
 
 def table(screen: Screen, reports: list[Report]) -> None:
@@ -163,13 +172,12 @@ def document(reports: list[Report]) -> dict[str, object]:
 
 
 def report_document(report: Report) -> dict[str, object]:
-    """One report for JSON; a path that could not be read has `error` and no verdict."""
-    if report.error is not None:
-        return {"path": str(report.path), "error": report.error, "verdict": None}
+    """One report for JSON; a path that could not be read has an `error`, and no verdict."""
     return {
         "path": str(report.path),
-        "understood_as": report.understood_as,
-        "verdict": str(report.verdict),
+        "error": report.error,
+        "understood_as": report.understood_as or None,
+        "verdict": None if report.error is not None else str(report.verdict),
         "partial": report.is_partial,
         "summary": summary_document(report.summary),
         "findings": [finding_document(finding) for finding in report.findings],
