@@ -105,8 +105,9 @@ class Head:
 def _is_doubtful(word: int) -> bool:
     """Whether a length field is for no record, or one bit of what it says of padding is wrong.
 
-    How much there is follows from the record's length. etcd believes the field, and reads on at a
-    place where no frame begins; logs of old releases without any padding differ in two bits.
+    How much there is follows from the record's length. etcd believes the field, and reads on
+    where no frame begins, unless its repair cut the log there and it went on writing. Logs of old
+    releases without any padding differ in two bits.
     """
     record_bytes = split_length(word).record_bytes
     wrong = (word ^ join_length(record_bytes)) >> 56 & 0x87
@@ -352,7 +353,7 @@ class Kernel:
         stop = at + LENGTH_FIELD_BYTES + length.record_bytes + length.padding_bytes
         if stop > window.size or length.record_bytes > RECORD_BYTES_MAX:
             return Halt.LENGTH
-        if cursor.running is not None and _is_doubtful(word):
+        if cursor.running is not None and _is_doubtful(word) and not self._is_record_head(stop):
             return Halt.LENGTH
         if not window.holds(at, stop):
             if self._is_hopeless(at):
@@ -367,8 +368,12 @@ class Kernel:
 
     def _is_hopeless(self, at: int) -> bool:
         """Whether a frame larger than the window does not even begin like a record."""
-        head = self.window.bytes_at(at + 8, at + 11)
-        return len(head) < 3 or head[0] != 0x08 or head[2] != 0x10
+        return not self._is_record_head(at)
+
+    def _is_record_head(self, at: int) -> bool:
+        """Whether a record as etcd begins it stands behind the length field at `at`."""
+        head = self.window.bytes_at(at + LENGTH_FIELD_BYTES, at + LENGTH_FIELD_BYTES + 3)
+        return len(head) == 3 and head[0] == 0x08 and head[2] == 0x10
 
     def _check_padding(self, batch: Batch) -> None:
         """Note padding that is not zero in front of the cursor."""
