@@ -114,17 +114,18 @@ def candidates(file: File, start: int, size: int, budget: Budget) -> Iterator[He
     for low, high in file.data_ranges(start, size):
         base = max(start, low - _OVERLAP_BYTES)
         while base < high:
-            chunk = file.read_at(base, WINDOW_BYTES + _OVERLAP_BYTES)
+            step = min(WINDOW_BYTES, high - base)
+            chunk = file.read_at(base, step + _OVERLAP_BYTES)
             if not budget.spend(len(chunk)):
                 return
             for found in _FRAME_HEAD.finditer(chunk):
                 offset = base + found.start() - LENGTH_FIELD_BYTES
-                if offset < start or found.start() >= WINDOW_BYTES + LENGTH_FIELD_BYTES:
+                if offset < start or found.start() >= step + LENGTH_FIELD_BYTES:
                     continue
                 head = frame_at(file, offset, size, budget)
                 if head is not None:
                     yield head
-            base += WINDOW_BYTES
+            base += step
 
 
 def resume(
