@@ -6,15 +6,13 @@ newest `.snap` that the log marks and needs a database that is not older.
 
 from collections.abc import Iterator
 
-from walctl.datadir.layout import Shape
 from walctl.datadir.survey import Survey
-from walctl.inspect.log_checks import newest_start
 from walctl.inspect.report import StartPoint
+from walctl.inspect.start_points import live_marks, newest_start
 from walctl.model.finding import Code, Finding, Place, Severity
-from walctl.model.record import SnapshotMark
 from walctl.snap import names as snap_names
 from walctl.snap.names import NameKind
-from walctl.snap.reader import SnapFile, SnapProblemKind
+from walctl.snap.reader import SnapProblemKind
 
 
 def member_findings(survey: Survey, points: list[StartPoint]) -> Iterator[Finding]:
@@ -46,12 +44,6 @@ def _snap_problems(survey: Survey, *, can_start: bool) -> Iterator[Finding]:
                 " 3.7: not read"
             ),
         )
-
-
-def live_marks(survey: Survey) -> list[SnapshotMark]:
-    """The markers that etcd believes, in file order: not above the last hard state's commit."""
-    commit = survey.last_state.state.commit if survey.last_state is not None else 0
-    return [placed.mark for placed in survey.marks if placed.mark.index <= commit]
 
 
 def _marks_without_file(survey: Survey, *, can_start: bool) -> Iterator[Finding]:
@@ -247,67 +239,3 @@ def _database_and_log(survey: Survey) -> Iterator[Finding]:
                     " nor waiting: the log does not hold the entries before it."
                 ),
             )
-
-
-def start_points(survey: Survey, blocking: list[Code]) -> list[StartPoint]:
-    """Every (snapshot, index) that the files offer a start from, newest first.
-
-    `blocking` are codes of damage in the log: etcd reads all segments before it chooses, so they
-    block every point.
-    """
-    if survey.layout.wal_dir is None or not survey.segments:
-        return []
-    usable = [snap for snap in survey.snaps if snap.is_usable]
-    marked = {(mark.term, mark.index): mark for mark in live_marks(survey)}
-    points = []
-    newer: list[str] = []
-    for snap in usable:
-        mark = marked.get((snap.term or 0, snap.index or 0))
-        if mark is None:
-            continue
-        points.append(_point(survey, mark.index, mark.term, blocking, newer, snap))
-        newer.append(snap.name)
-    first = survey.segments[0].name
-    if first.index == 0 and (survey.log.first in (None, 1)):
-        points.append(_point(survey, 0, 0, blocking, newer, None))
-    return points
-
-
-def _point(
-    survey: Survey,
-    index: int,
-    term: int,
-    blocking: list[Code],
-    newer: list[str],
-    snap: SnapFile | None,
-) -> StartPoint:
-    last = max(survey.log.contiguous_from(index), index)
-    blocked: list[str] = [str(code) for code in blocking]
-    commit = survey.last_state.state.commit if survey.last_state is not None else 0
-    if commit > last:
-        gap = any(run.first > last + 1 for run in survey.log.live)
-        blocked.append(str(Code.INDEX_GAP if gap else Code.COMMIT_BEYOND_LOG))
-    if survey.layout.shape is not Shape.RAFTEXAMPLE:
-        blocked += _blocked_by_database(survey, index, last)
-    return StartPoint(
-        snapshot_index=index,
-        snapshot_term=term,
-        last_index=last,
-        blocked_by=tuple(dict.fromkeys(blocked)),
-        set_aside=tuple(newer),
-    )
-
-
-def _blocked_by_database(survey: Survey, index: int, last: int) -> list[str]:
-    witness = survey.database
-    if survey.database_problem is not None:
-        return [str(Code.DB_PAGE)]
-    if witness is None:
-        missing = survey.layout.is_member and index > 0 and not survey.database_exists
-        return [str(Code.DB_MISSING)] if missing else []
-    applied = witness.consistent_index or 0
-    if applied > last:
-        return [str(Code.DB_AHEAD)]
-    if applied < index and index not in survey.snap_databases:
-        return [str(Code.DB_BEHIND)]
-    return []

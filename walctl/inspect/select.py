@@ -16,7 +16,7 @@ from walctl.datadir.layout import Layout
 from walctl.datadir.survey import Segment, Survey
 from walctl.errors import UsageError
 from walctl.fs.base import File, FileSystem
-from walctl.inspect.log_checks import newest_start
+from walctl.inspect.start_points import newest_start
 from walctl.model.batch import Batch
 from walctl.model.finding import Finding
 from walctl.model.log import Run

@@ -18,8 +18,10 @@ from walctl.datadir.survey import DigestTask, Mapper, Survey, one_by_one, survey
 from walctl.errors import TimeOverError, WalctlError
 from walctl.fs.base import FileSystem
 from walctl.inspect.log_checks import entry_range, is_legal_gap, log_findings
-from walctl.inspect.member_checks import member_findings, start_points
+from walctl.inspect.member_checks import member_findings
 from walctl.inspect.report import Report, Summary
+from walctl.inspect.segment_checks import segment_findings
+from walctl.inspect.start_points import start_points
 from walctl.inspect.starts import starts_of
 from walctl.model.finding import Code, Finding, Severity
 from walctl.wal.fold import Digest
@@ -112,7 +114,8 @@ def examine(disk: FileSystem, layout: Layout, *, depth: Depth = ONE_PROCESS) -> 
     Raises: WalctlError when a part that is there cannot be read, or time is over.
     """
     seen = survey_of(disk, layout, depth=depth)
-    findings = [_weighed(finding, seen) for finding in log_findings(seen)]
+    findings = [*segment_findings(seen), *log_findings(seen)]
+    findings = [_weighed(finding, seen) for finding in findings]
     blocking = [
         finding.code
         for finding in findings

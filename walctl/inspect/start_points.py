@@ -1,0 +1,93 @@
+"""From where a member could start: the snapshots that etcd would take, and what blocks each.
+
+Works on a survey; reads no file. The rules are those of etcd up to 3.6: a `.snap` file counts when
+it reads and the log marks it, and the newest one is taken.
+"""
+
+from walctl.datadir.layout import Shape
+from walctl.datadir.survey import Survey
+from walctl.inspect.report import StartPoint
+from walctl.model.finding import Code
+from walctl.model.record import SnapshotMark
+from walctl.snap.reader import SnapFile
+
+
+def newest_start(survey: Survey) -> int:
+    """Index of the newest snapshot that etcd would take (readable, and marked in the log), or 0."""
+    marked = {(placed.mark.term, placed.mark.index) for placed in survey.marks}
+    usable = [
+        snap.index or 0
+        for snap in survey.snaps
+        if snap.is_usable and (snap.term or 0, snap.index or 0) in marked
+    ]
+    return max(usable, default=0)
+
+
+def live_marks(survey: Survey) -> list[SnapshotMark]:
+    """The markers that etcd believes, in file order: not above the last hard state's commit."""
+    commit = survey.last_state.state.commit if survey.last_state is not None else 0
+    return [placed.mark for placed in survey.marks if placed.mark.index <= commit]
+
+
+def start_points(survey: Survey, blocking: list[Code]) -> list[StartPoint]:
+    """Every (snapshot, index) that the files offer a start from, newest first.
+
+    `blocking` are codes of damage in the log: etcd reads all segments before it chooses, so they
+    block every point.
+    """
+    if survey.layout.wal_dir is None or not survey.segments:
+        return []
+    usable = [snap for snap in survey.snaps if snap.is_usable]
+    marked = {(mark.term, mark.index): mark for mark in live_marks(survey)}
+    points = []
+    newer: list[str] = []
+    for snap in usable:
+        mark = marked.get((snap.term or 0, snap.index or 0))
+        if mark is None:
+            continue
+        points.append(_point(survey, mark.index, mark.term, blocking, newer, snap))
+        newer.append(snap.name)
+    first = survey.segments[0].name
+    if first.index == 0 and (survey.log.first in (None, 1)):
+        points.append(_point(survey, 0, 0, blocking, newer, None))
+    return points
+
+
+def _point(
+    survey: Survey,
+    index: int,
+    term: int,
+    blocking: list[Code],
+    newer: list[str],
+    snap: SnapFile | None,
+) -> StartPoint:
+    last = max(survey.log.contiguous_from(index), index)
+    blocked: list[str] = [str(code) for code in blocking]
+    commit = survey.last_state.state.commit if survey.last_state is not None else 0
+    if commit > last:
+        gap = any(run.first > last + 1 for run in survey.log.live)
+        blocked.append(str(Code.INDEX_GAP if gap else Code.COMMIT_BEYOND_LOG))
+    if survey.layout.shape is not Shape.RAFTEXAMPLE:
+        blocked += _blocked_by_database(survey, index, last)
+    return StartPoint(
+        snapshot_index=index,
+        snapshot_term=term,
+        last_index=last,
+        blocked_by=tuple(dict.fromkeys(blocked)),
+        set_aside=tuple(newer),
+    )
+
+
+def _blocked_by_database(survey: Survey, index: int, last: int) -> list[str]:
+    witness = survey.database
+    if survey.database_problem is not None:
+        return [str(Code.DB_PAGE)]
+    if witness is None:
+        missing = survey.layout.is_member and index > 0 and not survey.database_exists
+        return [str(Code.DB_MISSING)] if missing else []
+    applied = witness.consistent_index or 0
+    if applied > last:
+        return [str(Code.DB_AHEAD)]
+    if applied < index and index not in survey.snap_databases:
+        return [str(Code.DB_BEHIND)]
+    return []
