@@ -73,7 +73,7 @@ def _record_line(screen: Screen, row: RecordRow) -> None:
         parts.append(row.status)
     if frame.check is Check.FAILED and frame.computed is not None:
         parts.append(f"its data gives {frame.computed:08x}")
-    screen.line("  ".join(parts), style=style)
+    screen.line("  ".join(parts).rstrip(), style=style)
 
 
 def _what(record: Record) -> str:

@@ -161,7 +161,7 @@ def verdict_line(screen: Screen, report: Report, *, shows_next: bool = True) -> 
     gap = screen.width - len(label) - len(words) - len(status)
     style = {Verdict.DAMAGED: "bold red", Verdict.HARMLESS: "yellow"}.get(report.verdict, "green")
     if gap < 1:
-        labelled(screen, label, f"{words}, {status}", column=COLUMN)
+        labelled(screen, "verdict", f"{words}, {status}", column=COLUMN)
     else:
         screen.line(f"{label}{words}{' ' * gap}{status}", style=style)
 
