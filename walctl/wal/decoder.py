@@ -36,8 +36,8 @@ from formats.walpb import RecordType
 from walctl.fs.base import File
 from walctl.model.log import Stretch
 from walctl.wal.fold import Digest
-from walctl.wal.kernel import OLD_RECORD_BYTES_MAX
 from walctl.wal.names import SegmentName
+from walctl.wal.shapes import OLD_RECORD_BYTES_MAX
 
 UNEXPECTED_EOF = "unexpected EOF"
 """The words of Go's io.ErrUnexpectedEOF."""

@@ -3,11 +3,11 @@
 This is the hot path, and the one function that a compiled kernel may replace. How it is fast:
 
 * The head of a record is looked at as integers. A frame's length field decides where everything
-  lies (`_Shape`, kept per length), if the head is the one that etcd writes: type, a checksum of
+  lies (`Shape`, kept per length), if the head is the one that etcd writes: type, a checksum of
   five bytes, data to the end of the record.
 * The next entry of a run differs from the one before in the low byte of its index, until that
   wraps. So one comparison of the entry's head with the expected integer replaces its decoding
-  (`_Template`), and only what does not compare is read through the definition.
+  (`Template`), and only what does not compare is read through the definition.
 * The checksum runs over views; no payload is copied.
 
 Everything that is not exactly so goes through `_Kernel.general`, where the definition decides. A
@@ -37,14 +37,19 @@ from walctl.model.record import (
     Unknown,
 )
 from walctl.wal.records import lift, readings
+from walctl.wal.shapes import (
+    OLD_RECORD_BYTES_MAX,
+    Layout,
+    Shape,
+    Template,
+    shape_of,
+    template_after,
+    varint,
+)
 from walctl.wal.window import LEAD_BYTES, Window
-
-OLD_RECORD_BYTES_MAX = 10 << 20
-"""etcd 3.4 and 3.5.0-3.5.4 refuse records (with padding) of this many bytes, even their own."""
 
 _HEAD = struct.Struct("<QQQQ").unpack_from
 _PAIR = struct.Struct("<QQ").unpack_from
-_ALL = (1 << 64) - 1
 
 # Bytes 0..7 of a record: 08 TYPE 10, then a checksum varint of exactly five bytes (15 of 16 are),
 # or one of exactly four and the tag of the data.
@@ -115,116 +120,6 @@ def _is_doubtful(word: int) -> bool:
     return record_bytes == 0 or (wrong.bit_count() == 1 and is_other)
 
 
-_Layout = tuple[int, int, bool]
-"""Of an entry's head: bytes up to the index, bytes up to behind it, and whether data follows."""
-
-
-@dataclass(slots=True)
-class _Template:
-    """What the head of the next entry of a run looks like, as two little-endian integers."""
-
-    layout: _Layout
-    expected: tuple[int, int]
-    step: int
-    left: int
-    """Entries for which that holds: then the low byte of the index would wrap."""
-
-
-def _varint_stop(data: bytes, start: int) -> int:
-    """Offset behind the varint at `start`; -1 when it does not end within five bytes."""
-    for position in range(start, min(start + 5, len(data))):
-        if data[position] < 0x80:
-            return position + 1
-    return -1
-
-
-def _template(data: bytes, entry: Entry) -> _Template | None:
-    """The template after `entry`, or `None` for a head that is not the usual one.
-
-    `data` is how the entry begins. Only the shortest numbers are usual: then no later field can
-    say otherwise, as it could where a field is given twice.
-    """
-    position = 2 if data[:2] == b"\x08\x00" else 0
-    usual = b"\x10" + _varint(entry.term) + b"\x18" + _varint(entry.index)
-    if not data.startswith(usual, position):
-        return None
-    index_start = _varint_stop(data, position + 1) + 1
-    if index_start <= position + 2 or data[index_start - 1 : index_start] != b"\x18":
-        return None
-    index_stop = _varint_stop(data, index_start)
-    if index_stop < 0 or index_start > 7:
-        return None
-    has_payload = data[index_stop : index_stop + 1] == b"\x22"
-    head = int.from_bytes(data[:index_stop], "little") + (1 << 8 * index_start)
-    return _Template(
-        layout=(index_start, index_stop, has_payload),
-        expected=(head & _ALL, head >> 64),
-        step=1 << 8 * index_start,
-        left=0x7F - (data[index_start] & 0x7F),
-    )
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-_Shape = tuple[int, int, int, int, int, int, int, int, int, int]
-"""For one length field: mask and value of bytes 8..15 of the record; where the data begins and the
-record ends and the frame ends, from the frame's start; how far to shift the eight bytes before the
-next frame to see this one's padding; masks and values of the entry's head (see `_Template`)."""
-
-
-def _shape(word: int, crc_bytes: int, layout: _Layout | None) -> _Shape | None:
-    """How a frame with this length field is laid out if etcd wrote it; `None` if it cannot be.
-
-    `crc_bytes` is the width of the checksum varint, `layout` that of an entry's head.
-    """
-    length = split_length(word)
-    size = length.record_bytes
-    if not length.is_canonical or size >= OLD_RECORD_BYTES_MAX - 7:
-        return None
-    data_bytes = _inner_bytes(size - 4 - crc_bytes)
-    if data_bytes is None:
-        return None
-    prefix = (b"\x1a" if crc_bytes == 5 else b"") + _varint(data_bytes)
-    mask = tail = 0
-    if layout is not None:
-        _, index_stop, has_payload = layout
-        inner = _inner_bytes(data_bytes - index_stop - 1)
-        if (has_payload and inner is None) or (not has_payload and data_bytes != index_stop):
-            return None
-        field = b"\x22" + _varint(inner) if has_payload and inner is not None else b""
-        if index_stop + len(field) > 16:
-            return None
-        mask = (1 << 8 * (index_stop + len(field))) - 1
-        tail = int.from_bytes(field, "little") << 8 * index_stop
-    return (
-        (1 << 8 * len(prefix)) - 1,
-        int.from_bytes(prefix, "little"),
-        LENGTH_FIELD_BYTES + size - data_bytes,
-        LENGTH_FIELD_BYTES + size,
-        LENGTH_FIELD_BYTES + size + length.padding_bytes,
-        64 - 8 * length.padding_bytes,
-        mask & _ALL,
-        tail & _ALL,
-        mask >> 64,
-        tail >> 64,
-    )
-
-
-def _inner_bytes(size: int) -> int | None:
-    """Bytes of data in a field of `size` bytes that begins with the data's length as a varint."""
-    for width in (1, 2, 3, 4):
-        if size >= width and len(_varint(size - width)) == width:
-            return size - width
-    return None
-
-
 class Kernel:
     """Reads frames of one segment; one object a scan, `read` once a batch."""
 
@@ -236,12 +131,12 @@ class Kernel:
         """The frame at which the last `read` halted for its checksum or its type."""
         self.words = ""
         """What the parser said, where the last `read` halted at bytes that are no record."""
-        self._entry_shapes: dict[int, _Shape | None] = {}
-        self._entry_shapes_four: dict[int, _Shape | None] = {}
-        self._state_shapes: dict[int, _Shape | None] = {}
-        self._state_shapes_four: dict[int, _Shape | None] = {}
-        self._template: _Template | None = None
-        self._layout: _Layout | None = None
+        self._entry_shapes: dict[int, Shape | None] = {}
+        self._entry_shapes_four: dict[int, Shape | None] = {}
+        self._state_shapes: dict[int, Shape | None] = {}
+        self._state_shapes_four: dict[int, Shape | None] = {}
+        self._template: Template | None = None
+        self._layout: Layout | None = None
         self._pad_shift = 64
         self._state_prefix = b"\xff"
 
@@ -507,22 +402,22 @@ class Kernel:
     def _learn(self, value: Record, payload: bytes | None, word: int) -> None:
         """Let the hot path know what the next record of this kind will look like."""
         if isinstance(value, HardState) and payload is not None:
-            prefix = b"\x08" + _varint(value.term) + b"\x10" + _varint(value.vote) + b"\x18"
-            is_usual = payload == prefix + _varint(value.commit)
+            prefix = b"\x08" + varint(value.term) + b"\x10" + varint(value.vote) + b"\x18"
+            is_usual = payload == prefix + varint(value.commit)
             self._state_prefix = prefix if is_usual else b"\xff"
             if len(self._state_shapes) < _SHAPES_MAX and word not in self._state_shapes:
-                self._state_shapes[word] = _shape(word, 5, None)
-                self._state_shapes_four[word] = _shape(word, 4, None)
+                self._state_shapes[word] = shape_of(word, 5, None)
+                self._state_shapes_four[word] = shape_of(word, 4, None)
         elif isinstance(value, Entry) and value.kind is EntryKind.NORMAL:
-            template = _template((payload or b"")[:16], value)
+            template = template_after((payload or b"")[:16], value)
             layout = template.layout if template else None
             if layout != self._layout or len(self._entry_shapes) >= _SHAPES_MAX:
                 self._entry_shapes.clear()
                 self._entry_shapes_four.clear()
             self._template, self._layout = template, layout
             if layout is not None and word not in self._entry_shapes:
-                self._entry_shapes[word] = _shape(word, 5, layout)
-                self._entry_shapes_four[word] = _shape(word, 4, layout)
+                self._entry_shapes[word] = shape_of(word, 5, layout)
+                self._entry_shapes_four[word] = shape_of(word, 4, layout)
         elif isinstance(value, Entry):
             # A membership change took the index that the template expects next.
             self._template = None
