@@ -29,6 +29,7 @@ from formats import limits
 from formats.errors import LimitError, WireError
 from formats.fields import FieldSpec, Kind, MessageSpec, Wire, reachable
 from formats.spans import FieldSpan, Value
+from formats.varint import build_varint
 from formats.window import Window
 
 if TYPE_CHECKING:
@@ -51,11 +52,7 @@ class Varint(Definition):
         return stream.varint()
 
     def _build(self, obj: Any, stream: Any, context: Any, path: Any) -> Any:
-        rest = obj
-        while rest >= 0x80:
-            stream.write(bytes((rest & 0x7F | 0x80,)))
-            rest >>= 7
-        stream.write(bytes((rest,)))
+        stream.write(build_varint(obj))
         return obj
 
 

@@ -30,6 +30,18 @@ class Run:
     is_recovered: bool = False
     """Read out of a damaged frame whose one wrong bit, or wrong type, is known."""
 
+    @classmethod
+    def of_one(cls, segment: str, entry: Entry, span: Span) -> "Run":
+        """The run of a single entry, whose frame is `span`."""
+        return cls(
+            segment=segment,
+            first=entry.index,
+            last=entry.index,
+            term=entry.term,
+            start=span.start,
+            stop=span.stop,
+        )
+
     def extend(self, *, count: int, stop: int) -> None:
         """`count` more entries, the last of which ends at `stop`."""
         self.last += count

@@ -12,6 +12,7 @@ import crc32c
 
 from formats.frame import LENGTH_FIELD_BYTES, split_length
 from formats.limits import FLIP_SEARCH_BYTES_MAX, RECORD_BYTES_MAX
+from formats.varint import varint_stop, whole_varint
 from walctl.fs.base import File
 from walctl.model.record import Checkpoint, Metadata, Unknown
 from walctl.wal.kernel import Head
@@ -168,24 +169,14 @@ def _says_its_size(record: bytes, record_bytes: int) -> bool:
 
     Cheap, and leaves out nearly all wrong lengths before a byte of the data is read.
     """
-    crc_stop = _varint_stop(record, 3)
+    crc_stop = varint_stop(record, 3)
     if crc_stop == record_bytes:
         return True
     if record[crc_stop : crc_stop + 1] != b"\x1a":
         return False
-    data_start = _varint_stop(record, crc_stop + 1)
-    said = 0
-    for byte in reversed(record[crc_stop + 1 : data_start]):
-        said = said << 7 | byte & 0x7F
-    return data_start + said == record_bytes
-
-
-def _varint_stop(data: bytes, start: int) -> int:
-    """Offset behind the varint at `start`, or behind all of `data`."""
-    for position in range(start, len(data)):
-        if data[position] < 0x80:
-            return position + 1
-    return len(data)
+    data_start = varint_stop(record, crc_stop + 1)
+    said = whole_varint(record[crc_stop + 1 : max(data_start, 0)])
+    return said >= 0 and data_start + said == record_bytes
 
 
 def computed_crc(head: Head, seed: int) -> int:

@@ -171,19 +171,11 @@ def _recovered(damage: Damage) -> Stretch:
         is_recovered=True,
     )
     match record:
-        case Entry(index=index, term=term):
+        case Entry():
             stretch.entries = 1
-            stretch.runs.append(
-                Run(
-                    segment=segment,
-                    first=index,
-                    last=index,
-                    term=term,
-                    start=start,
-                    stop=stop,
-                    is_recovered=True,
-                )
-            )
+            run = Run.of_one(segment, record, Span(start, stop))
+            run.is_recovered = True
+            stretch.runs.append(run)
             if record.kind is not EntryKind.NORMAL:
                 placed = PlacedEntry(segment=segment, offset=start, entry=record)
                 stretch.conf_changes.append(placed)

@@ -24,6 +24,7 @@ from formats import walpb
 from formats.errors import FormatError
 from formats.frame import LENGTH_FIELD_BYTES, join_length, padding_bytes, split_length
 from formats.limits import RECORD_BYTES_MAX
+from formats.varint import build_varint, whole_varint
 from walctl.model.batch import Batch
 from walctl.model.log import PlacedEntry, PlacedMark, PlacedMetadata, Run, add_state
 from walctl.model.record import (
@@ -34,6 +35,7 @@ from walctl.model.record import (
     Metadata,
     Record,
     SnapshotMark,
+    Span,
     Unknown,
 )
 from walctl.wal.records import lift, readings
@@ -44,7 +46,6 @@ from walctl.wal.shapes import (
     Template,
     shape_of,
     template_after,
-    varint,
 )
 from walctl.wal.window import LEAD_BYTES, Window
 
@@ -209,7 +210,7 @@ class Kernel:
             else:
                 if kind not in _STATES or not begins_with(prefix, at + data):
                     break
-                found = _varint_at(buffer, at + data + len(prefix), at + end)
+                found = whole_varint(buffer[at + data + len(prefix) : at + end])
                 if found < commit:
                     break
                 commit = found
@@ -367,31 +368,16 @@ class Kernel:
 
     def _accept_entry(self, batch: Batch, entry: Entry, head: Head) -> None:
         run = batch.runs[-1] if batch.runs else None
+        span = Span(head.start, head.stop)
         if run is not None and run.last + 1 == entry.index and run.term == entry.term:
             run.last = entry.index
             run.stop = head.stop
         else:
-            run = Run(
-                segment=self.segment,
-                first=entry.index,
-                last=entry.index,
-                term=entry.term,
-                start=head.start,
-                stop=head.stop,
-                commit_before=max((states.commit_last for states in batch.states), default=0),
-            )
+            run = Run.of_one(self.segment, entry, span)
+            run.commit_before = max((states.commit_last for states in batch.states), default=0)
             batch.runs.append(run)
         if head.stop - head.start - LENGTH_FIELD_BYTES >= OLD_RECORD_BYTES_MAX:
-            batch.oversize.append(
-                Run(
-                    segment=self.segment,
-                    first=entry.index,
-                    last=entry.index,
-                    term=entry.term,
-                    start=head.start,
-                    stop=head.stop,
-                )
-            )
+            batch.oversize.append(Run.of_one(self.segment, entry, span))
         if entry.kind is not EntryKind.NORMAL:
             batch.conf_changes.append(
                 PlacedEntry(segment=self.segment, offset=head.start, entry=entry)
@@ -402,8 +388,9 @@ class Kernel:
     def _learn(self, value: Record, payload: bytes | None, word: int) -> None:
         """Let the hot path know what the next record of this kind will look like."""
         if isinstance(value, HardState) and payload is not None:
-            prefix = b"\x08" + varint(value.term) + b"\x10" + varint(value.vote) + b"\x18"
-            is_usual = payload == prefix + varint(value.commit)
+            term, vote = build_varint(value.term), build_varint(value.vote)
+            prefix = b"\x08" + term + b"\x10" + vote + b"\x18"
+            is_usual = payload == prefix + build_varint(value.commit)
             self._state_prefix = prefix if is_usual else b"\xff"
             if len(self._state_shapes) < _SHAPES_MAX and word not in self._state_shapes:
                 self._state_shapes[word] = shape_of(word, 5, None)
@@ -421,14 +408,3 @@ class Kernel:
         elif isinstance(value, Entry):
             # A membership change took the index that the template expects next.
             self._template = None
-
-
-def _varint_at(buffer: bytearray, start: int, stop: int) -> int:
-    """The varint that fills `[start, stop)`; -1 when it is not exactly that, or over five bytes."""
-    value = shift = 0
-    for byte in buffer[start:stop]:
-        value |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            break
-    return value if 0 < shift == 7 * (stop - start) <= 35 else -1

@@ -28,11 +28,11 @@ from formats.frame import LENGTH_FIELD_BYTES, split_length
 from formats.walpb import RecordType
 from walctl.model.batch import Batch
 from walctl.model.log import PlacedMark, PlacedMetadata, PlacedState, Run, Stretch
-from walctl.model.record import HardState, Metadata, SnapshotMark
+from walctl.model.record import HardState, Metadata, SnapshotMark, Span
 from walctl.wal.decoder import Ending, Loose, Source, Stop, Version, Whole, decode
 from walctl.wal.kernel import Cursor
 from walctl.wal.names import is_continuous, start_position
-from walctl.wal.records import lift, lift_conf_state
+from walctl.wal.records import lift, lift_conf_state, lift_entry
 from walctl.wal.scan import scan
 
 NOT_FOUND = "wal: file not found"
@@ -351,14 +351,8 @@ def _fact(loose: Loose, version: Version) -> _Fact | None:
 
 
 def _run(loose: Loose, entry: raftpb.Entry) -> Run:
-    return Run(
-        segment=loose.source.name.text,
-        first=entry.index or 0,
-        last=entry.index or 0,
-        term=entry.term or 0,
-        start=loose.start,
-        stop=loose.stop,
-    )
+    lifted, _ = lift_entry(entry)
+    return Run.of_one(loose.source.name.text, lifted, Span(loose.start, loose.stop))
 
 
 def _hard_state(data: bytes) -> HardState:

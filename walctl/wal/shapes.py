@@ -8,6 +8,7 @@ made from a frame that the definition has read.
 from dataclasses import dataclass
 
 from formats.frame import LENGTH_FIELD_BYTES, split_length
+from formats.varint import build_varint, varint_stop
 from walctl.model.record import Entry
 
 OLD_RECORD_BYTES_MAX = 10 << 20
@@ -30,14 +31,6 @@ class Template:
     """Entries for which that holds: then the low byte of the index would wrap."""
 
 
-def _varint_stop(data: bytes, start: int) -> int:
-    """Offset behind the varint at `start`; -1 when it does not end within five bytes."""
-    for position in range(start, min(start + 5, len(data))):
-        if data[position] < 0x80:
-            return position + 1
-    return -1
-
-
 def template_after(data: bytes, entry: Entry) -> Template | None:
     """The template after `entry`, or `None` for a head that is not the usual one.
 
@@ -45,13 +38,13 @@ def template_after(data: bytes, entry: Entry) -> Template | None:
     say otherwise, as it could where a field is given twice.
     """
     position = 2 if data[:2] == b"\x08\x00" else 0
-    usual = b"\x10" + varint(entry.term) + b"\x18" + varint(entry.index)
+    usual = b"\x10" + build_varint(entry.term) + b"\x18" + build_varint(entry.index)
     if not data.startswith(usual, position):
         return None
-    index_start = _varint_stop(data, position + 1) + 1
+    index_start = varint_stop(data, position + 1) + 1
     if index_start <= position + 2 or data[index_start - 1 : index_start] != b"\x18":
         return None
-    index_stop = _varint_stop(data, index_start)
+    index_stop = varint_stop(data, index_start)
     if index_stop < 0 or index_start > 7:
         return None
     has_payload = data[index_stop : index_stop + 1] == b"\x22"
@@ -62,16 +55,6 @@ def template_after(data: bytes, entry: Entry) -> Template | None:
         step=1 << 8 * index_start,
         left=0x7F - (data[index_start] & 0x7F),
     )
-
-
-def varint(value: int) -> bytes:
-    """`value` in the fewest bytes, as etcd writes it; not negative."""
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
 
 
 Shape = tuple[int, int, int, int, int, int, int, int, int, int]
@@ -92,14 +75,14 @@ def shape_of(word: int, crc_bytes: int, layout: Layout | None) -> Shape | None:
     data_bytes = _inner_bytes(size - 4 - crc_bytes)
     if data_bytes is None:
         return None
-    prefix = (b"\x1a" if crc_bytes == 5 else b"") + varint(data_bytes)
+    prefix = (b"\x1a" if crc_bytes == 5 else b"") + build_varint(data_bytes)
     mask = tail = 0
     if layout is not None:
         _, index_stop, has_payload = layout
         inner = _inner_bytes(data_bytes - index_stop - 1)
         if (has_payload and inner is None) or (not has_payload and data_bytes != index_stop):
             return None
-        field = b"\x22" + varint(inner) if has_payload and inner is not None else b""
+        field = b"\x22" + build_varint(inner) if has_payload and inner is not None else b""
         if index_stop + len(field) > 16:
             return None
         mask = (1 << 8 * (index_stop + len(field))) - 1
@@ -121,6 +104,6 @@ def shape_of(word: int, crc_bytes: int, layout: Layout | None) -> Shape | None:
 def _inner_bytes(size: int) -> int | None:
     """Bytes of data in a field of `size` bytes that begins with the data's length as a varint."""
     for width in (1, 2, 3, 4):
-        if size >= width and len(varint(size - width)) == width:
+        if size >= width and len(build_varint(size - width)) == width:
             return size - width
     return None

@@ -1,0 +1,36 @@
+"""Varints of protobuf's wire format by themselves, for those who look at the heads of records.
+
+Inside a message the definition reads them (`window`), with the errors of etcd's parser. Here a
+varint that is none is -1, because the caller has another way to go on.
+"""
+
+from formats.limits import VARINT_BYTES_MAX
+
+
+def build_varint(value: int) -> bytes:
+    """`value` in the fewest bytes, as etcd writes it; it must not be negative."""
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def varint_stop(data: bytes, start: int) -> int:
+    """Offset behind the varint at `start`; -1 when it does not end within ten bytes of `data`."""
+    for position in range(start, min(start + VARINT_BYTES_MAX, len(data))):
+        if data[position] < 0x80:
+            return position + 1
+    return -1
+
+
+def whole_varint(data: bytes | bytearray) -> int:
+    """The value of the varint that `data` is, from its first byte to its last; -1 if it is none."""
+    value = shift = 0
+    for byte in data:
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            break
+    return value if 0 < shift == 7 * len(data) and data[-1] < 0x80 else -1
