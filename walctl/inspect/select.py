@@ -29,6 +29,9 @@ UNCOMMITTED = "uncommitted"
 OVERWRITTEN = "overwritten"
 UNKNOWN = "unknown"
 
+DIGITS_MAX = len(str(2**64 - 1))
+"""Digits of the largest index."""
+
 TYPES = ("metadata", "entry", "state", "crc", "snapshot")
 
 
@@ -79,15 +82,20 @@ def parse_position(text: str, survey: Survey) -> Position:
     """
     if text == "snap":
         return Position(index=newest_start(survey))
-    if text.isascii() and text.isdigit():
+    if _is_number(text):
         return Position(index=int(text))
     segment, colon, offset = text.rpartition(":")
     names = [each.name.text for each in survey.segments]
-    if colon and segment in names and offset.isascii() and offset.isdigit():
+    if colon and segment in names and _is_number(offset):
         return Position(segment=segment, offset=int(offset))
-    if colon and offset.isascii() and offset.isdigit():
+    if colon and _is_number(offset):
         raise UsageError(f"no segment is called {segment}; there are: {', '.join(names) or 'none'}")
     raise UsageError(f"{text} is no position: expected an index, snap, or SEGMENT:OFFSET")
+
+
+def _is_number(text: str) -> bool:
+    """Whether `text` is a decimal that could be an index or an offset; Python refuses long ones."""
+    return text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX
 
 
 def rows(disk: FileSystem, layout: Layout, survey: Survey, wanted: Selection) -> Iterator[Row]:
