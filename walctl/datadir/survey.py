@@ -199,6 +199,12 @@ def _survey_log(disk: FileSystem, result: Survey, mapper: Mapper, *, is_quick: b
     result.segments, result.misplaced = _in_chain_order(found)
     _check_joints(disk, folder, result.segments)
     _note_movement(disk, folder, result, before)
+    # Damage is looked at once more, so a segment that has some and was purged meanwhile goes too.
+    result.segments = [
+        segment
+        for segment in result.segments
+        if not segment.digest.damages or disk.exists(folder / segment.name.text)
+    ]
     _assemble(result)
     with ExitStack() as stack:
         files = {
