@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from formats import raftpb, walpb
 from formats.frame import LENGTH_FIELD
+from formats.limits import OLD_RECORD_BYTES_MAX
 from tests.corpus import needs_corpus, unpacked
 from tests.wal.builders import (
     CRC,
@@ -256,6 +257,7 @@ def saves(draw: st.DrawFn) -> Builder:
     return log
 
 
+@settings(max_examples=40)
 @given(saves(), st.sampled_from([64, 300, 4096, 4 << 20]))
 def test_a_built_log_reads_as_the_definition_says(log: Builder, window_bytes: int) -> None:
     data = log.done(zeros=64)
@@ -264,6 +266,7 @@ def test_a_built_log_reads_as_the_definition_says(log: Builder, window_bytes: in
     assert_equals_the_definition(opened(data), rows, window_bytes)
 
 
+@settings(max_examples=50)
 @given(saves(), st.sampled_from([64, 300, 4096]))
 def test_the_digest_does_not_depend_on_window_or_path(log: Builder, window_bytes: int) -> None:
     data = log.done(zeros=64)
@@ -369,8 +372,9 @@ def test_a_record_larger_than_the_window_is_read_whole() -> None:
     assert_equals_the_definition(opened(data), by_definition(data), 64)
 
 
+@pytest.mark.slow
 def test_a_record_that_old_releases_refuse_is_named_as_too_large() -> None:
-    log = fresh().put(1).put(2, data=b"z" * kernel.OLD_RECORD_BYTES_MAX).put(3)
+    log = fresh().put(1).put(2, data=b"z" * OLD_RECORD_BYTES_MAX).put(3)
     (stretch,) = digest(opened(log.done()), segment=PATH.name).stretches
     assert [(run.first, run.start) for run in stretch.oversize] == [(2, log.frames[4].start)]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fixtures.unpack import FIXTURES, opened
@@ -133,7 +133,7 @@ def assert_flips_are_named(bits: range) -> int:
 
 
 def test_many_single_wrong_bits_are_named_and_cost_no_frame() -> None:
-    assert assert_flips_are_named(range(3, real_log()[1][-1].stop * BITS, 43)) > 100
+    assert assert_flips_are_named(range(3, real_log()[1][-1].stop * BITS, 83)) > 60
 
 
 @pytest.mark.slow
@@ -260,6 +260,7 @@ def test_a_doubled_block_costs_the_frames_it_covers_and_no_other(start: int) -> 
     assert all(start + 512 <= each < start + 1024 for each in set(found) - set(whole))
 
 
+@settings(max_examples=60)
 @given(st.data())
 def test_the_scan_of_anything_ends_and_moves_forward(data: st.DataObject) -> None:
     whole = bytearray(fresh().puts(1, 4).done(zeros=40))
