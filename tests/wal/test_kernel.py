@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from formats import raftpb, walpb
 from formats.frame import LENGTH_FIELD
-from formats.limits import OLD_RECORD_BYTES_MAX
 from tests.corpus import needs_corpus, unpacked
 from tests.wal.builders import (
     CRC,
@@ -36,6 +35,7 @@ from walctl.model.log import Run, StateRun
 from walctl.wal import kernel
 from walctl.wal.fold import Digest, digest
 from walctl.wal.scan import Damage, End, scan
+from walctl.wal.shapes import OLD_RECORD_BYTES_MAX
 
 PATH = Path("/0000000000000000-0000000000000000.wal")
 WINDOWS = [64, 4096, 65536, 4 << 20]
