@@ -211,7 +211,7 @@ def _weighed(finding: Finding, seen: Survey) -> Finding:
     An entry that is too large for etcd 3.4 is damage where the database says that it is 3.4.
 
     A torn tail is harmless when every witness ends at or before what is kept: the database, which
-    has to be there, and the commit of every hard state.
+    has to be there, the commit of every hard state, and every snapshot file.
     """
     witness = seen.database
     if finding.code is Code.ENTRY_TOO_LARGE:
@@ -227,8 +227,11 @@ def _weighed(finding: Finding, seen: Survey) -> Finding:
             detail=f"{finding.detail} A server is at work here: this may be a write under way.",
         )
     kept = seen.last_index or 0
-    applied = witness.consistent_index if witness is not None else None
-    if applied is None or applied > kept or seen.commit_max > kept or seen.database_problem:
+    if witness is None or witness.defects:
+        return finding
+    applied = witness.consistent_index or 0  # a new database has no index yet: nothing applied
+    newest_file = max((snap.index or 0 for snap in seen.snaps), default=0)
+    if max(applied, seen.commit_max, newest_file) > kept:
         return finding
     return replace(
         finding,
