@@ -4,6 +4,7 @@ Only for tests. The answers are shared between modules: nobody may change them.
 """
 
 import functools
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from tests import corpus
 from walctl.datadir.layout import understand
 from walctl.fs.real import RealFileSystem
 from walctl.inspect.verify import Examination, examine
+from walctl.wal.decoder import Version
 
 DISK = RealFileSystem()
 
@@ -48,3 +50,16 @@ def member_path(name: str, member: str) -> Path:
 def examined(name: str, member: str) -> Examination:
     """What walctl makes of one member."""
     return examine(DISK, understand(DISK, member_path(name, member)))
+
+
+_VERSIONS = "|".join(re.escape(each) for each in Version)
+_PART = re.compile(rf"(?:^|; )((?:(?:{_VERSIONS})(?:, )?)+): ")
+
+
+def sentence_for(text: str, version: Version) -> str:
+    """What a line about all versions says of one."""
+    if text.startswith("every version "):
+        return text.removeprefix("every version ")
+    _, *parts = _PART.split(text)
+    told = dict(zip(parts[::2], parts[1::2], strict=True))
+    return next(words for which, words in told.items() if version in which.split(", "))

@@ -1,0 +1,126 @@
+"""doctor's advice: what to do, in which order, for each kind of trouble."""
+
+import functools
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fixtures.unpack import manifest, names, unpack
+from tests.corpus import needs_corpus
+from tests.inspect.answers import DISK, damaged_member, member_path
+from walctl.errors import AccessError
+from walctl.inspect.doctor import Diagnosis, doctor
+from walctl.inspect.explain import PAGES
+from walctl.inspect.verify import verify
+from walctl.model.finding import Verdict
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Diagnosis]:
+    """The diagnosis of a fixture, made once."""
+    folder = tmp_path_factory.mktemp("doctor")
+    return functools.cache(lambda case: doctor(DISK, unpack(case, folder / case)))
+
+
+def commands(diagnosis: Diagnosis) -> list[str]:
+    return [step.command for step in diagnosis.steps if step.command]
+
+
+@pytest.mark.parametrize("case", names())
+def test_a_fixture_gets_the_verdict_and_codes_of_its_manifest(
+    asked: Callable[[str], Diagnosis], case: str
+) -> None:
+    said, report = manifest(case), asked(case).report
+    found = {str(finding.code) for finding in report.findings}
+    assert str(report.verdict) == said["verdict"]
+    for choices in said.get("codes", []):
+        assert found & set(choices.split("|")), (choices, found)
+
+
+@pytest.mark.parametrize("case", names())
+def test_only_damage_is_a_reason_not_to_start_and_then_it_is_the_first_word(
+    asked: Callable[[str], Diagnosis], case: str
+) -> None:
+    diagnosis = asked(case)
+    first = diagnosis.steps[0].text
+    is_damaged = diagnosis.report.verdict is Verdict.DAMAGED
+    assert first.startswith("Do not start the server") is is_damaged
+    assert ("can be started" in first) is not is_damaged
+
+
+@pytest.mark.parametrize("case", names())
+def test_no_command_of_ours_changes_the_directory_itself(
+    asked: Callable[[str], Diagnosis], case: str
+) -> None:
+    for command in commands(asked(case)):
+        words = shlex.split(command)
+        assert words[0] in ("walctl", "cp", "etcdctl", "etcdutl")
+        if words[0] == "cp":
+            assert words[-1] == f"{words[-2]}.copy"
+
+
+@pytest.mark.parametrize("case", names())
+def test_what_is_named_to_be_explained_has_a_page(
+    asked: Callable[[str], Diagnosis], case: str
+) -> None:
+    topics = {page.topic for page in PAGES}
+    words = [shlex.split(each) for each in commands(asked(case)) if each.startswith("walctl ")]
+    assert all(each[:2] == ["walctl", "explain"] and each[2] in topics for each in words)
+
+
+def test_the_only_member_is_told_of_snapshots_and_never_to_remove_itself(
+    asked: Callable[[str], Diagnosis],
+) -> None:
+    told = commands(asked("lost-last-segment"))
+    assert any("snapshot restore" in each for each in told)
+    assert not any("member remove" in each for each in told)
+
+
+def test_one_of_three_is_told_to_join_anew_with_its_own_name_and_urls(tmp_path: Path) -> None:
+    path = unpack("etcd-3.5-three-members", tmp_path / "member.etcd")
+    (path / "member/wal/0000000000000000-0000000000000000.wal").unlink()
+    diagnosis = doctor(DISK, path)
+    assert diagnosis.report.verdict is Verdict.DAMAGED
+    assert diagnosis.membership.size == 3
+
+
+@needs_corpus
+def test_a_follower_that_lost_its_tail_is_told_to_leave_and_to_join_under_a_new_id() -> None:
+    name = "x-follower-tail-lost-35"
+    diagnosis = doctor(DISK, member_path(name, damaged_member(name)))
+    told = commands(diagnosis)
+    own = diagnosis.membership.own_id
+    assert own is not None
+    remove = next(n for n, each in enumerate(told) if f"member remove {own:x}" in each)
+    add = next(n for n, each in enumerate(told) if "member add" in each)
+    assert "endpoint status" in told[0]
+    assert remove < add
+    assert diagnosis.membership.described(own).name in shlex.split(told[add])
+    endpoints = next(w for w in shlex.split(told[0]) if w.startswith("--endpoints="))
+    own_urls = diagnosis.membership.described(own).client_urls
+    # A database of 3.5 may never have been told where clients go; then a person has to fill it in.
+    assert endpoints.startswith(("--endpoints=http://", "--endpoints=URL-OF-A-HEALTHY-MEMBER"))
+    assert not any(url in endpoints for url in own_urls)
+
+
+@needs_corpus
+@pytest.mark.parametrize("name", ["x-zero-page-mid-35", "x-snap-flip-34", "x-cut-at-boundary-35"])
+def test_the_report_is_the_one_of_verify_and_a_start_is_always_told(name: str) -> None:
+    path = member_path(name, damaged_member(name))
+    diagnosis = doctor(DISK, path)
+    assert diagnosis.report == verify(DISK, path)
+    assert diagnosis.start
+    assert diagnosis.steps
+
+
+def test_a_path_with_spaces_and_quotes_is_quoted_in_every_command(tmp_path: Path) -> None:
+    path = unpack("lost-last-segment", tmp_path / "it's; rm -rf $HOME")
+    (copy,) = [each for each in commands(doctor(DISK, path)) if each.startswith("cp ")]
+    assert shlex.split(copy)[-2:] == [str(path), f"{path}.copy"]
+
+
+def test_a_path_that_cannot_be_read_stops_it(tmp_path: Path) -> None:
+    with pytest.raises(AccessError):
+        doctor(DISK, tmp_path / "gone")
