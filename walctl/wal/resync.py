@@ -21,6 +21,7 @@ from formats.limits import (
     RESYNC_BYTES_MAX,
     WINDOW_BYTES,
 )
+from formats.walpb import RecordType
 from walctl.fs.base import File
 from walctl.model.record import Check, Unknown
 from walctl.wal.kernel import Head
@@ -136,23 +137,38 @@ def resume(
     `seeds` are checksums that the next record may continue: the last one that was good, and what
     the damaged record stores. A frame that none of them vouches for is believed where one can be
     expected, a multiple of 8 behind `start`; elsewhere only if there is no such frame in the file,
-    for a value may hold a log of its own.
+    for a value may hold a log of its own. A segment's head, with what continues it, comes last
+    as well, unless the damage is at the very start.
     """
+    inner_stop = 0
     astray: Resumption | None = None
     last_resort: Resumption | None = None
     for head in candidates(file, start + 1, size, budget):
+        if head.start < inner_stop:
+            continue
         for seed in seeds:
             if continues(head, seed):
                 return Resumption(offset=head.start, seed=seed, check=Check.VERIFIED)
         behind = frame_at(file, head.stop, size, budget)
         if behind is not None and continues(behind, head.stored):
             implied = Resumption(offset=head.start, seed=None, check=Check.IMPLIED)
-            if (head.start - start) % LENGTH_FIELD_BYTES == 0:
+            is_foreign = head.raw_type == RecordType.CRC and start > 0
+            if is_foreign:
+                inner_stop = _chain_stop(file, behind, size, budget)
+            elif (head.start - start) % LENGTH_FIELD_BYTES == 0:
                 return implied
             astray = astray or implied
         if behind is None and last_resort is None and _ends_the_log(file, head, size):
             last_resort = Resumption(offset=head.start, seed=None, check=Check.UNVERIFIABLE)
     return astray or last_resort
+
+
+def _chain_stop(file: File, head: Head, size: int, budget: Budget) -> int:
+    """Where the frames end that continue each other from `head` on."""
+    behind = frame_at(file, head.stop, size, budget)
+    while behind is not None and continues(behind, head.stored):
+        head, behind = behind, frame_at(file, behind.stop, size, budget)
+    return head.stop
 
 
 def _ends_the_log(file: File, head: Head, size: int) -> bool:
