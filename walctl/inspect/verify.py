@@ -21,7 +21,7 @@ from walctl.inspect.log_checks import entry_range, is_legal_gap, log_findings
 from walctl.inspect.member_checks import member_findings
 from walctl.inspect.report import Report, Summary
 from walctl.inspect.segment_checks import segment_findings
-from walctl.inspect.start_points import start_points
+from walctl.inspect.start_points import newest_start, start_points
 from walctl.inspect.starts import starts_of
 from walctl.model.finding import Code, Finding, Severity
 from walctl.wal.fold import Digest
@@ -130,7 +130,7 @@ def examine(disk: FileSystem, layout: Layout, *, depth: Depth = ONE_PROCESS) -> 
         path=layout.path,
         understood_as=str(layout.shape),
         summary=summarise(seen),
-        findings=tuple(findings[:FINDINGS_MAX]),
+        findings=_kept(findings),
         start_points=tuple(points),
         boots=boots,
         lost=lost_words(seen),
@@ -144,9 +144,28 @@ def examine(disk: FileSystem, layout: Layout, *, depth: Depth = ONE_PROCESS) -> 
 def survey_of(disk: FileSystem, layout: Layout, *, depth: Depth) -> Survey:
     """Survey a member with as many processes as `depth` allows.
 
-    Raises: as `examine`.
+    A quick one reads everything after all when the log does not mark the newest snapshot: a start
+    then begins at an older one. Raises: as `examine`.
     """
-    return survey(disk, layout, mapper=_mapper(depth), is_quick=depth.is_quick)
+    seen = survey(disk, layout, mapper=_mapper(depth), is_quick=depth.is_quick)
+    if depth.is_quick and newest_start(seen) < max(_usable_indexes(seen), default=0):
+        return survey(disk, layout, mapper=_mapper(depth))
+    return seen
+
+
+def _usable_indexes(seen: Survey) -> Iterator[int]:
+    return (snap.index or 0 for snap in seen.snaps if snap.is_usable)
+
+
+def _kept(findings: list[Finding]) -> tuple[Finding, ...]:
+    """As many findings as a report holds, in their order; the less severe ones go first."""
+    if len(findings) <= FINDINGS_MAX:
+        return tuple(findings)
+    order = [Severity.DAMAGE, Severity.HARMLESS, Severity.INFO]
+    worst_first = sorted(
+        range(len(findings)), key=lambda position: order.index(findings[position].severity)
+    )
+    return tuple(findings[position] for position in sorted(worst_first[:FINDINGS_MAX]))
 
 
 def _asks_for_start(finding: Finding) -> bool:
@@ -270,7 +289,7 @@ def _notes(seen: Survey, count: int) -> Iterator[str]:
     if seen.database is not None:
         yield from seen.database.notes
     if count > FINDINGS_MAX:
-        yield f"{count:,} findings; only the first {FINDINGS_MAX:,} are kept"
+        yield f"{count:,} findings; only {FINDINGS_MAX:,} are kept, the worst of them"
 
 
 def _mapper(depth: Depth) -> Mapper:
