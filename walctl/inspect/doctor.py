@@ -8,7 +8,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from walctl.datadir.layout import understand
+from walctl.datadir.layout import Shape, understand
 from walctl.datadir.survey import Survey
 from walctl.fs.base import FileSystem
 from walctl.inspect.membership import Membership, membership
@@ -20,6 +20,12 @@ from walctl.model.member import Member
 
 SPARE_MEMBERS_MIN = 3
 """From this size on the other members are a majority, and a lost one can be replaced from them."""
+
+
+_ASK_THE_WHOLE = (
+    "Whether the server can be started depends on log, snapshots and database together: ask again"
+    " with its data directory."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,13 +80,19 @@ def _steps(report: Report, seen: Survey, members: Membership) -> list[Step]:
                 )
             )
         ]
+    is_part = seen.layout.shape is not Shape.RAFTEXAMPLE and not (
+        seen.layout.is_member and seen.layout.wal_dir is not None
+    )
     if report.verdict is Verdict.CLEAN:
+        if is_part:
+            return [Step(text=f"Nothing is wrong with this part. {_ASK_THE_WHOLE}")]
         return [Step(text="Nothing is wrong here: the server can be started.")]
     if report.verdict is Verdict.HARMLESS:
         codes = sorted({str(finding.code) for finding in report.findings if finding.next})
+        start = _ASK_THE_WHOLE if is_part else "The server can be started; nothing is lost by it."
         return [
             Step(
-                text="The server can be started; nothing is lost by it. What was found means:",
+                text=f"{start} What was found means:",
                 command=f"walctl explain {codes[0]}",
             )
         ]
