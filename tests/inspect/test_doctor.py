@@ -124,3 +124,26 @@ def test_a_path_with_spaces_and_quotes_is_quoted_in_every_command(tmp_path: Path
 def test_a_path_that_cannot_be_read_stops_it(tmp_path: Path) -> None:
     with pytest.raises(AccessError):
         doctor(DISK, tmp_path / "gone")
+
+
+PARTS = ["member/wal", "member/snap", "member/snap/db"]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_of_a_part_alone_nobody_is_told_that_the_server_can_be_started(
+    tmp_path: Path, part: str
+) -> None:
+    """The log that is left here is whole, and so is the database: only both tell of the loss."""
+    path = unpack("lost-last-segment", tmp_path / "member.etcd")
+    diagnosis = doctor(DISK, path / part)
+    assert diagnosis.report.verdict is Verdict.CLEAN
+    (step,) = diagnosis.steps
+    assert "can be started." not in step.text
+    assert "ask again with its data directory" in step.text
+    assert doctor(DISK, path / "member").report.verdict is Verdict.DAMAGED
+
+
+@needs_corpus
+def test_a_raftexample_has_no_database_and_is_whole_without() -> None:
+    (step,) = doctor(DISK, member_path("f-raftexample-35", "raftexample-1")).steps
+    assert step.text == "Nothing is wrong here: the server can be started."

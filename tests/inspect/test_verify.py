@@ -4,10 +4,12 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import crc32c
 import pytest
 
 from fixtures.unpack import unpack
 from tests.corpus import copy_of, fingerprint, needs_corpus, unpacked
+from tests.wal.builders import bytes_field, varint
 from walctl.datadir.layout import understand
 from walctl.errors import ExitStatus
 from walctl.fs.memory import MemoryFileSystem
@@ -19,6 +21,7 @@ from walctl.inspect.verify import Depth, examine, verify
 from walctl.model.finding import Code, Finding, Severity, Verdict
 
 DISK = RealFileSystem()
+QUICK = Depth(is_quick=True)
 WAL = Path("member/wal")
 SNAP = Path("member/snap")
 FIRST = "0000000000000000-0000000000000000.wal"
@@ -88,15 +91,50 @@ def test_a_log_without_any_segment_says_that_etcd_takes_it_for_a_new_member(memb
 
 
 def test_segments_that_a_quick_check_passes_over_are_not_missed(two_segments: Path) -> None:
-    report = verify(DISK, two_segments, depth=Depth(is_quick=True))
+    report = verify(DISK, two_segments, depth=QUICK)
     assert report.verdict is Verdict.CLEAN
     assert report.is_partial
+
+
+def snapshot_file(index: int, term: int, voter: int) -> bytes:
+    """A `.snap` file that reads, made by hand."""
+    conf = b"\x08" + varint(voter) + b"\x28\x00"
+    place = bytes_field(1, conf) + b"\x10" + varint(index) + b"\x18" + varint(term)
+    body = bytes_field(1, b"{}") + bytes_field(2, place)
+    return b"\x08" + varint(crc32c.crc32c(body)) + bytes_field(2, body)
+
+
+def test_a_quick_check_is_no_worse_than_a_whole_one_when_the_newest_snapshot_is_not_marked(
+    two_segments: Path,
+) -> None:
+    """etcd died between writing the file and its marker; a start goes back to an older one."""
+    summary = verify(DISK, two_segments).summary
+    assert summary is not None
+    path = two_segments / SNAP / "0000000000000002-0000000000000032.snap"
+    path.write_bytes(snapshot_file(50, 2, summary.node_id or 0))
+    whole, quick = verify(DISK, two_segments), verify(DISK, two_segments, depth=QUICK)
+    assert codes(whole) == codes(quick) == [Code.SNAP_UNMARKED]
+    assert whole.start_points == quick.start_points != ()
+
+
+@pytest.mark.parametrize("count", [1, 5, 100])
+def test_a_crowd_of_harmless_findings_never_hides_damage(
+    member: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr("walctl.inspect.verify.FINDINGS_MAX", 5)
+    for number in range(count):
+        (member / WAL / f"stray-{number}").touch()
+    (member / SNAP / "db").write_bytes(b"\xa5" * 65536)
+    report = verify(DISK, member)
+    assert report.verdict is Verdict.DAMAGED
+    assert len(report.findings) == min(count + 1, 5)
+    assert any("only 5 are kept" in note for note in report.notes) is (count + 1 > 5)
 
 
 @needs_corpus
 def test_a_quick_check_reads_only_what_a_start_from_the_newest_snapshot_needs() -> None:
     path = unpacked("c-snapshots-segments-35") / "n1"
-    quick, whole = verify(DISK, path, depth=Depth(is_quick=True)), verify(DISK, path)
+    quick, whole = verify(DISK, path, depth=QUICK), verify(DISK, path)
     assert quick.summary is not None
     assert whole.summary is not None
     assert quick.is_partial
