@@ -9,8 +9,8 @@ NESTING_MAX = 64
 FIELDS_MAX = 1 << 16
 """Fields of one message, repeated elements included."""
 
-RECORD_BYTES_MAX = 128 << 20
-"""A WAL record longer than this is not read; twice what fits a segment of the usual size."""
+RECORD_BYTES_MAX = 64 << 20
+"""A WAL record longer than this is not read: it would fill a segment of the usual size alone."""
 
 RESYNC_BYTES_MAX = 2 << 30
 """Bytes that the searches for the next whole frame may read, for one segment."""

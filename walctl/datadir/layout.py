@@ -3,6 +3,7 @@
     DATA_DIR/member/wal/*.wal          a data directory (etcd: --data-dir)
              member/snap/*.snap, db
     MEMBER/wal, MEMBER/snap            its `member` folder alone
+    DIR/*.snap, DIR/db                 a folder of snapshots
     DIR/*.wal                          a folder of segments (also what raftexample calls
                                        `raftexample-N`, with `raftexample-N-snap` beside it)
     FILE.wal, FILE.snap, db            one file
@@ -27,6 +28,7 @@ class Shape(enum.StrEnum):
     RAFTEXAMPLE = "raftexample directory"
     SEGMENTS = "folder of segments"
     SEGMENT = "one segment"
+    SNAPSHOTS = "folder of snapshots"
     SNAP_FILE = "one snapshot file"
     DATABASE = "one database"
 
@@ -82,7 +84,7 @@ def understand(
     if wal_dir is not None:
         return _member(disk, path, path, Shape.MEMBER_DIR, wal_dir, snap_dir)
     if DB_NAME in names or any(name.endswith(".snap") for name in names):
-        return Layout(path=path, shape=Shape.MEMBER_DIR, snap_dir=path, database=path / DB_NAME)
+        return Layout(path=path, shape=Shape.SNAPSHOTS, snap_dir=path, database=path / DB_NAME)
     raise UnsupportedError(
         f"{path}: not a member's directory: no member/, wal/ or snap/, and no *.wal, *.snap or db"
         f"{_hint(disk, path, names)}"

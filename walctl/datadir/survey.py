@@ -287,7 +287,7 @@ def _in_chain_order(found: list[Segment]) -> tuple[list[Segment], list[Misplaced
                 (each for each in ordered[position:] if each.digest.head_crc == ends), None
             )
             if better is not None and ends is not None and better.name.seq != before.name.seq + 1:
-                index = before.digest.stretches[-1].runs[-1].last + 1 if _runs(before) else 0
+                index = _next_index(ordered[:position], better)
                 rightful = wal_names.format_name(seq=before.name.seq + 1, index=index)
                 misplaced.append(Misplaced(name=better.name, rightful=rightful))
                 ordered.remove(better)
@@ -297,9 +297,16 @@ def _in_chain_order(found: list[Segment]) -> tuple[list[Segment], list[Misplaced
     return ordered, misplaced
 
 
-def _runs(segment: Segment) -> list[Run]:
-    stretches = segment.digest.stretches
-    return stretches[-1].runs if stretches else []
+def _next_index(before: list[Segment], segment: Segment) -> int:
+    """The index that belongs into the name of `segment`, given those in front of it.
+
+    That of the next entry when it was begun; without any entry in front, the one it has.
+    """
+    for each in reversed(before):
+        for stretch in reversed(each.digest.stretches):
+            if stretch.runs:
+                return stretch.runs[-1].last + 1
+    return segment.name.index
 
 
 def _check_joints(disk: FileSystem, folder: Path, segments: list[Segment]) -> None:

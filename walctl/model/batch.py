@@ -38,5 +38,6 @@ class Batch:
     conf_changes: list[PlacedEntry] = field(default_factory=list)
     checkpoints: list[int] = field(default_factory=list)
     odd_padding: list[int] = field(default_factory=list)
-    """File offsets behind frames whose padding is not zero, or whose length field has odd bits."""
+    """File offsets of what no checksum covers and etcd does not look at, but would not have
+    written: the end of padding that is not zero, or a length field with odd bits."""
     oversize: list[Run] = field(default_factory=list)

@@ -35,7 +35,7 @@ from walctl.wal.scan import Damage, End, scan
 class Digest:
     """One segment: `items` in file order, then where its frames end and how large the file is.
 
-    `odd_padding` are offsets of frames with padding that is not zero or odd length bits.
+    `odd_padding` is as in `Batch`.
     """
 
     segment: str
