@@ -49,7 +49,15 @@ def _snap_problems(survey: Survey, *, can_start: bool) -> Iterator[Finding]:
 def _marks_without_file(survey: Survey, *, can_start: bool) -> Iterator[Finding]:
     """Markers newer than every snapshot file: older files are purged, newer ones are lost."""
     newest_file = max((snap.index or 0 for snap in survey.snaps), default=0)
-    missing = sorted({m.index for m in live_marks(survey) if m.index > newest_file})
+    there = {snap.name for snap in survey.snaps}  # one that does not read is not missing
+    missing = sorted(
+        {
+            mark.index
+            for mark in live_marks(survey)
+            if mark.index > newest_file
+            and snap_names.format_name(term=mark.term, index=mark.index) not in there
+        }
+    )
     if not missing:
         return
     terms = {mark.index: mark.term for mark in live_marks(survey)}
