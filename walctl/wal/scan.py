@@ -41,6 +41,12 @@ class GoesOn(enum.StrEnum):
     """Nothing readable follows in this segment."""
 
 
+RELOADS_MAX = 1000
+"""Times that a scan reads a place again because a server wrote there meanwhile."""
+MOVED_BYTES = 1 << 16
+"""Bytes of a place that are compared with what was read of it before."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Damage:
     """Bytes `[start, stop)` of a segment that are no whole, fitting frame.
@@ -100,13 +106,19 @@ def scan(
     cursor = cursor or Cursor(running=seed)
     kernel = Kernel(segment, window, cursor)
     budget = Budget()
-    count = 0
+    count = reloads = 0
     window.load(cursor.position)
     while True:
         batch, halt = kernel.read()
         if batch.offsets:
             yield batch
         if halt is Halt.WINDOW:
+            window.load(cursor.position)
+            continue
+        if halt is Halt.ZERO and _is_end(window, cursor.position):
+            break
+        if reloads < RELOADS_MAX and _has_moved(window, cursor.position):
+            reloads += 1
             window.load(cursor.position)
             continue
         damage = _examine(kernel, halt, budget)
@@ -123,15 +135,22 @@ def scan(
     yield End(segment=segment, offset=cursor.position, size=window.size, shrunk=window.size < size)
 
 
+def _has_moved(window: Window, offset: int) -> bool:
+    """Whether a server has written at `offset` since the window was read.
+
+    Asked after looking at what lies behind: a log is written in order, so where something is
+    behind, and the place itself is as it was, the place was passed over.
+    """
+    stop = min(window.stop, offset + MOVED_BYTES)
+    return window.file.read_at(offset, stop - offset) != window.bytes_at(offset, stop)
+
+
 def _examine(kernel: Kernel, halt: Halt, budget: Budget) -> Damage | None:
     """The damage at which the kernel halted, with the cursor moved to where the log goes on.
 
     `None` when it is the clean end. Where nothing follows, the cursor stays at the damage.
     """
     if halt is Halt.END:
-        return None
-    window, cursor = kernel.window, kernel.cursor
-    if halt is Halt.ZERO and first_nonzero(window.file, cursor.position, window.size) is None:
         return None
     if halt is Halt.TYPE and kernel.head is not None:
         return _type_damage(kernel, kernel.head)
