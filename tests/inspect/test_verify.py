@@ -283,6 +283,30 @@ def test_a_segment_that_changes_while_it_is_read_is_told_as_a_moving_target(
     assert any(note.startswith("moving target: ") for note in report.notes)
 
 
+@pytest.mark.parametrize("step", [40, 100, 1000])
+def test_a_log_that_a_server_goes_on_writing_is_never_taken_for_damaged(
+    member: Path, step: int
+) -> None:
+    """Every read finds some more of it written, in order, as a busy server does."""
+    disk = in_memory(member)
+    path = HERE / WAL / FIRST
+    with disk.open(path) as file:
+        final = file.read_at(0, SMALL_BYTES)
+    written = [4096]
+    disk.write(path, final[: written[0]] + bytes(SMALL_BYTES - written[0]))
+
+    def write_more(read: Path, _offset: int, _size: int) -> None:
+        if read == path:
+            disk.write_at(path, written[0], final[written[0] : written[0] + step])
+            written[0] += step
+
+    disk.on_read = write_more
+    report = verify(disk, HERE / WAL)
+    assert report.summary is not None
+    assert {finding.code for finding in report.findings} <= {Code.TORN_TAIL}
+    assert any(note.startswith("moving target") for note in report.notes)
+
+
 def test_the_small_copy_in_memory_is_clean_and_does_not_move(member: Path) -> None:
     report = verify(in_memory(member), HERE)
     assert (report.verdict, report.notes) == (Verdict.CLEAN, ())
