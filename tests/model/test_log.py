@@ -232,6 +232,7 @@ def test_a_later_save_is_an_entry_or_a_marker_behind_a_state() -> None:
     assert not stretch(runs=[before]).holds_later_batch()
     assert not stretch(runs=[before], **state).holds_later_batch()
     assert stretch(runs=[before, behind], **state).holds_later_batch()
+    assert stretch(runs=[before], **{**state, "states_count": 2}).holds_later_batch()
     assert stretch(runs=[before], marks=[mark]).holds_later_batch()
 
 

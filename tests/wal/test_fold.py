@@ -134,6 +134,20 @@ def test_behind_damage_at_the_end_the_checksum_is_not_known() -> None:
     assert found.last_crc is None
 
 
+def test_behind_bytes_that_are_no_record_the_checksum_is_that_of_the_last_one() -> None:
+    log = fresh().puts(1, 3)
+    found = folded(log.done(zeros=4096) + b"\xee" * 9)
+    assert isinstance(found.items[-1], Damage)
+    assert found.last_crc == log.crc
+
+
+def test_behind_a_record_of_no_type_the_checksum_is_the_one_it_stores() -> None:
+    log = fresh().puts(1, 3).add(99, b"\xff")
+    found = folded(log.done(zeros=64))
+    assert isinstance(found.items[-1], Damage)
+    assert found.last_crc == log.crc
+
+
 # Damage between stretches.
 
 

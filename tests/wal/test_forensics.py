@@ -8,7 +8,7 @@ import pytest
 
 from formats.limits import FINDINGS_MAX
 from tests.corpus import manifest, names, needs_corpus, unpacked
-from tests.wal.builders import ENTRY, STATE, Builder, entry, fresh, state
+from tests.wal.builders import ENTRY, SNAPSHOT, STATE, Builder, entry, fresh, mark, state
 from walctl.fs.memory import MemoryFileSystem
 from walctl.fs.real import RealFileSystem
 from walctl.model.finding import Code, Severity
@@ -121,14 +121,113 @@ def test_garbage_in_the_last_batch_is_no_tear() -> None:
 # What is no tear and no loss.
 
 
-def test_bytes_behind_the_zeros_are_harmless_garbage() -> None:
+def test_bytes_behind_a_page_of_zeros_are_harmless_garbage() -> None:
     log = saves(3)
-    data = bytearray(log.done(zeros=900))
-    data[-100:-60] = b"\xee" * 40
+    data = bytearray(log.done(zeros=4096)) + b"\xee" * 40 + bytes(60)
     found = one(bytes(data))
     assert found.code is Code.TRAILING_GARBAGE
+    assert found.lost is None
     assert found.finding().severity is Severity.HARMLESS
     assert f"up to {len(data) - 61}" in found.detail
+
+
+def with_zeroed_head(log: Builder, count: int) -> bytes:
+    data = bytearray(log.done(zeros=64))
+    start = log.frames[-1].start
+    data[start : start + count] = bytes(count)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("count", [8, 9, 60])
+def test_a_last_frame_without_its_head_is_damage(count: int) -> None:
+    log = saves(9).put(10, 1, b"q" * 5000)
+    found = one(with_zeroed_head(log, count))
+    assert found.code is Code.ZERO_HOLE
+    assert found.finding().severity is Severity.DAMAGE
+    assert found.lost == (10, None)
+    assert f"{count:,} zero bytes stand where a frame should be, and bytes up to" in found.detail
+    assert "No record can be read behind it" in found.detail
+
+
+def test_a_last_frame_whose_first_sector_was_not_written_is_a_torn_tail() -> None:
+    log = saves(9).put(10, 1, b"q" * 5000)
+    start = log.frames[-1].start
+    found = one(with_zeroed_head(log, 512 - start % 512))
+    assert found.code is Code.TORN_TAIL
+    assert found.lost == (10, None)
+
+
+def test_in_a_sealed_segment_a_zeroed_last_frame_is_a_hole_and_breaks_the_chain() -> None:
+    log = saves(20).put(21, 1, b"q" * 5000)
+    hole, head = name(with_zeroed_head(log, 4999), Builder(log.crc).puts(22, 25).done())
+    assert hole.code is Code.ZERO_HOLE
+    assert hole.lost == (21, 21)
+    assert head.code is Code.CHAIN_BREAK
+    assert (head.damage.start, head.lost) == (0, None)
+
+
+def test_garbage_behind_a_sealed_segment_is_harmless_when_the_next_one_continues_the_log() -> None:
+    log = saves(20)
+    data = log.done(zeros=16) + b"\xee" * 40
+    found = one(data, Builder(log.crc).puts(21, 25).done())
+    assert found.code is Code.TRAILING_GARBAGE
+    assert found.lost is None
+
+
+def test_two_states_behind_a_damage_are_two_saves() -> None:
+    log = saves(4).put(5, 1, b"q" * 2000).add(STATE, state(1, 7, 4))
+    damaged = log.frames[-2]
+    at = (damaged.start // 512 + 2) * 512
+    for states, code in ((0, Code.TORN_TAIL), (1, Code.CRC_MISMATCH)):
+        for _ in range(states):
+            log.add(STATE, state(1, 7, 5))
+        data = bytearray(log.done(zeros=600))
+        data[at : at + 512] = bytes(512)
+        found = one(bytes(data))
+        assert found.code is code
+        assert found.behind.later_batch is bool(states)
+
+
+def test_two_states_with_damage_between_them_are_two_saves() -> None:
+    log = saves(4).put(5, 1, b"q" * 2000).add(STATE, state(1, 7, 4))
+    spoilt = [log.frames[-2]]
+    log.put(6, 1, b"q" * 2000).add(STATE, state(1, 7, 5))
+    spoilt.append(log.frames[-2])
+    data = bytearray(log.done(zeros=600))
+    for each in spoilt:
+        at = (each.start // 512 + 2) * 512
+        data[at : at + 512] = bytes(512)
+    assert [each.behind.later_batch for each in name(bytes(data))] == [True, False]
+
+
+# What is lost.
+
+
+def test_without_an_entry_in_front_the_name_of_the_segment_says_what_is_lost() -> None:
+    log = Builder(5).puts(21, 25)
+    data = bytearray(log.done(zeros=64))
+    hit = log.frames[1]
+    data[hit.start : hit.stop] = b"\xee" * (hit.stop - hit.start)
+    path = Path("/wal") / SECOND
+    with MemoryFileSystem({path: bytes(data)}).open(path) as file:
+        (found,) = name_all([digest(file, segment=SECOND, seed=5)], {SECOND: file})
+    assert found.before is None
+    assert found.lost == (21, 21)
+
+
+@pytest.mark.parametrize(("kind", "payload"), [(STATE, state(1, 7, 1)), (SNAPSHOT, mark(1, 1))])
+def test_a_whole_record_that_is_no_entry_costs_no_entry(kind: int, payload: bytes) -> None:
+    log = fresh().put(1).add(kind, payload).put(5)
+    hit = log.frames[-2]
+    data = bytearray(log.done(zeros=64))
+    last = data.index(payload, hit.start) + len(payload) - 1
+    for at in (last, last - 2):
+        data[at] ^= 6
+    found = one(bytes(data))
+    assert found.damage.stop == hit.stop
+    assert not found.is_mended
+    assert (found.before and found.before.last, found.after and found.after.first) == (1, 5)
+    assert found.lost is None
 
 
 def test_frames_behind_a_hole_of_zeros_are_counted_with_their_indexes() -> None:

@@ -191,11 +191,16 @@ class Stretch:
         return self.states_count + int(tail)
 
     def holds_later_batch(self) -> bool:
-        """Whether an entry or marker stands behind a hard state: the batch before was synced."""
+        """Whether records of two batches are here: so the first batch had been synced.
+
+        A batch ends with its hard state and has at most one: a second one, or an entry or marker
+        behind the first, is of a later batch. A marker is always written by itself.
+        """
         if self.first_state is None:
             return bool(self.marks)
         behind = self.first_state.offset
-        return bool(self.marks) or any(run.stop > behind for run in self.runs)
+        is_behind = any(run.stop > behind for run in self.runs)
+        return bool(self.marks) or self.states_count > 1 or is_behind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

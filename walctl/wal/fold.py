@@ -20,6 +20,7 @@ from walctl.model.log import (
     takes_back,
 )
 from walctl.model.record import (
+    Check,
     Checkpoint,
     Entry,
     EntryKind,
@@ -28,7 +29,8 @@ from walctl.model.record import (
     SnapshotMark,
     Span,
 )
-from walctl.wal.scan import Damage, End, scan
+from walctl.wal.kernel import Halt, Head
+from walctl.wal.scan import Damage, End, GoesOn, scan
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,9 +75,20 @@ class Digest:
 
     @property
     def last_crc(self) -> int | None:
-        """The checksum that the next segment has to begin with; `None` when it is not known."""
-        last = self.items[-1] if self.items else None
-        return last.crc if isinstance(last, Stretch) else None
+        """The checksum that the next segment has to begin with; `None` when it is not known.
+
+        Where the last bytes are no record it is that of the last record in front of them: if a
+        frame was lost there, the next segment's head does not fit.
+        """
+        match self.items[-1] if self.items else None:
+            case Stretch(crc=crc):
+                return crc
+            case Damage(halt=Halt.ZERO, goes_on=GoesOn.NOT, seed=seed):
+                return seed
+            case Damage(halt=Halt.TYPE, check=Check.VERIFIED, head=Head(stored=stored)):
+                return stored
+            case _:
+                return None
 
 
 def digest(

@@ -17,11 +17,15 @@ from walctl.fs.base import File
 from walctl.model.finding import Code, Finding, Place, Severity
 from walctl.model.log import Run, Stretch
 from walctl.model.record import Entry
+from walctl.wal import names
 from walctl.wal.flip import LENGTH_FIELD_NAME, TYPE_NAME
 from walctl.wal.fold import Digest
 from walctl.wal.kernel import Halt
-from walctl.wal.records import name_of, type_name
+from walctl.wal.records import TYPE_NAMES, name_of, type_name
 from walctl.wal.scan import Damage, GoesOn
+
+_PAGE_BYTES = 4096
+"""What disks and operating systems lose at a time, and so etcd's unit of writing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +61,14 @@ class Named:
     def lost(self) -> tuple[int, int | None] | None:
         """First and last index whose text is unreadable here; the last is `None` when unknown.
 
-        `None` when no entry is missing: the record is known, or the log goes on without a gap.
+        `None` when no entry is missing: the record is known, or is no entry, or the log goes on
+        without a gap, or ended in front of these bytes. An unknown last is behind all entries that
+        can be read, so it accounts for no gap between two of them.
         """
-        if self.is_mended:
+        if self.is_mended or self.code is Code.TRAILING_GARBAGE or not _may_be_entry(self.damage):
             return None
-        first = self.before.last + 1 if self.before else 1
+        name = names.parse(self.damage.segment)
+        first = self.before.last + 1 if self.before else max(1, name.index if name else 1)
         if self.after is None:
             return first, None
         return (first, self.after.first - 1) if self.after.first > first else None
@@ -89,6 +96,15 @@ class Named:
         )
 
 
+def _may_be_entry(damage: Damage) -> bool:
+    """Whether an entry can be among the damaged bytes, for all that is known of them."""
+    head = damage.head
+    if head is None or head.stop < damage.stop or head.raw_type not in TYPE_NAMES:
+        return True
+    is_entry = head.raw_type == RecordType.ENTRY or RecordType.ENTRY in damage.fits
+    return is_entry or (damage.halt is Halt.TYPE and not damage.fits)
+
+
 def name_all(digests: Sequence[Digest], files: dict[str, File]) -> list[Named]:
     """Every damage of a log with its name, in the order of the log.
 
@@ -103,7 +119,11 @@ def name_all(digests: Sequence[Digest], files: dict[str, File]) -> list[Named]:
             after = _neighbour(digests, position, at, step=1)
             behind = _behind(digests, position, at)
             is_last = position == len(digests) - 1
-            code = _code(item, behind, is_last=is_last, file=files[digest.segment])
+            next_head = None if is_last else digests[position + 1].head_crc
+            if _is_garbage(item, next_head, is_last=is_last):
+                code = Code.TRAILING_GARBAGE
+            else:
+                code = _code(item, behind, is_last=is_last, file=files[digest.segment])
             named.append(
                 Named(
                     damage=item,
@@ -146,10 +166,13 @@ def _behind(digests: Sequence[Digest], position: int, at: int) -> Behind:
 
 
 def _holds_later_batch(stretches: Sequence[Stretch]) -> bool:
-    """Whether an entry or marker stands behind a hard state of these."""
+    """Whether anything of a Save stands behind a hard state of these, which ended the one before.
+
+    Hard states count for this: one Save writes one at most.
+    """
     seen_state = False
     for stretch in stretches:
-        if seen_state and (stretch.runs or stretch.marks):
+        if seen_state and (stretch.runs or stretch.marks or stretch.states_count):
             return True
         if stretch.holds_later_batch():
             return True
@@ -157,21 +180,36 @@ def _holds_later_batch(stretches: Sequence[Stretch]) -> bool:
     return False
 
 
+def _is_garbage(damage: Damage, next_head: int | None, *, is_last: bool) -> bool:
+    """Whether the log had ended in front of these bytes, so that they are nothing of its own.
+
+    In a sealed segment the next one's head proves it: `next_head` continues the last record. In
+    the last segment a page of zeros has to part them from the log: behind fewer, they may be the
+    rest of a frame whose head was lost.
+    """
+    if damage.halt is not Halt.ZERO or damage.goes_on is GoesOn.FOUND or damage.flip is not None:
+        return False
+    if not is_last:
+        return damage.seed is not None and damage.seed == next_head
+    zeros = damage.zeros
+    return zeros is not None and zeros[1] - zeros[0] >= _PAGE_BYTES
+
+
 def _code(damage: Damage, behind: Behind, *, is_last: bool, file: File) -> Code:
     """The name of a damage; the reasons are in the module's docstring and in `walctl explain`."""
     raw_type = damage.head.raw_type if damage.head is not None else None
     if damage.halt is Halt.TYPE:
-        return Code.TYPE_SUSPECT if "fits" in damage.words else Code.BAD_RECORD
+        return Code.TYPE_SUSPECT if damage.fits else Code.BAD_RECORD
     if damage.flip is not None and raw_type != RecordType.CRC:
         return _code_of_flip(damage)
     if damage.halt is Halt.CRC and raw_type == RecordType.CRC:
         return Code.CHAIN_BREAK
-    if damage.halt is Halt.ZERO:
-        return Code.ZERO_HOLE if damage.goes_on is GoesOn.FOUND else Code.TRAILING_GARBAGE
     if damage.halt is Halt.GIVEN_UP:
         return Code.BAD_RECORD
     if is_last and not behind.later_batch and _is_tear(damage, file):
         return Code.TORN_TAIL
+    if damage.halt is Halt.ZERO:
+        return Code.ZERO_HOLE
     if damage.zeros is not None and damage.goes_on is GoesOn.FOUND:
         return Code.ZERO_HOLE
     if damage.halt is Halt.CRC:
@@ -193,6 +231,8 @@ def _is_tear(damage: Damage, file: File) -> bool:
     if damage.halt is Halt.SHORT:
         return True
     start = damage.start
+    if damage.halt is Halt.ZERO:
+        return damage.zeros is not None and damage.zeros[1] >= _sector_stop(start)
     word = int.from_bytes(file.read_at(start, LENGTH_FIELD_BYTES), "little")
     length = split_length(word)
     head = file.read_at(start + LENGTH_FIELD_BYTES, 3)
@@ -206,6 +246,11 @@ def _is_tear(damage: Damage, file: File) -> bool:
     stop = start + LENGTH_FIELD_BYTES + length.record_bytes
     data = file.read_at(start, stop - start)
     return has_zero_sector(data, start)
+
+
+def _sector_stop(offset: int) -> int:
+    """Where the sector ends in which `offset` lies."""
+    return (offset // SECTOR_BYTES + 1) * SECTOR_BYTES
 
 
 def has_zero_sector(data: bytes, offset: int) -> bool:
@@ -235,7 +280,7 @@ def _detail(damage: Damage, code: Code, behind: Behind, *, is_last: bool, after:
         what = name_of(damage.recovered)
         index = f" {damage.recovered.index}" if isinstance(damage.recovered, Entry) else ""
         parts.append(f"Its payload is {what}{index}, which is what the log lacks at this place.")
-    parts.append(_behind_words(damage, behind, is_last=is_last, after=after))
+    parts.append(_behind_words(code, behind, is_last=is_last, after=after))
     return " ".join(part for part in parts if part)
 
 
@@ -259,12 +304,13 @@ def _seen(damage: Damage, code: Code, *, is_last: bool) -> str:
         case Halt.TYPE:
             raw = type_name(head.raw_type if head is not None else None)
             return f"The record says {raw}, but: {damage.words}. Types are outside the checksum."
-        case Halt.ZERO if code is Code.ZERO_HOLE:
+        case Halt.ZERO if code is not Code.TRAILING_GARBAGE:
             zeros = damage.zeros
             count = zeros[1] - zeros[0] if zeros is not None else LENGTH_FIELD_BYTES
-            return (
-                f"{count:,} zero bytes stand where a frame should be, and the log goes on behind."
-            )
+            goes_on = "the log goes on"
+            if damage.goes_on is GoesOn.NOT:
+                goes_on = f"bytes up to {damage.stop - 1} that are not zero stand"
+            return f"{count:,} zero bytes stand where a frame should be, and {goes_on} behind."
         case Halt.ZERO:
             return (
                 "Behind the zeros that end the log there are bytes that are not zero, up to"
@@ -284,9 +330,9 @@ def _seen(damage: Damage, code: Code, *, is_last: bool) -> str:
             return f"{size:,} bytes are no record{words}."
 
 
-def _behind_words(damage: Damage, behind: Behind, *, is_last: bool, after: Run | None) -> str:
+def _behind_words(code: Code, behind: Behind, *, is_last: bool, after: Run | None) -> str:
     if behind.frames == 0:
-        return "No record can be read behind it." if damage.halt is not Halt.ZERO else ""
+        return "No record can be read behind it." if code is not Code.TRAILING_GARBAGE else ""
     indexes = (
         f" (entries {behind.first_index}–{behind.last_index})"
         if behind.first_index is not None

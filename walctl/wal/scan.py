@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from formats.limits import DAMAGES_MAX, WINDOW_BYTES
+from formats.walpb import RecordType
 from walctl.fs.base import File
 from walctl.model.batch import Batch
 from walctl.model.record import Check, Record, Unknown
@@ -55,7 +56,9 @@ class Damage:
     the checksum in front (`None`: unknown), `head` the frame where one stands, `computed` what its
     data gives. `flip` is the one bit that explains it; `recovered` what the record was, if known.
     `check` is what is known of the damaged record, `resumed` of the first one behind it. `zeros`
-    is the longest run of zero bytes within, half-open, `None` when shorter than a sector.
+    is the longest run of zero bytes within, half-open, `None` when shorter than a sector; at a
+    length field of zero it is the run that begins there. `fits` are the other types that the
+    payload of a whole record fits.
     """
 
     segment: str
@@ -73,6 +76,7 @@ class Damage:
     check: Check = Check.FAILED
     resumed: Check = Check.VERIFIED
     zeros: tuple[int, int] | None = None
+    fits: tuple[RecordType, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,9 +183,10 @@ def _type_damage(kernel: Kernel, head: Head) -> Damage:
     """A frame whose checksum fits, but whose payload does not fit its type: skip it."""
     window, cursor = kernel.window, kernel.cursor
     value = lift(head.raw_type, head.payload, head.stored)
+    others = readings(head.payload, but_not=head.raw_type)
     fits = [
         record
-        for record in readings(head.payload, but_not=head.raw_type).values()
+        for record in others.values()
         if getattr(record, "index", cursor.last_index + 1) == cursor.last_index + 1
     ]
     recovered = fits[0] if len(fits) == 1 else None
@@ -203,6 +208,7 @@ def _type_damage(kernel: Kernel, head: Head) -> Damage:
         recovered=recovered,
         recovered_head=head if recovered is not None else None,
         check=Check.VERIFIED if cursor.running is not None else Check.UNVERIFIABLE,
+        fits=tuple(others),
     )
     _move(kernel, head.stop, head.stored, recovered)
     return damage
@@ -328,11 +334,17 @@ def _frame_damage(kernel: Kernel, halt: Halt, budget: Budget) -> Damage:
         head=head,
         computed=None if head is None or seed is None else computed_crc(head, seed),
         resumed=found.check if found is not None else Check.UNVERIFIABLE,
-        zeros=longest_zeros(window, start, stop),
+        zeros=_zeros_at(window, start) if halt is Halt.ZERO else longest_zeros(window, start, stop),
     )
     if found is not None:
         _move(kernel, found.offset, found.seed, None)
     return damage
+
+
+def _zeros_at(window: Window, start: int) -> tuple[int, int]:
+    """The run of zero bytes that begins at `start`."""
+    first = first_nonzero(window.file, start, window.size)
+    return start, window.size if first is None else first
 
 
 def longest_zeros(window: Window, start: int, stop: int) -> tuple[int, int] | None:
