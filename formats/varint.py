@@ -26,11 +26,17 @@ def varint_stop(data: bytes, start: int) -> int:
 
 
 def whole_varint(data: bytes | bytearray) -> int:
-    """The value of the varint that `data` is, from its first byte to its last; -1 if it is none."""
+    """The value of the varint that `data` is, from its first byte to its last; -1 if it is none.
+
+    It is none when it has more than ten bytes or does not fit 64 bits.
+    """
+    if len(data) > VARINT_BYTES_MAX:
+        return -1
     value = shift = 0
     for byte in data:
         value |= (byte & 0x7F) << shift
         shift += 7
         if byte < 0x80:
             break
-    return value if 0 < shift == 7 * len(data) and data[-1] < 0x80 else -1
+    is_whole = 0 < shift == 7 * len(data) and data[-1] < 0x80
+    return value if is_whole and value >> 64 == 0 else -1

@@ -30,5 +30,12 @@ def test_eleven_bytes_that_all_go_on_are_no_varint() -> None:
     assert varint_stop(b"\x80" * 11 + b"\0", 0) == -1
 
 
+def test_more_than_ten_bytes_or_64_bits_are_no_varint() -> None:
+    assert whole_varint(b"\x85" + b"\x80" * 8 + b"\x00") == 5
+    assert whole_varint(b"\x85" + b"\x80" * 9 + b"\x00") == -1
+    assert whole_varint(b"\xff" * 9 + b"\x01") == (1 << 64) - 1
+    assert whole_varint(b"\xff" * 9 + b"\x02") == -1
+
+
 def test_a_longer_form_of_a_number_is_that_number() -> None:
     assert whole_varint(b"\x85\x80\x00") == 5

@@ -1,5 +1,6 @@
 """The kernel against the definition: frame by frame, on real logs and on misleading ones."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -330,6 +331,16 @@ MISLEADING_STATES = {
     ],
     "a term behind the commit": [state(3, 7, 5) + b"\x08\x04", state(3, 7, 6), state(4, 7, 6)],
     "an overlong commit": [state(3, 7, 5), b"\x08\x03\x10\x07\x18\x86\x00", state(3, 7, 7)],
+    "a commit beyond 64 bits": [
+        state(3, 7, 5),
+        b"\x08\x03\x10\x07\x18" + b"\xff" * 9 + b"\x7f",
+        state(3, 7, 6),
+    ],
+    "a commit of ten bytes": [
+        state(3, 7, 5),
+        b"\x08\x03\x10\x07\x18" + b"\x86" + b"\x80" * 8 + b"\x00",
+        state(3, 7, 6),
+    ],
     "a commit beyond five bytes": [state(3, 7, 1 << 40), state(3, 7, 1 << 41), state(3, 7, 1)],
 }
 
@@ -341,6 +352,30 @@ def test_a_misleading_state_is_read_as_the_definition_says(case: str) -> None:
         log.add(STATE, payload)
     data = log.done(zeros=64)
     assert_equals_the_definition(opened(data), by_definition(data), 4 << 20)
+
+
+def test_a_commit_of_eleven_bytes_is_refused_whatever_came_before_it() -> None:
+    commit = b"\x86" + b"\x80" * 9 + b"\x00"
+    log = fresh().add(STATE, state(3, 7, 5))
+    # A state of that size in front, so that the length field is known to belong to states.
+    log.add(STATE, state(3, 7, 5) + bytes_field(15, b"p" * 8)).add(STATE, state(3, 7, 6))
+    log.add(STATE, b"\x08\x03\x10\x07\x18" + commit).add(STATE, state(3, 7, 9))
+    data = log.done(zeros=64)
+    found = digest(opened(data), segment=PATH.name)
+    (damage,) = found.damages
+    assert damage.start == log.frames[-2].start
+    assert found == without_hot_path(data, 4 << 20)
+
+
+@pytest.mark.slow
+def test_terms_that_alternate_cost_no_more_than_their_number() -> None:
+    log = fresh()
+    for index in range(1, 16_001):
+        log.put(index, 1 + index % 2).add(STATE, state(1 + index % 2, 7, index))
+    started = time.perf_counter()
+    (stretch,) = digest(opened(log.done()), segment=PATH.name).stretches
+    assert time.perf_counter() - started < 3
+    assert [run.commit_before for run in stretch.runs] == list(range(16_000))
 
 
 def test_terms_of_one_two_and_nine_bytes_make_runs_of_their_own() -> None:

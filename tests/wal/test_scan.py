@@ -22,8 +22,10 @@ from tests.wal.test_kernel import Row, by_definition
 from walctl.fs.memory import MemoryFileSystem
 from walctl.model.batch import Batch
 from walctl.wal.fold import Digest, digest
+from walctl.wal.forensics import name_all
 from walctl.wal.kernel import Halt
-from walctl.wal.scan import Damage, GoesOn, scan
+from walctl.wal.scan import Damage, GoesOn, longest_zeros, scan
+from walctl.wal.window import Window
 
 SEGMENT = "0000000000000000-0000000000000000.wal"
 PATH = Path("/wal") / SEGMENT
@@ -238,6 +240,33 @@ def test_a_lost_sector_or_page_costs_the_frames_it_touches_and_no_other(
         assert found.damages[0].start <= start + size
         for damage in found.damages:
             assert damage.start < start + size + 1024, damage
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"x" + bytes(511) + b"x", None),
+        (b"x" + bytes(512) + b"x", (1, 513)),
+        (bytes(512) + b"x" + bytes(700) + b"x" + bytes(600), (513, 1213)),
+    ],
+)
+def test_the_longest_run_of_zeros_counts_from_a_sector_on(
+    data: bytes, expected: tuple[int, int] | None
+) -> None:
+    file = MemoryFileSystem({PATH: data}).open(PATH)
+    assert longest_zeros(Window(file, size=len(data)), 0, len(data)) == expected
+
+
+def test_many_runs_of_zeros_are_looked_at_once() -> None:
+    data = (bytes(600) + b"x") * 1500
+    file = MemoryFileSystem({PATH: data}).open(PATH)
+    tracemalloc.start()
+    try:
+        longest_zeros(Window(file, size=len(data)), 0, len(data))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2.5 * len(data) + (1 << 18)
 
 
 def test_a_zeroed_sector_is_shown_with_its_place() -> None:
@@ -466,6 +495,39 @@ def test_a_file_that_shrinks_is_read_up_to_where_it_still_is(at: int, size: int)
     assert found.size < len(log.data)
     ends = {each.stop for each in log.frames} | {0}
     assert found.end in ends
+
+
+@functools.cache
+def hurt_log() -> bytes:
+    """A log with damage of every kind, so that every look behind damage is taken."""
+    log = fresh().puts(1, 16, size=60)
+    hits = [each for each in log.frames if each.kind == ENTRY]
+    data = bytearray(log.done(zeros=16)) + b"\xee" * 40
+    data[hits[1].start + 40] ^= 4
+    data[hits[3].start] ^= 4
+    data[hits[5].start + 9] ^= 1
+    data[hits[7].start : hits[7].stop] = b"\xee" * (hits[7].stop - hits[7].start)
+    data[hits[9].start : hits[9].stop] = bytes(hits[9].stop - hits[9].start)
+    data[hits[11].start + 40 : hits[11].start + 44] = b"\xee" * 4
+    data[hits[13].start + 8 : hits[13].start + 20] = b"\xee" * 12
+    return bytes(data)
+
+
+@settings(max_examples=150)
+@given(st.integers(1, 300), st.integers(0, 2000), st.sampled_from([64, 256, 4096]))
+def test_a_hurt_file_that_shrinks_at_any_read_is_scanned_and_named(
+    at: int, size: int, window_bytes: int
+) -> None:
+    size = min(size, len(hurt_log()))
+    mover = Mover(at, lambda disk: disk.truncate(PATH, size))
+    disk = MemoryFileSystem({PATH: hurt_log()}, on_read=mover)
+    mover.disk = disk
+    with disk.open(PATH) as file:
+        found = digest(file, segment=SEGMENT, seed=0, window_bytes=window_bytes)
+        named = name_all([found], {SEGMENT: file})
+    assert [each.damage for each in named] == found.damages
+    assert all(damage.start < damage.stop for damage in found.damages)
+    assert found.end <= len(hurt_log())
 
 
 @pytest.mark.parametrize("at", range(1, 8))

@@ -153,7 +153,9 @@ def _with_flip(
     stop = offset + LENGTH_FIELD_BYTES + length.record_bytes + length.padding_bytes
     if not length.record_bytes or stop > size or length.record_bytes > RECORD_BYTES_MAX:
         return None
-    if not length.is_canonical or head[8] != 0x08 or head[10] != 0x10:
+    if not length.is_canonical or len(head) < LENGTH_FIELD_BYTES + 3:
+        return None  # the file may have got shorter meanwhile
+    if head[8] != 0x08 or head[10] != 0x10:
         return None
     if not _says_its_size(bytes(head[LENGTH_FIELD_BYTES:]), length.record_bytes):
         return None

@@ -140,6 +140,7 @@ class Kernel:
         self._layout: Layout | None = None
         self._pad_shift = 64
         self._state_prefix = b"\xff"
+        self._commit_max = 0
 
     def read(self) -> tuple[Batch, Halt]:
         """Whole, checked frames from the cursor on, and why it stopped; moves the cursor."""
@@ -153,6 +154,7 @@ class Kernel:
             stop=cursor.position,
         )
         self._pad_shift = 64
+        self._commit_max = 0
         halt = None
         while halt is None:
             if cursor.running is not None:
@@ -231,6 +233,7 @@ class Kernel:
         if states_read:
             states[0].extend(count=states_read, offset=base + state_at, commit=commit)
             cursor.last_state = states[0].last_state
+            self._commit_max = max(self._commit_max, commit)
 
     def general(self, batch: Batch) -> Halt | None:
         """One frame by the definition; `None` when it was whole and is in `batch`."""
@@ -252,7 +255,7 @@ class Kernel:
         if cursor.running is not None and _is_doubtful(word) and not self._is_record_head(stop):
             return Halt.LENGTH
         if not window.holds(at, stop):
-            if self._is_hopeless(at):
+            if not self._is_record_head(at):
                 return Halt.RECORD
             if window.base + LEAD_BYTES != at:
                 return Halt.WINDOW
@@ -261,10 +264,6 @@ class Kernel:
                 return Halt.LENGTH
             batch.base, batch.data = window.base, window.view
         return self._record(batch, at, stop, word)
-
-    def _is_hopeless(self, at: int) -> bool:
-        """Whether a frame larger than the window does not even begin like a record."""
-        return not self._is_record_head(at)
 
     def _is_record_head(self, at: int) -> bool:
         """Whether a record as etcd begins it stands behind the length field at `at`."""
@@ -349,6 +348,7 @@ class Kernel:
             case HardState():
                 add_state(batch.states, self.segment, place, value)
                 cursor.last_state = value
+                self._commit_max = max(self._commit_max, value.commit)
             case SnapshotMark():
                 batch.marks.append(PlacedMark(segment=self.segment, offset=place, mark=value))
                 cursor.last_index = max(cursor.last_index, value.index)
@@ -374,7 +374,7 @@ class Kernel:
             run.stop = head.stop
         else:
             run = Run.of_one(self.segment, entry, span)
-            run.commit_before = max((states.commit_last for states in batch.states), default=0)
+            run.commit_before = self._commit_max
             batch.runs.append(run)
         if head.stop - head.start - LENGTH_FIELD_BYTES >= OLD_RECORD_BYTES_MAX:
             batch.oversize.append(Run.of_one(self.segment, entry, span))
@@ -392,7 +392,8 @@ class Kernel:
             prefix = b"\x08" + term + b"\x10" + vote + b"\x18"
             is_usual = payload == prefix + build_varint(value.commit)
             self._state_prefix = prefix if is_usual else b"\xff"
-            if len(self._state_shapes) < _SHAPES_MAX and word not in self._state_shapes:
+            is_room = len(self._state_shapes) < _SHAPES_MAX
+            if is_usual and is_room and word not in self._state_shapes:
                 self._state_shapes[word] = shape_of(word, 5, None)
                 self._state_shapes_four[word] = shape_of(word, 4, None)
         elif isinstance(value, Entry) and value.kind is EntryKind.NORMAL:

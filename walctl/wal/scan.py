@@ -14,9 +14,11 @@ How it goes on after damage:
 """
 
 import enum
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from formats.frame import SECTOR_BYTES
 from formats.limits import DAMAGES_MAX, WINDOW_BYTES
 from formats.walpb import RecordType
 from walctl.fs.base import File
@@ -27,6 +29,8 @@ from walctl.wal.kernel import Cursor, Halt, Head, Kernel
 from walctl.wal.records import lift, readings
 from walctl.wal.resync import Budget, continues, frame_at, resume
 from walctl.wal.window import Window, first_nonzero, last_nonzero
+
+_ZEROS = re.compile(rb"\0{%d,}" % SECTOR_BYTES)
 
 
 class GoesOn(enum.StrEnum):
@@ -348,16 +352,13 @@ def _zeros_at(window: Window, start: int) -> tuple[int, int]:
 
 
 def longest_zeros(window: Window, start: int, stop: int) -> tuple[int, int] | None:
-    """The longest run of zero bytes within `[start, stop)`, if it covers a sector of 512 bytes.
+    """The longest run of zero bytes within `[start, stop)`, if it is as long as a sector.
 
     Looks at the first window of it only: what a person is shown, not what is decided on.
     """
     data = window.file.read_at(start, min(stop - start, WINDOW_BYTES))
-    best: tuple[int, int] | None = None
-    at = data.find(bytes(512))
-    while at >= 0:
-        end = at + len(data[at:]) - len(data[at:].lstrip(b"\0"))
-        if best is None or end - at > best[1] - best[0]:
-            best = (start + at, start + end)
-        at = data.find(bytes(512), end)
-    return best
+    spans = [found.span() for found in _ZEROS.finditer(data)]
+    if not spans:
+        return None
+    low, high = max(spans, key=lambda span: span[1] - span[0])
+    return start + low, start + high
