@@ -79,7 +79,6 @@ def test_snap_is_the_newest_snapshot_that_a_start_would_take(dumped: Any) -> Non
 def test_types_and_limit_choose_rows(dumped: Any) -> None:
     assert {row["type"] for row in dumped("-r", "state", "-r", "crc")} == {"state", "crc"}
     assert len(dumped("-n", "3")) == 3
-    assert dumped("-n", "0") == []
 
 
 @pytest.mark.parametrize(
@@ -109,7 +108,8 @@ def test_a_wrong_position_is_a_wrong_command_line(
 @pytest.mark.parametrize("position", ["999999", str(2**64 - 1)])
 def test_a_position_behind_the_end_gives_no_rows(tell: Tell, member: Path, position: str) -> None:
     told = tell("dump", "-s", position, member)
-    assert (told.status, told.out, told.err) == (0, "", "")
+    note = "walctl: no record there; the log holds entries 1–124\n"
+    assert (told.status, told.out, told.err) == (0, "", note)
 
 
 @pytest.mark.parametrize("part", ["member/snap/db", "member/snap"])

@@ -138,7 +138,7 @@ def test_ndjson_is_one_line_a_report(tell: Tell, cases: Path) -> None:
 
 @needs_corpus
 def test_one_process_and_two_say_the_same(tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("walctl.inspect.verify.PARALLEL_BYTES_MIN", 0)
+    monkeypatch.setattr("walctl.inspect.reading.PARALLEL_BYTES_MIN", 0)
     path = unpacked("c-snapshots-segments-35") / "n1"
     assert tell("verify", "-j1", path) == tell("verify", "-j2", path)
 

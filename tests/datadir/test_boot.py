@@ -153,15 +153,15 @@ def test_puts_time_out_where_they_really_did(name: str, release: str) -> None:
         return
     ahead = 0 if start.hangs_until is None else start.hangs_until - (start.last_index or 0)
     assert (ahead > FIRST_ENTRIES) is (recorded["put_after_boot"] != "ok")
-    assert ("puts time out" in start.sentence) is (recorded["put_after_boot"] != "ok")
+    assert ("client writes time out" in start.sentence) is (recorded["put_after_boot"] != "ok")
 
 
 SENTENCES = {
     "x-zero-page-mid-35": "every version starts, cuts everything from entry 231 on without asking"
-    " (copy in 0000000000000000-0000000000000000.wal.broken), then puts time out until index 477"
-    " has passed",
-    "x-zero-length-last-35": "every version starts, its log ends at 361, then puts time out until"
-    " index 460 has passed",
+    " (copy in 0000000000000000-0000000000000000.wal.broken), then client writes time out"
+    " until the index has passed 477",
+    "x-zero-length-last-35": "every version starts, its log ends at 361, then client writes time"
+    " out until the index has passed 460",
     "x-snap-flip-35": "every version starts, renames 0000000000000002-0000000000000194.snap to"
     " 0000000000000002-0000000000000194.snap.broken, its log ends at 477",
     "x-flip-type-unknown-35": "every version refuses to start: failed to read WAL, cannot be"
@@ -208,8 +208,8 @@ def test_without_a_log_a_member_begins_anew_on_its_old_database() -> None:
     start = boot(facts([], db_consistent_index=477), Version.V3_5_0)
     assert (start.kind, start.hangs_until) == (BootKind.FRESH, 477)
     assert start.sentence == (
-        "starts as a new member with an empty log on top of the old database, then puts time out"
-        " until index 477 has passed"
+        "starts as a new member with an empty log on top of the old database, then client writes"
+        " time out until the index has passed 477"
     )
 
 
@@ -247,8 +247,8 @@ def test_readable_entries_behind_a_zero_length_field_are_wiped_and_that_is_told(
     assert (start.kind, start.is_wiped) == (BootKind.CUT_AND_START, True)
     assert (start.last_index, start.dropped, start.hangs_until) == (3, (4, 6), 6)
     assert start.sentence.startswith(
-        "starts, wipes everything from entry 4 on without a word, then puts time out until index 6"
-        " has passed, or, told of a later commit by a leader, panics: tocommit(6)"
+        "starts, wipes everything from entry 4 on without a word, then client writes time out"
+        " until the index has passed 6, or, told of a later commit by a leader, panics: tocommit(6)"
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.corpus import names, needs_corpus, unpacked
 from walctl.datadir.layout import Layout, Shape, understand
-from walctl.errors import AccessError, UnsupportedError
+from walctl.errors import AccessError, UnsupportedError, UsageError
 from walctl.fs.memory import MemoryFileSystem
 from walctl.fs.nodes import Call
 from walctl.fs.real import RealFileSystem
@@ -164,10 +164,36 @@ def test_a_link_in_a_circle_and_a_device_are_neither_file_nor_directory() -> Non
             understand(made, Path(path))
 
 
-@pytest.mark.parametrize("name", ["notes.txt", "segment.wal.broken", "0.tmp", "config.json", "wal"])
+@pytest.mark.parametrize("name", ["notes.txt", "0.tmp", "config.json", "wal"])
 def test_a_file_of_another_kind_is_refused_with_what_was_looked_for(name: str) -> None:
     with pytest.raises(UnsupportedError, match=r"\*\.wal"):
         understand(disk(f"/x/{name}"), Path("/x") / name)
+
+
+def test_the_copy_that_etcd_s_repair_made_is_a_segment() -> None:
+    layout = understand(disk("/x/0-0.wal.broken"), Path("/x/0-0.wal.broken"))
+    assert (layout.shape, layout.only_segment) == (Shape.SEGMENT, "0-0.wal.broken")
+
+
+@pytest.mark.parametrize(
+    ("data", "shape"),
+    [
+        (bytes(16) + b"\xed\xda\x0c\xed" + bytes(100), Shape.DATABASE),
+        (b"\x04" + bytes(6) + b"\x84\x08\x04\x10\0" + bytes(4), Shape.SEGMENT),
+    ],
+)
+def test_a_file_whose_name_says_nothing_is_known_by_how_it_begins(
+    data: bytes, shape: Shape
+) -> None:
+    found = understand(MemoryFileSystem({Path("/x/saved"): data}), Path("/x/saved"))
+    assert found.shape is shape
+
+
+def test_a_part_that_has_no_place_in_the_layout_is_a_usage_error() -> None:
+    made = disk("/x/0000000000000000-0000000000000000.wal", "/y/a")
+    for path in ("/x", "/x/0000000000000000-0000000000000000.wal"):
+        with pytest.raises(UsageError, match="--wal-dir"):
+            understand(made, Path(path), wal_dir=Path("/y"))
 
 
 def test_a_folder_of_texts_is_refused_with_what_was_looked_for() -> None:

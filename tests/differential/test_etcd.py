@@ -161,7 +161,7 @@ def test_the_members_are_those_that_the_server_listed(left: Callable[[bool], Lef
 def predicted(path: Path) -> tuple[Examination, str]:
     """What we say of a directory, and of the start of this very version on it."""
     examination = examined(path)
-    return examination, sentence_for(starts_of(DISK, examination.survey), Version.V3_5_0)
+    return examination, sentence_for(starts_of(DISK, examination.survey).sentence, Version.V3_5_0)
 
 
 def compare_start(path: Path) -> None:
@@ -170,7 +170,7 @@ def compare_start(path: Path) -> None:
     seen = boot.boot(path)
     if seen["result"] == "ready":
         assert told.startswith("starts, "), told
-        assert ("puts time out" in told) is (seen["put"] != "OK"), told
+        assert ("client writes time out" in told) is (seen["put"] != "OK"), told
         assert (".wal.broken" in told) is any(".wal.broken" in name for name in seen["files"])
     else:
         assert told.startswith(("refuses to start", "panics")), told

@@ -10,7 +10,7 @@ from tests.corpus import needs_corpus, unpacked
 from tests.inspect.answers import DISK, examined, logs_in, of_kind, said
 from walctl.datadir.layout import understand
 from walctl.inspect.membership import Membership, View, membership
-from walctl.inspect.verify import ONE_PROCESS, survey_of
+from walctl.inspect.reading import ONE_PROCESS, survey_of
 from walctl.model.member import Member
 
 WHOLE = [

@@ -9,6 +9,7 @@ from walctl.datadir.layout import Layout, understand
 from walctl.datadir.survey import Survey
 from walctl.errors import UsageError
 from walctl.fs.memory import MemoryFileSystem
+from walctl.inspect.reading import ONE_PROCESS, survey_of
 from walctl.inspect.select import (
     COMMITTED,
     OVERWRITTEN,
@@ -22,7 +23,6 @@ from walctl.inspect.select import (
     parse_position,
     rows,
 )
-from walctl.inspect.verify import ONE_PROCESS, survey_of
 from walctl.model.record import Check, Entry
 from walctl.wal.records import name_of
 

@@ -21,8 +21,9 @@ from tests.inspect.answers import (
     sentence_for,
 )
 from walctl.datadir.layout import understand
+from walctl.inspect.reading import ONE_PROCESS, survey_of
 from walctl.inspect.starts import starts_of
-from walctl.inspect.verify import ONE_PROCESS, survey_of, verify
+from walctl.inspect.verify import verify
 from walctl.model.finding import Severity, Verdict
 from walctl.wal.decoder import Version
 
@@ -40,7 +41,7 @@ STARTED = [
 
 def start_of(name: str, release: str) -> str:
     survey = examined(name, damaged_member(name)).survey
-    return sentence_for(starts_of(DISK, survey), RELEASES[release])
+    return sentence_for(starts_of(DISK, survey).sentence, RELEASES[release])
 
 
 def recorded(name: str, release: str) -> dict[str, Any]:
@@ -64,7 +65,7 @@ def test_what_is_told_of_a_start_is_what_the_real_server_did(name: str, release:
     verb = {"ready": "starts, ", "exit": "refuses to start" if found.get("rc") == 1 else "panics"}
     assert told.startswith(verb[found["result"]]), told
     if found["result"] == "ready":
-        assert ("puts time out" in told) is (found["put_after_boot"] != "ok"), told
+        assert ("client writes time out" in told) is (found["put_after_boot"] != "ok"), told
         assert (".wal.broken" in told) is any(
             "broken" in each for each in found["files_added"] if ".wal" in each
         )
@@ -82,7 +83,8 @@ def test_a_verdict_that_lets_the_server_start_is_never_one_of_a_log_that_it_cuts
     if report.verdict is Verdict.DAMAGED:
         return
     for version in Version:
-        told = sentence_for(starts_of(DISK, examined(name, damaged_member(name)).survey), version)
+        starts = starts_of(DISK, examined(name, damaged_member(name)).survey)
+        told = sentence_for(starts.sentence, version)
         assert told.startswith("starts, "), told
         assert "cuts" not in told
         assert "time out" not in told
@@ -91,7 +93,7 @@ def test_a_verdict_that_lets_the_server_start_is_never_one_of_a_log_that_it_cuts
 @pytest.mark.parametrize("name", of_kind("scenario"))
 def test_every_version_starts_a_whole_member_and_changes_nothing_that_counts(name: str) -> None:
     for member in logs_in(name):
-        told = starts_of(DISK, examined(name, member).survey)
+        told = starts_of(DISK, examined(name, member).survey).sentence
         if name.startswith("f-"):
             assert told == ""  # raftexample is no server of etcd's
         elif name.startswith("d2-"):
@@ -107,7 +109,7 @@ def test_the_consequence_of_damage_in_the_log_is_the_whole_start(name: str) -> N
     boots = examination.report.boots
     told = [each.consequence for each in examination.report.of(Severity.DAMAGE)]
     if told and not any(each.startswith(("3.", "panics")) for each in told):
-        assert boots == starts_of(DISK, examination.survey)
+        assert boots == starts_of(DISK, examination.survey).sentence
         assert boots in told
 
 
@@ -115,5 +117,5 @@ def test_the_consequence_of_damage_in_the_log_is_the_whole_start(name: str) -> N
 def test_nothing_is_predicted_for_what_no_server_could_start_on(part: str) -> None:
     path = member_path("x-zero-page-mid-35", "n1") / part
     layout = understand(DISK, path)
-    assert starts_of(DISK, survey_of(DISK, layout, depth=ONE_PROCESS)) == ""
+    assert starts_of(DISK, survey_of(DISK, layout, depth=ONE_PROCESS)).sentence == ""
     assert verify(DISK, Path(path)).boots == ""

@@ -15,9 +15,10 @@ from walctl.errors import ExitStatus
 from walctl.fs.memory import MemoryFileSystem
 from walctl.fs.real import RealFileSystem
 from walctl.inspect.doctor import doctor
+from walctl.inspect.reading import Depth
 from walctl.inspect.report import Report, worst
 from walctl.inspect.select import Selection, rows
-from walctl.inspect.verify import Depth, examine, verify
+from walctl.inspect.verify import examine, verify
 from walctl.model.finding import Code, Finding, Severity, Verdict
 
 DISK = RealFileSystem()
@@ -160,7 +161,7 @@ def test_a_check_that_runs_out_of_time_says_how_far_it_came_and_gives_no_verdict
 @needs_corpus
 @pytest.mark.parametrize("name", ["c-snapshots-segments-35", "x-renamed-seq-35"])
 def test_two_processes_give_the_report_of_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("walctl.inspect.verify.PARALLEL_BYTES_MIN", 0)
+    monkeypatch.setattr("walctl.inspect.reading.PARALLEL_BYTES_MIN", 0)
     path = unpacked(name) / "n1"
     told: list[tuple[int, int]] = []
     two = Depth(jobs=2, on_segment=lambda done, total: told.append((done, total)))

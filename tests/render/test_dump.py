@@ -10,8 +10,8 @@ import pytest
 
 from tests.render.drawing import CASES, DISK, Paper, laid
 from walctl.datadir.layout import understand
+from walctl.inspect.reading import ONE_PROCESS, survey_of
 from walctl.inspect.select import FindingRow, RecordRow, Row, Selection, rows
-from walctl.inspect.verify import ONE_PROCESS, survey_of
 from walctl.model.finding import Code, Finding, Place, Severity
 from walctl.model.record import (
     Check,

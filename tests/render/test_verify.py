@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.render.drawing import CASES, DISK, NARROW, Paper, laid, reported, too_long
+from walctl.inspect.reading import Depth
 from walctl.inspect.report import Report
-from walctl.inspect.verify import Depth, verify
+from walctl.inspect.verify import verify
 from walctl.model.finding import Code, Finding, Place, Severity
 from walctl.model.record import HardState
 from walctl.render import verify as render
@@ -16,6 +17,7 @@ CLEAN = """\
 etcd-3.5-three-puts: data directory; etcd 3.5, member 799928778dcb07df, cluster
   5cd459230430312e; 1 segment, log 1–7, term 2, commit 7, database at 7
 
+lost          nothing
 start points  the log's beginning (on to 7)
 verdict       clean                                                       exit 0
 """
@@ -27,12 +29,12 @@ lost-last-segment: data directory; etcd 3.5, member c7a3e57993071026, cluster
 DAMAGED  db-ahead at db (index 53)
          The database has applied entry 53 of term 2, but the log ends at 47:
          entries 48–53 were in it once and are gone.
-  etcd   every version starts, its log ends at 47, then puts time out until
-         index 53 has passed
+  etcd   every version starts, its log ends at 47, then client writes time out
+         until the index has passed 53
 
 lost          entries 48–53, which the database has applied
-start points  none; blocked: 42, 21, 0 (db-ahead)
-next          do not start the server; copy first: cp -a --sparse=always
+start points  none; blocked: 42, 21, the log's beginning (by db-ahead)
+next          do not start the server; copy first: cp -aH --sparse=always --
               lost-last-segment lost-last-segment.copy; then: walctl explain
               db-ahead
 verdict       damaged: do not start the server                            exit 1

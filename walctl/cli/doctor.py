@@ -7,7 +7,7 @@ import click
 from walctl.cli.options import jobs, one_path, output, pass_disk, pass_screen, quiet, split_layout
 from walctl.fs.base import FileSystem
 from walctl.inspect.doctor import doctor
-from walctl.inspect.verify import Depth
+from walctl.inspect.reading import Depth
 from walctl.render import doctor as render
 from walctl.render.screen import Screen
 
@@ -47,4 +47,6 @@ def command(
         depth = Depth(jobs=jobs, on_segment=step)
         diagnosis = doctor(disk, path, wal_dir=wal_dir, snap_dir=snap_dir, depth=depth)
     screen.show(diagnosis, text=render.screenful, document=render.document)
+    if diagnosis.report.error is not None:
+        screen.error(diagnosis.report.error)
     ctx.exit(diagnosis.report.exit_status)

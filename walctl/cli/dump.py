@@ -8,8 +8,8 @@ from walctl.cli.options import jobs, one_path, output, pass_disk, pass_screen, s
 from walctl.datadir.layout import understand
 from walctl.errors import UnsupportedError
 from walctl.fs.base import FileSystem
+from walctl.inspect.reading import Depth, survey_of
 from walctl.inspect.select import TYPES, Selection, parse_position, rows
-from walctl.inspect.verify import Depth, survey_of
 from walctl.render import dump as render
 from walctl.render.screen import Screen
 
@@ -21,7 +21,7 @@ from walctl.render.screen import Screen
     "-s",
     "--start",
     metavar="POSITION",
-    help="First record: an index, `snap` (the newest usable snapshot), or SEGMENT:OFFSET.",
+    help="First record: an index, `snap` (the snapshot that etcd would take), or SEGMENT:OFFSET.",
 )
 @click.option(
     "-e", "--end", metavar="POSITION", help="Last record: as --start; the record is included."
@@ -77,4 +77,5 @@ def command(
         limit=limit,
         types=frozenset(types),
     )
-    render.show(screen, rows(disk, layout, seen, wanted))
+    if not render.show(screen, rows(disk, layout, seen, wanted)):
+        render.nothing(screen, seen.log)

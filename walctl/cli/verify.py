@@ -1,15 +1,17 @@
 """`walctl verify`: every check, for one or many paths."""
 
+from math import isnan
 from pathlib import Path
 from time import monotonic
 
 import click
 
 from walctl.cli.options import jobs, output, pass_disk, pass_screen, paths, quiet, split_layout
-from walctl.errors import ExitStatus
 from walctl.fs.base import FileSystem
-from walctl.inspect.report import Report, worst
-from walctl.inspect.verify import Depth, verify
+from walctl.inspect.reading import Depth
+from walctl.inspect.report import gate as gate_of
+from walctl.inspect.report import worst
+from walctl.inspect.verify import verify
 from walctl.render import verify as render
 from walctl.render.screen import Screen
 
@@ -27,12 +29,17 @@ from walctl.render.screen import Screen
     is_flag=True,
     help="Like --gate, but only a clean member with its database may be started.",
 )
-@click.option("--quick", is_flag=True, help="Read only what a start of the server needs.")
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="A first look: only the segments from the newest snapshot on, not the rows of the"
+    " database. No gate opens for it.",
+)
 @click.option(
     "--time-limit",
     type=click.FloatRange(min=0),
     metavar="SECONDS",
-    help="Stop after this time with exit 4, and say how far the check came.",
+    help="Stop after this time with exit 4, and say how far the check came; nothing else is said.",
 )
 @jobs
 @output("text", "json", "ndjson")
@@ -54,7 +61,8 @@ def command(
     time_limit: float | None,
     jobs: int,
 ) -> None:
-    """Check every byte that PATH holds, and what its parts say of each other.
+    """Check every record that PATH holds, every page that its database uses, and what its parts
+    say of each other.
 
     PATH is a data directory of etcd, its member folder, a folder of segments, one segment, a
     snapshot file or a database. Takes no lock and changes no byte. Exits 0 when clean, 3 when
@@ -67,6 +75,8 @@ def command(
       walctl verify --gate -q /var/lib/etcd && systemctl start etcd
       walctl verify -o json n1 n2 n3
     """
+    if time_limit is not None and isnan(time_limit):
+        raise click.BadParameter("not a number of seconds.", param_hint="--time-limit")
     over = None if time_limit is None else monotonic() + time_limit
     reports = []
     for path in paths:
@@ -78,18 +88,9 @@ def command(
                 on_segment=step,
             )
             reports.append(verify(disk, path, wal_dir=wal_dir, snap_dir=snap_dir, depth=depth))
-    render.show(screen, reports)
+    answer = gate_of(reports, is_strict=gate_strict) if gate or gate_strict else None
+    render.show(screen, reports, answer)
     for report in reports:
         if report.error is not None:
             screen.error(report.error)
-    ctx.exit(_status(reports, gate=gate, strict=gate_strict))
-
-
-def _status(reports: list[Report], *, gate: bool, strict: bool) -> ExitStatus:
-    """The exit status; a gate answers only whether to start."""
-    if strict and not all(report.is_whole_member for report in reports):
-        return ExitStatus.UNFINISHED
-    status = worst(reports)
-    if gate and not strict and status is ExitStatus.HARMLESS:
-        return ExitStatus.CLEAN
-    return status
+    ctx.exit(worst(reports) if answer is None else answer.status)

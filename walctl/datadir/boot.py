@@ -228,7 +228,7 @@ def _fresh(start: _Start) -> Boot:
     if facts.db_exists:
         told += " on top of the old database"
     if until:
-        told += f", then puts time out until index {until} has passed"
+        told += f", then client writes time out until the index has passed {until}"
     return Boot(
         kind=BootKind.FRESH,
         acts=tuple(start.acts),
@@ -383,9 +383,12 @@ def _sentence(start: Boot, reading: Reading) -> str:
     if start.hangs_until is not None:
         ahead = start.hangs_until - last
         if ahead <= FIRST_ENTRIES:
-            told.append(f"does not apply the first {ahead} that it writes")
+            which = "entry" if ahead == 1 else f"{ahead} entries"
+            told.append(f"does not apply the first {which} that it writes")
         else:
-            told.append(f"then puts time out until index {start.hangs_until} has passed")
+            told.append(
+                f"then client writes time out until the index has passed {start.hangs_until}"
+            )
         if start.follower_panic is not None:
             told.append(f"or, told of a later commit by a leader, panics: {start.follower_panic}")
     return ", ".join(told)

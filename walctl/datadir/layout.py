@@ -8,16 +8,21 @@
                                        `raftexample-N`, with `raftexample-N-snap` beside it)
     FILE.wal, FILE.snap, db            one file
 
-Only names are looked at here; no byte of a file is read.
+Names decide; only a file whose name says nothing is looked at, its first bytes.
 """
 
 import enum
 from dataclasses import dataclass
 from pathlib import Path
 
-from walctl.errors import AccessError, UnsupportedError
+from walctl.errors import AccessError, UnsupportedError, UsageError
 from walctl.fs.base import FileSystem, Kind
 from walctl.snap.names import DB_NAME
+
+_DATABASE_MAGIC = b"\xed\xda\x0c\xed"
+"""bbolt's magic number, at offset 16 of a file."""
+_CRC_RECORD_HEAD = b"\x08\x04\x10"
+"""How the first record of a segment begins, behind its length field."""
 
 
 class Shape(enum.StrEnum):
@@ -60,30 +65,33 @@ def understand(
     """What `path` is; `wal_dir` and `snap_dir` say where parts of a split layout are.
 
     Raises: AccessError when it is missing or unreadable; UnsupportedError when it is nothing that
-    this tool knows, with what was looked for.
+    this tool knows, with what was looked for; UsageError when a part is given twice.
     """
     kind = disk.stat(path).kind
-    if kind is Kind.FILE:
-        return _file(path)
     if kind is Kind.OTHER:
         raise UnsupportedError(
             f"{path}: neither a plain file nor a directory, but a device, a pipe, a socket, or a"
             " link that leads nowhere"
         )
+    if kind is Kind.FILE:
+        if wal_dir is not None or snap_dir is not None:
+            raise UsageError(f"{path}: --wal-dir and --snap-dir go with a directory, not a file")
+        return _file(disk, path)
     names = set(disk.names(path))
-    if wal_dir is not None:
-        disk.names(wal_dir)
-    if snap_dir is not None:
-        disk.names(snap_dir)
+    for part in (wal_dir, snap_dir):
+        if part is not None:
+            disk.names(part)  # a part that is named has to be there
     if "member" in names and _is_directory(disk, path / "member"):
-        return _member(disk, path, path / "member", Shape.DATA_DIR, wal_dir, snap_dir)
-    if {"wal", "snap"} & names and not _has_segments(names):
-        return _member(disk, path, path, Shape.MEMBER_DIR, wal_dir, snap_dir)
+        return _member(path, path / "member", Shape.DATA_DIR, wal_dir, snap_dir)
     if _has_segments(names):
+        if wal_dir is not None:
+            raise UsageError(f"{path}: holds segments itself, so --wal-dir names a second log")
         return _segments(disk, path, names, snap_dir)
-    if wal_dir is not None:
-        return _member(disk, path, path, Shape.MEMBER_DIR, wal_dir, snap_dir)
+    if {"wal", "snap"} & names or wal_dir is not None:
+        return _member(path, path, Shape.MEMBER_DIR, wal_dir, snap_dir)
     if DB_NAME in names or any(name.endswith(".snap") for name in names):
+        if snap_dir is not None:
+            raise UsageError(f"{path}: holds snapshots itself, so --snap-dir names others")
         return Layout(path=path, shape=Shape.SNAPSHOTS, snap_dir=path, database=path / DB_NAME)
     raise UnsupportedError(
         f"{path}: not a member's directory: no member/, wal/ or snap/, and no *.wal, *.snap or db"
@@ -102,21 +110,28 @@ def _hint(disk: FileSystem, path: Path, names: set[str]) -> str:
     return ""
 
 
-def _file(path: Path) -> Layout:
+def _file(disk: FileSystem, path: Path) -> Layout:
+    """One file, by its name; one with another name by how it begins."""
     name = path.name
-    if name.endswith(".wal"):
+    if name.endswith(".wal") or name.endswith(".wal.broken"):
         return Layout(path=path, shape=Shape.SEGMENT, wal_dir=path.parent, only_segment=name)
     if name.endswith(".snap"):
         return Layout(path=path, shape=Shape.SNAP_FILE, snap_file=path)
     if name == DB_NAME or name.endswith(".db"):
         return Layout(path=path, shape=Shape.DATABASE, database=path)
+    with disk.open(path) as file:
+        head = file.read_at(0, 32)
+    if head[16:20] == _DATABASE_MAGIC:
+        return Layout(path=path, shape=Shape.DATABASE, database=path)
+    if head[8:11] == _CRC_RECORD_HEAD:
+        return Layout(path=path, shape=Shape.SEGMENT, wal_dir=path.parent, only_segment=name)
     raise UnsupportedError(
-        f"{path}: neither a segment (*.wal), a snapshot (*.snap) nor a database (db, *.db)"
+        f"{path}: neither a segment (*.wal), a snapshot (*.snap) nor a database (db, *.db), by its"
+        " name or by how it begins"
     )
 
 
 def _member(
-    disk: FileSystem,
     path: Path,
     member: Path,
     shape: Shape,

@@ -9,11 +9,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from walctl.backend.check import check_tree
 from walctl.backend.pages import PageError
 from walctl.backend.schema import Witness, check_trailer, read_witness
 from walctl.datadir.layout import Layout
 from walctl.errors import AccessError
-from walctl.fs.base import FileSystem, Kind
+from walctl.fs.base import FileSystem, Kind, Stat
 from walctl.model.log import (
     Log,
     PlacedEntry,
@@ -27,7 +28,7 @@ from walctl.model.log import (
     takes_back,
 )
 from walctl.snap import names as snap_names
-from walctl.snap.reader import SnapFile, read_snap
+from walctl.snap.reader import SnapFile, SnapProblemKind, read_snap
 from walctl.wal import names as wal_names
 from walctl.wal.fold import Digest, digest
 from walctl.wal.forensics import Named, name_all
@@ -72,10 +73,12 @@ def one_by_one(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """A segment of the log: its name, and what it holds."""
+    """A segment of the log: its name as it is, what it holds, and its place `seq` in the chain
+    (that of its name, unless it is misplaced)."""
 
     name: SegmentName
     digest: Digest
+    seq: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +118,9 @@ class Survey:
     database: Witness | None = None
     database_exists: bool = False
     database_problem: PageError | None = None
+    database_is_empty: bool = False
+    tree_defects: list[tuple[str, PageError]] = field(default_factory=list)
+    """Buckets of the database that do not read to their end, by name; see `check_tree`."""
     has_good_trailer: bool | None = None
     """Whether the SHA-256 at the end of a saved snapshot fits; `None` for any other database."""
     siblings: list[str] = field(default_factory=list)
@@ -154,8 +160,11 @@ def survey(
     """
     result = Survey(layout=layout)
     _survey_snapshots(disk, result)
-    _survey_database(disk, result)
+    _survey_database(disk, result, is_quick=is_quick)
     _survey_log(disk, result, mapper, is_quick=is_quick)
+    if result.is_moving:
+        # A marker that was written since has its file by now: the file comes first.
+        _survey_snapshots(disk, result)
     if layout.wal_dir is not None and layout.is_member and disk.exists(layout.wal_dir.parent):
         prefix = layout.wal_dir.name + "."
         names = disk.names(layout.wal_dir.parent)
@@ -192,7 +201,7 @@ def _survey_log(disk: FileSystem, result: Survey, mapper: Mapper, *, is_quick: b
     ]
     digests = list(mapper(run_task, tasks))
     found = [
-        Segment(name=name, digest=each)
+        Segment(name=name, digest=each, seq=name.seq)
         for name, each in zip(names, digests, strict=True)
         if each is not None
     ]
@@ -215,14 +224,20 @@ def _survey_log(disk: FileSystem, result: Survey, mapper: Mapper, *, is_quick: b
         result.named = name_all([segment.digest for segment in result.segments], files)
 
 
-def _is_plain(disk: FileSystem, path: Path) -> bool:
-    """Whether a name is a file; a segment that vanished meanwhile was purged."""
+def _stat_or_none(disk: FileSystem, path: Path) -> Stat | None:
+    """What a listed name is; `None` when it is gone since then, as a purge leaves it."""
     try:
-        return disk.stat(path).kind is Kind.FILE
+        return disk.stat(path)
     except AccessError:
         if disk.exists(path):
             raise
-        return False
+        return None
+
+
+def _is_plain(disk: FileSystem, path: Path) -> bool:
+    """Whether a name is a file; a segment that vanished meanwhile was purged."""
+    stat = _stat_or_none(disk, path)
+    return stat is not None and stat.kind is Kind.FILE
 
 
 def _stamps(
@@ -231,9 +246,8 @@ def _stamps(
     """Size and time of each segment; without those that are gone since they were listed."""
     stamps = {}
     for name in names:
-        path = folder / name.text
-        if _is_plain(disk, path):
-            stat = disk.stat(path)
+        stat = _stat_or_none(disk, folder / name.text)
+        if stat is not None:
             stamps[name.text] = (stat.size, stat.mtime_ns)
     return stamps
 
@@ -247,15 +261,9 @@ def _note_movement(
     if locked:
         result.is_moving = True
         result.notes.append(f"moving target: a process holds the lock on {locked[-1]}")
+    after = _stamps(disk, folder, names)
     changed = [segment.name.text for segment in result.segments if segment.digest.shrunk]
-    changed += sorted(set(before) - {name.text for name in names})
-    for name in names:
-        if not disk.exists(folder / name.text):
-            changed.append(name.text)
-            continue
-        stat = disk.stat(folder / name.text)
-        if before.get(name.text) != (stat.size, stat.mtime_ns):
-            changed.append(name.text)
+    changed += [name for name, stamp in sorted(before.items()) if after.get(name) != stamp]
     if changed:
         result.is_moving = True
         result.notes.append(f"moving target: {changed[0]} changed while it was read")
@@ -282,16 +290,16 @@ def _in_chain_order(found: list[Segment]) -> tuple[list[Segment], list[Misplaced
         before, here = ordered[position - 1], ordered[position]
         ends = before.digest.last_crc
         fits = ends is None or here.digest.head_crc in (None, ends)
-        if not fits or (ends is not None and here.name.seq != before.name.seq + 1):
+        if not fits or (ends is not None and here.seq != before.seq + 1):
             better = next(
                 (each for each in ordered[position:] if each.digest.head_crc == ends), None
             )
-            if better is not None and ends is not None and better.name.seq != before.name.seq + 1:
+            if better is not None and ends is not None and better.seq != before.seq + 1:
                 index = _next_index(ordered[:position], better)
-                rightful = wal_names.format_name(seq=before.name.seq + 1, index=index)
+                rightful = wal_names.format_name(seq=before.seq + 1, index=index)
                 misplaced.append(Misplaced(name=better.name, rightful=rightful))
                 ordered.remove(better)
-                moved = replace(better, name=replace(better.name, seq=before.name.seq + 1))
+                moved = replace(better, seq=before.seq + 1)
                 ordered.insert(position, moved)
         position += 1
     return ordered, misplaced
@@ -318,7 +326,7 @@ def _check_joints(disk: FileSystem, folder: Path, segments: list[Segment]) -> No
     for position in range(1, len(segments)):
         before, here = segments[position - 1], segments[position]
         seed = before.digest.last_crc
-        if seed is None or here.name.seq != before.name.seq + 1 or not here.digest.items:
+        if seed is None or here.seq != before.seq + 1 or not here.digest.items:
             continue
         if here.digest.head_crc != seed:
             task = DigestTask(disk=disk, path=folder / here.name.text, seed=seed)
@@ -366,18 +374,26 @@ def _survey_snapshots(disk: FileSystem, result: Survey) -> None:
     result.snap_names = disk.names(layout.snap_dir)
     chosen = snap_names.candidates(result.snap_names)
     result.snaps = [read_snap(disk, layout.snap_dir / name) for name in chosen]
+    for snap in result.snaps:
+        if snap.problem is not None and snap.problem.kind is SnapProblemKind.UNREADABLE:
+            raise AccessError(snap.problem.detail)  # not known is not damaged
     found = (snap_names.parse_db(name) for name in result.snap_names)
     result.snap_databases = [index for index in found if index is not None]
 
 
-def _survey_database(disk: FileSystem, result: Survey) -> None:
+def _survey_database(disk: FileSystem, result: Survey, *, is_quick: bool) -> None:
     path = result.layout.database
     if path is None or not disk.exists(path):
         return
     result.database_exists = True
+    result.database_is_empty = disk.stat(path).size == 0
     try:
         result.database = read_witness(disk, path)
         if result.database.is_saved:
             result.has_good_trailer = check_trailer(disk, path)
+        if is_quick:
+            result.notes.append("of the database only what it says of the log was read")
+        else:
+            result.tree_defects = list(check_tree(disk, path))
     except PageError as error:
         result.database_problem = error

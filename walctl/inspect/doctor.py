@@ -6,16 +6,20 @@ what to do first, in the order in which a calm colleague would say it.
 
 import shlex
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from walctl.datadir.layout import Shape, understand
 from walctl.datadir.survey import Survey
+from walctl.errors import WalctlError
 from walctl.fs.base import FileSystem
+from walctl.inspect.advice import copy_commands
 from walctl.inspect.membership import Membership, membership
+from walctl.inspect.reading import ONE_PROCESS, Depth
 from walctl.inspect.report import Report
 from walctl.inspect.starts import starts_of
-from walctl.inspect.verify import ONE_PROCESS, Depth, copy_command, examine
-from walctl.model.finding import Verdict
+from walctl.inspect.verify import examine
+from walctl.model.finding import Code, Finding, Severity, Verdict
 from walctl.model.member import Member
 
 SPARE_MEMBERS_MIN = 3
@@ -26,6 +30,10 @@ _ASK_THE_WHOLE = (
     "Whether the server can be started depends on log, snapshots and database together: ask again"
     " with its data directory."
 )
+
+
+CODES_MAX = 3
+"""Codes that the advice names; the findings name all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,19 +62,24 @@ def doctor(
     snap_dir: Path | None = None,
     depth: Depth = ONE_PROCESS,
 ) -> Diagnosis:
-    """Examine `path` and say what to do.
-
-    Raises: WalctlError when it cannot be read.
-    """
-    layout = understand(disk, path, wal_dir=wal_dir, snap_dir=snap_dir)
-    examination = examine(disk, layout, depth=depth)
-    report, seen = examination.report, examination.survey
+    """Examine `path` and say what to do; what keeps it from being read is `report.error`."""
+    try:
+        layout = understand(disk, path, wal_dir=wal_dir, snap_dir=snap_dir)
+        examination = examine(disk, layout, depth=depth)
+        report, seen = examination.report, examination.survey
+        start = report.boots or starts_of(disk, seen).sentence
+    except WalctlError as error:
+        return Diagnosis(
+            report=Report(
+                path=path, understood_as="", error=error.message, error_status=error.exit_status
+            ),
+            membership=Membership(own_id=None, views=()),
+            start="",
+            steps=(),
+        )
     members = membership(seen)
     return Diagnosis(
-        report=report,
-        membership=members,
-        start=report.boots or starts_of(disk, seen),
-        steps=tuple(_steps(report, seen, members)),
+        report=report, membership=members, start=start, steps=tuple(_steps(report, seen, members))
     )
 
 
@@ -80,61 +93,144 @@ def _steps(report: Report, seen: Survey, members: Membership) -> list[Step]:
                 )
             )
         ]
-    is_part = seen.layout.shape is not Shape.RAFTEXAMPLE and not (
-        seen.layout.is_member and seen.layout.wal_dir is not None
-    )
-    if report.verdict is Verdict.CLEAN:
-        if is_part:
-            return [Step(text=f"Nothing is wrong with this part. {_ASK_THE_WHOLE}")]
+    is_part = seen.layout.shape is not Shape.RAFTEXAMPLE and not seen.layout.is_member
+    if report.verdict is Verdict.DAMAGED:
+        return _steps_of_damage(report, seen, members)
+    if _is_removed(members):
+        return [_removed_step(members)]
+    if is_part:
+        start = f"Nothing is wrong with this part. {_ASK_THE_WHOLE}"
+    elif report.verdict is Verdict.CLEAN:
         return [Step(text="Nothing is wrong here: the server can be started.")]
-    if report.verdict is Verdict.HARMLESS:
-        codes = sorted({str(finding.code) for finding in report.findings if finding.next})
-        start = _ASK_THE_WHOLE if is_part else "The server can be started; nothing is lost by it."
-        return [
-            Step(
-                text=f"{start} What was found means:",
-                command=f"walctl explain {codes[0]}",
-            )
-        ]
-    return _steps_of_damage(report, seen, members)
+    else:
+        start = "The server can be started; nothing is lost by it."
+    codes = _codes(report.of(Severity.HARMLESS))
+    return [
+        Step(
+            text=f"{start} What was found means:" if codes else start,
+            command="; ".join(f"walctl explain {code}" for code in codes),
+        )
+    ]
+
+
+def _codes(findings: list[Finding]) -> list[Code]:
+    """The different codes, in order."""
+    return list(dict.fromkeys(finding.code for finding in findings))
+
+
+def _is_removed(members: Membership) -> bool:
+    ids = {peer.id for peer in members.best.peers} if members.best is not None else set()
+    return bool(ids) and members.own_id is not None and members.own_id not in ids
+
+
+def _removed_step(members: Membership) -> Step:
+    return Step(
+        text=(
+            f"This member ({members.own_id:x}) is no longer in its cluster: a committed change in"
+            " its log removed it. It cannot come back under this id; to use the machine again, add"
+            " it as a new member with an empty data directory."
+        )
+    )
 
 
 def _steps_of_damage(report: Report, seen: Survey, members: Membership) -> list[Step]:
-    path = report.path
+    damage = report.of(Severity.DAMAGE)
+    codes = _codes(damage)
+    explain = Step(
+        text="What was found, why it happens, and what else not to do:",
+        command="; ".join(f"walctl explain {code}" for code in codes[:CODES_MAX]),
+    )
+    if not seen.layout.is_member:
+        return [Step(text=f"This part is damaged. {_ASK_THE_WHOLE}"), explain]
     steps = [
-        Step(text="Do not start the server: read above what it would do."),
+        Step(
+            text=(
+                "Do not start the server: a start changes what is here, and may make a loss final."
+            )
+        ),
         Step(
             text="Make a copy of everything before anything else, with the server stopped.",
-            command=copy_command(path),
+            command=" && ".join(copy_commands(seen.layout)),
         ),
     ]
     size = members.size or 0
-    if size >= SPARE_MEMBERS_MIN and members.own_id is not None:
-        steps[1:1] = _replace_steps(members, members.own_id, size)
-    elif seen.layout.is_member and size == 1:
-        steps.append(
-            Step(
-                text=(
-                    "It is the only member, so nobody else has its data. If a snapshot was saved,"
-                    " restoring it into a new directory is the sure way back; it holds what was"
-                    " written until it was taken."
-                ),
-                command="etcdutl snapshot restore SNAPSHOT --data-dir NEW-DIRECTORY",
+    if _is_removed(members):
+        steps.append(_removed_step(members))
+    elif size >= SPARE_MEMBERS_MIN and members.own_id is not None:
+        steps[1:1] = [_other_members_step(size)]
+        steps += _replace_steps(members, members.own_id)
+    else:
+        steps += _own_steps(seen)
+    return [*steps, explain]
+
+
+def _own_steps(seen: Survey) -> list[Step]:
+    """What a member without healthy peers can do from its own files, the least loss first."""
+    steps = [
+        Step(
+            text=(
+                f"In the copy, rename {each.name.text} to {each.rightful}: its checksums say that"
+                " it belongs there. Then examine the copy."
             )
         )
-    first = next(iter(report.findings), None)
-    damaged = next((f for f in report.findings if f.next and "do not" in f.next), first)
-    if damaged is not None:
+        for each in seen.misplaced
+    ]
+    if any(here.seq - before.seq > 1 for before, here in pairwise(seen.segments)):
         steps.append(
-            Step(
-                text="What was found, why it happens, and what else not to do:",
-                command=f"walctl explain {damaged.code}",
-            )
+            Step(text="Look for the missing segment in backups and copies before all else.")
         )
+    database = _database_step(seen)
+    if database is not None:
+        steps.append(database)
+    steps.append(
+        Step(
+            text=(
+                "If a snapshot was saved elsewhere, restoring that into a new directory is the"
+                " sure way back; it holds what was written until it was taken."
+            ),
+            command=f"{_restore(seen)} snapshot restore SNAPSHOT --data-dir NEW-DIRECTORY",
+        )
+    )
     return steps
 
 
-def _replace_steps(members: Membership, own_id: int, size: int) -> list[Step]:
+def _database_step(seen: Survey) -> Step | None:
+    """The database alone as the way back, where it is whole and has applied all that is known."""
+    witness = seen.database
+    known = max(seen.last_index or 0, seen.commit_max)
+    if witness is None or witness.defects or seen.tree_defects or not witness.consistent_index:
+        return None
+    if witness.consistent_index < known:
+        return None
+    return Step(
+        text=(
+            f"The database reads whole and has applied {witness.consistent_index}, all that this"
+            " log is known to have committed. The copy's database can be restored into a new"
+            " cluster of one, with nothing of that lost:"
+        ),
+        command=(
+            f"{_restore(seen)} snapshot restore COPY/member/snap/db --skip-hash-check"
+            " --data-dir NEW-DIRECTORY"
+        ),
+    )
+
+
+def _restore(seen: Survey) -> str:
+    """The program that restores snapshots: etcdutl only since 3.5."""
+    version = seen.database.cluster_version if seen.database is not None else None
+    return "ETCDCTL_API=3 etcdctl" if (version or "").startswith("3.4.") else "etcdutl"
+
+
+def _other_members_step(size: int) -> Step:
+    return Step(
+        text=(
+            f"The cluster has {size} members. If the others are healthy, replacing this one is the"
+            " better way than mending it: they have everything that was acknowledged."
+        )
+    )
+
+
+def _replace_steps(members: Membership, own_id: int) -> list[Step]:
     """With healthy peers the member is better replaced than mended."""
     own = members.described(own_id)
     view = members.best
@@ -144,14 +240,11 @@ def _replace_steps(members: Membership, own_id: int, size: int) -> list[Step]:
     tool = f"etcdctl --endpoints={shlex.quote(endpoints)}"
     return [
         Step(
-            text=(
-                f"The cluster has {size} members. If the others are healthy, replacing this one is"
-                " the better way: they have everything that was acknowledged. Ask them first:"
-            ),
+            text="Ask the other members whether they are healthy:",
             command=f"{tool} endpoint status --write-out=table",
         ),
         Step(
-            text="Then, keeping this directory aside, take the member out under its own id:",
+            text="If they are, keep this directory aside and take the member out under its own id:",
             command=f"{tool} member remove {own_id:x}",
         ),
         Step(

@@ -62,11 +62,11 @@ def _is_explained(survey: Survey, gap: Gap) -> bool:
     """Whether damaged bytes, or a missing segment, already account for it."""
     for named in survey.named:
         lost = named.lost
-        if lost is not None and lost[0] <= gap.first and (lost[1] is None or lost[1] >= gap.last):
+        if lost is not None and lost[1] is not None and lost[0] <= gap.first <= gap.last <= lost[1]:
             return True
     for before, here in pairwise(survey.segments):
         between = gap.before.segment <= before.name.text and here.name.text <= gap.after.segment
-        if here.name.seq - before.name.seq > 1 and between:
+        if here.seq - before.seq > 1 and between:
             return True
     return False
 

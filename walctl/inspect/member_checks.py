@@ -24,6 +24,7 @@ def member_findings(survey: Survey, points: list[StartPoint]) -> Iterator[Findin
         yield from _files_without_mark(survey)
     yield from _snap_leftovers(survey)
     yield from _database(survey)
+    yield from _database_missing(survey)
     if survey.segments:
         yield from _database_and_log(survey)
 
@@ -180,6 +181,26 @@ def _database(survey: Survey) -> Iterator[Finding]:
                 place=Place(segment=_database_name(survey), offset=defect.offset),
                 detail=f"Bucket {defect.bucket or 'root'} does not read: {defect.detail}.",
             )
+    known = {defect.page for defect in survey.database.defects} if survey.database else set()
+    for name, error in survey.tree_defects:
+        if error.page not in known:
+            yield Finding(
+                code=Code.DB_PAGE,
+                severity=Severity.DAMAGE,
+                place=Place(segment=_database_name(survey), offset=error.offset),
+                detail=(
+                    f"Bucket {name or 'root'} does not read to its end: page {error.page}:"
+                    f" {error.reason}."
+                ),
+                consequence=(
+                    "etcd does not check pages at start: it may serve for a while, answer wrongly,"
+                    " or panic when it comes to this page"
+                ),
+            )
+
+
+def _database_missing(survey: Survey) -> Iterator[Finding]:
+    """A member without a database, judged by what asks for one."""
     if survey.database_exists or not survey.layout.is_member:
         return
     snapshot = newest_start(survey)

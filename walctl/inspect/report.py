@@ -46,12 +46,14 @@ class StartPoint:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """Figures of one member. Indexes are of entries that can be read; `None` where there are none.
+    `holes` are gaps between them that no installed snapshot bridges.
 
     `records` and `entries` count what is readable, overwritten entries included; `bytes` are those
     of the segments up to the end of their frames. `applied_*` is what the database says.
     """
 
     segments: int
+    holes: int
     records: int
     entries: int
     bytes: int
@@ -73,8 +75,9 @@ class Report:
     """The answer for one path.
 
     `boots` are sentences by version: what a start of the server would do; `lost` says what of the
-    log cannot be read, and whether its effect is in the database. `is_whole_member`: log and
-    database were both there to be judged. `error` is set, and all
+    log cannot be read, and whether its effect is in the database. `is_member`: a server
+    could be started on it; `is_whole_member`: log and database were both there to be judged.
+    `is_moving`: a server was at work, so all of it is of a moment. `error` is set, and all
     else empty, when the path could not be examined. `notes` are facts that change no verdict.
     """
 
@@ -88,6 +91,8 @@ class Report:
     notes: tuple[str, ...] = field(default=())
     is_partial: bool = False
     """Only a part was read (`--quick`, `--time-limit`): no verdict on the rest."""
+    is_moving: bool = False
+    is_member: bool = False
     is_whole_member: bool = False
     error: str | None = None
     error_status: ExitStatus = ExitStatus.UNFINISHED
@@ -105,6 +110,36 @@ class Report:
     def of(self, severity: Severity) -> list[Finding]:
         """The findings of one severity, in order."""
         return [finding for finding in self.findings if finding.severity is severity]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """The answer to a service manager: may the server be started? `reason` is empty when it may."""
+
+    is_open: bool
+    status: ExitStatus
+    reason: str = ""
+
+
+def gate(reports: list[Report], *, is_strict: bool) -> Gate:
+    """What a gate says of these paths; a strict one opens only for clean members, all of them.
+
+    A gate that stays shut ends with the worst status of the reports, or with 4 where they do not
+    say enough.
+    """
+    status = worst(reports)
+    if any(report.is_partial for report in reports):
+        return Gate(is_open=False, status=ExitStatus.UNFINISHED, reason="only a part was read")
+    if is_strict and not all(report.is_whole_member for report in reports):
+        reason = "not a whole member with its database"
+        return Gate(is_open=False, status=ExitStatus.UNFINISHED, reason=reason)
+    if status is ExitStatus.CLEAN or (status is ExitStatus.HARMLESS and not is_strict):
+        return Gate(is_open=True, status=ExitStatus.CLEAN)
+    reason = {
+        ExitStatus.HARMLESS: "not clean",
+        ExitStatus.DAMAGE: "damaged",
+    }.get(status, "could not be read")
+    return Gate(is_open=False, status=status, reason=reason)
 
 
 def worst(reports: list[Report]) -> ExitStatus:

@@ -95,7 +95,7 @@ def _segments(survey: Survey) -> Iterator[Finding]:
     yield from _first_segment(survey)
     misplaced = {each.name.text: each.rightful for each in survey.misplaced}
     for before, here in pairwise(survey.segments):
-        missing = here.name.seq - before.name.seq - 1
+        missing = here.seq - before.seq - 1
         if here.name.text in misplaced:
             yield Finding(
                 code=Code.SEGMENT_MISSING,

@@ -21,6 +21,7 @@ from walctl.model.batch import Batch
 from walctl.model.finding import Finding
 from walctl.model.log import Run
 from walctl.model.record import Check, Entry, Frame, Liveness, SnapshotMark, Span
+from walctl.wal.forensics import Named
 from walctl.wal.records import lift, name_of
 from walctl.wal.scan import Damage, End, scan
 
@@ -75,6 +76,17 @@ class FindingRow:
 Row = RecordRow | FindingRow
 
 
+@dataclass(frozen=True, slots=True)
+class Covers:
+    """The indexes `[first, last]` that a row stands for; a record stands for the one it is at."""
+
+    first: int
+    last: int
+
+
+INDEX_MAX = (1 << 64) - 1
+
+
 def parse_position(text: str, survey: Survey) -> Position:
     """A position as a person writes it: `231`, `snap`, or `SEGMENT:OFFSET`.
 
@@ -107,13 +119,11 @@ def rows(disk: FileSystem, layout: Layout, survey: Survey, wanted: Selection) ->
         return
     order = {each.name.text: number for number, each in enumerate(survey.segments)}
     shown = 0
-    last_index = 0
-    for row, index in _all_rows(disk, layout.wal_dir, survey):
-        last_index = index if index is not None else last_index
+    for row, covers in _all_rows(disk, layout.wal_dir, survey, wanted, order):
         place = _place(row, order)
-        if wanted.start is not None and not _reached(wanted.start, place, last_index, order):
+        if wanted.start is not None and not _reached(wanted.start, place, covers, order):
             continue
-        if wanted.stop is not None and _passed(wanted.stop, place, index, last_index, order):
+        if wanted.stop is not None and _passed(wanted.stop, place, covers, order):
             continue
         if wanted.types and not _is_of(row, wanted.types):
             continue
@@ -135,36 +145,47 @@ def _place(row: Row, order: dict[str, int]) -> tuple[int, int]:
 
 
 def _reached(
-    start: Position, place: tuple[int, int], last_index: int, order: dict[str, int]
+    start: Position, place: tuple[int, int], covers: Covers, order: dict[str, int]
 ) -> bool:
     if start.index is not None:
-        return last_index >= start.index
+        return covers.last >= start.index
     return place >= (order[start.segment or ""], start.offset)
 
 
-def _passed(
-    stop: Position,
-    place: tuple[int, int],
-    index: int | None,
-    last_index: int,
-    order: dict[str, int],
-) -> bool:
+def _passed(stop: Position, place: tuple[int, int], covers: Covers, order: dict[str, int]) -> bool:
     if stop.index is not None:
-        return (index if index is not None else last_index) > stop.index
+        return covers.first > stop.index
     return place > (order[stop.segment or ""], stop.offset)
 
 
-def _all_rows(disk: FileSystem, folder: Path, survey: Survey) -> Iterator[tuple[Row, int | None]]:
-    """Every row with the index that it moves the log to (`None`: it does not)."""
+def _all_rows(
+    disk: FileSystem, folder: Path, survey: Survey, wanted: Selection, order: dict[str, int]
+) -> Iterator[tuple[Row, Covers]]:
+    """Every row of the segments that can hold what is wanted, with the indexes it stands for."""
     status = Status(survey)
-    findings = {
-        (named.damage.segment, named.damage.start): named.finding() for named in survey.named
-    }
+    named = {(each.damage.segment, each.damage.start): each for each in survey.named}
     seed: int | None = None
+    at = 0
     for segment in survey.segments:
-        with disk.open(folder / segment.name.text) as file:
-            yield from _segment_rows(file, segment, seed, status, findings)
+        if not _is_before(segment, wanted.start, order):
+            with disk.open(folder / segment.name.text) as file:
+                for row, covers in _segment_rows(file, segment, seed, status, named, at):
+                    at = covers.last if isinstance(row, RecordRow) else at
+                    yield row, covers
+        at = max((run.last for each in segment.digest.stretches for run in each.runs), default=at)
         seed = segment.digest.last_crc
+
+
+def _is_before(segment: Segment, start: Position | None, order: dict[str, int]) -> bool:
+    """Whether a whole segment lies in front of where the rows begin, and need not be read."""
+    if start is None or segment.digest.damages:
+        return False
+    if start.index is None:
+        return order[segment.name.text] < order[start.segment or ""]
+    stretches = segment.digest.stretches
+    last = max((run.last for each in stretches for run in each.runs), default=0)
+    marks = max((mark.mark.index for each in stretches for mark in each.marks), default=0)
+    return 0 < max(last, marks) < start.index
 
 
 def _segment_rows(
@@ -172,32 +193,50 @@ def _segment_rows(
     segment: Segment,
     seed: int | None,
     status: "Status",
-    findings: dict[tuple[str, int], Finding],
-) -> Iterator[tuple[Row, int | None]]:
+    named: dict[tuple[str, int], Named],
+    at: int,
+) -> Iterator[tuple[Row, Covers]]:
+    """The rows of one segment; `at` is the index that the log has reached in front of it."""
     name = segment.name.text
     first_check = Check.UNVERIFIABLE
     for item in scan(file, segment=name, seed=seed):
         match item:
             case Batch():
                 for frame in frames(item, first_check=first_check):
-                    index = _index_of(frame)
-                    row = RecordRow(frame=frame, status=status.of(frame))
-                    yield row, index
+                    at = _index_of(frame, at)
+                    yield RecordRow(frame=frame, status=status.of(frame)), Covers(at, at)
                 first_check = Check.UNVERIFIABLE
             case Damage():
-                finding = findings.get((name, item.start))
-                if finding is not None:
-                    yield FindingRow(finding=finding), None
+                found = named.get((name, item.start))
+                covers = _covered(found, at)
+                if found is not None:
+                    yield FindingRow(finding=found.finding()), covers
                 if item.head is not None:
                     frame = _damaged_frame(item)
-                    yield RecordRow(frame=frame, status=status.of(frame)), None
+                    yield RecordRow(frame=frame, status=status.of(frame)), covers
+                if found is not None and found.is_mended:
+                    at = covers.last
                 first_check = item.resumed
             case End():
                 return
 
 
-def _index_of(frame: Frame) -> int | None:
-    return frame.record.index if isinstance(frame.record, Entry | SnapshotMark) else None
+def _index_of(frame: Frame, at: int) -> int:
+    """The index that the log stands at with this record."""
+    return frame.record.index if isinstance(frame.record, Entry | SnapshotMark) else at
+
+
+def _covered(named: Named | None, at: int) -> Covers:
+    """The indexes that a damage stands for: those lost in it, or the record that it was."""
+    if named is None:
+        return Covers(at, at)
+    if isinstance(named.damage.recovered, Entry):
+        index = named.damage.recovered.index
+        return Covers(index, index)
+    if named.lost is None:
+        return Covers(at, at)
+    first, last = named.lost
+    return Covers(first, INDEX_MAX if last is None else last)
 
 
 def frames(batch: Batch, *, first_check: Check = Check.UNVERIFIABLE) -> Iterator[Frame]:

@@ -15,30 +15,31 @@ NOTES_MAX = 3
 
 
 def screenful(screen: Screen, diagnosis: Diagnosis) -> None:
-    """The whole answer as text."""
+    """The whole answer as text; nothing when the path could not be read."""
     report = diagnosis.report
+    if report.error is not None:
+        return
     paragraph(screen, verify.headline(report), indent=2, first="", style="bold")
     for severity in (Severity.DAMAGE, Severity.HARMLESS):
         verify.findings(screen, report, severity)
     notes = report.of(Severity.INFO)
     screen.line()
-    labelled(screen, "lost", report.lost or _nothing_lost(diagnosis), column=COLUMN)
+    labelled(screen, "lost", report.lost, column=COLUMN)
     shown = {finding.consequence for finding in report.findings}
     start = "as said above" if diagnosis.start in shown - {""} else diagnosis.start
     labelled(screen, "a start", start, column=COLUMN)
     verify.start_points(screen, report)
     _members(screen, diagnosis.membership)
-    for note in [*report.notes, *(f"{each.code}: {each.detail}" for each in notes[:NOTES_MAX])]:
+    for note in [
+        *report.notes,
+        *(f"{each.code} {each.place.segment}: {each.detail}" for each in notes[:NOTES_MAX]),
+    ]:
         labelled(screen, "note", note, column=COLUMN)
     if len(notes) > NOTES_MAX:
         labelled(screen, "", f"{len(notes) - NOTES_MAX} more by walctl verify", column=COLUMN)
     screen.line()
     _steps(screen, diagnosis)
     verify.verdict_line(screen, report, shows_next=False)
-
-
-def _nothing_lost(diagnosis: Diagnosis) -> str:
-    return "nothing that these files could tell of" if diagnosis.report.findings else "nothing"
 
 
 def _members(screen: Screen, membership: Membership) -> None:
@@ -54,7 +55,7 @@ def _members(screen: Screen, membership: Membership) -> None:
     for view in differing:
         ids = ", ".join(hex_id(each) for each in sorted(view.voters)) or "nobody"
         when = f" as of {view.index}" if view.index is not None else ""
-        text = f"by the {view.source}{when} the voters are {ids}, by the {best.source} as above"
+        text = f"the {view.source}{when} has other voters: {ids}"
         labelled(screen, "", text, column=COLUMN)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from walctl.inspect.select import FindingRow, RecordRow, Row
 from walctl.model.finding import Finding
+from walctl.model.log import Log
 from walctl.model.record import (
     Check,
     Checkpoint,
@@ -18,15 +19,40 @@ from walctl.model.record import (
 )
 from walctl.render.prose import paragraph
 from walctl.render.screen import Output, Screen
-from walctl.render.text import byte_count, hex_id
+from walctl.render.text import byte_count, hex_id, index_range
 from walctl.render.verify import finding_document
 from walctl.wal.records import name_of
 
 OFFSET_COLUMNS = 10
 
 
-def show(screen: Screen, rows: Iterable[Row]) -> None:
-    """Every row as soon as it comes, in the screen's form."""
+def show(screen: Screen, rows: Iterable[Row]) -> int:
+    """Every row as soon as it comes, in the screen's form; how many there were."""
+    counted = _Counted(rows)
+    _show(screen, counted)
+    return counted.count
+
+
+def nothing(screen: Screen, log: Log) -> None:
+    """A note on stderr that no row was asked for that is there."""
+    holds = "no entry" if log.first is None else f"entries {index_range(log.first, log.last)}"
+    screen.note(f"walctl: no record there; the log holds {holds}")
+
+
+class _Counted:
+    """Rows, counted while they go by."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._rows = rows
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Row]:
+        for row in self._rows:
+            self.count += 1
+            yield row
+
+
+def _show(screen: Screen, rows: Iterable[Row]) -> None:
     if screen.output == Output.NDJSON:
         for row in rows:
             screen.row(document(row))

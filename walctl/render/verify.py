@@ -1,6 +1,6 @@
 """How a verify report looks: most important first, and the same facts as JSON."""
 
-from walctl.inspect.report import Report, StartPoint, Summary
+from walctl.inspect.report import Gate, Report, StartPoint, Summary
 from walctl.model.finding import Finding, Severity, Verdict
 from walctl.render.prose import labelled, paragraph
 from walctl.render.screen import Output, Screen
@@ -13,10 +13,10 @@ _HEADINGS = {
     Severity.HARMLESS: "HARMLESS",
     Severity.INFO: "note",
 }
-VERDICT_WORDS = {
-    Verdict.CLEAN: "clean",
-    Verdict.HARMLESS: "harmless: safe to start the server",
-    Verdict.DAMAGED: "damaged: do not start the server",
+_FOLLOWS = {
+    Verdict.CLEAN: "",
+    Verdict.HARMLESS: ": safe to start the server",
+    Verdict.DAMAGED: ": do not start the server",
 }
 POINTS_MAX = 4
 """Start points that a screen names."""
@@ -24,24 +24,30 @@ SHOWN_MAX = 20
 """Findings of one severity that a screen shows; JSON has them all."""
 
 
-def show(screen: Screen, reports: list[Report]) -> None:
-    """All reports in the screen's form; ndjson has a line for each."""
+def show(screen: Screen, reports: list[Report], gate: Gate | None = None) -> None:
+    """All reports in the screen's form, and what a gate says; ndjson has a line for each path."""
     if screen.output == Output.NDJSON:
         for report in reports:
             screen.row({"v": 1, **report_document(report)})
     else:
-        screen.show(reports, text=table, document=document)
+        screen.show(
+            reports,
+            text=lambda screen, reports: table(screen, reports, gate),
+            document=lambda reports: document(reports, gate),
+        )
 
 
-def table(screen: Screen, reports: list[Report]) -> None:
+def table(screen: Screen, reports: list[Report], gate: Gate | None = None) -> None:
     """Every report, one below the other."""
     for number, report in enumerate(reports):
         if number:
             screen.line()
-        one(screen, report)
+        one(screen, report, gate)
+    if gate is not None:
+        gate_line(screen, gate)
 
 
-def one(screen: Screen, report: Report) -> None:
+def one(screen: Screen, report: Report, gate: Gate | None = None) -> None:
     """One report on a screen."""
     if report.error is not None:
         return
@@ -55,7 +61,7 @@ def one(screen: Screen, report: Report) -> None:
     start_points(screen, report)
     for note in report.notes:
         labelled(screen, "note", note, column=COLUMN)
-    verdict_line(screen, report)
+    verdict_line(screen, report, gate=gate)
 
 
 def headline(report: Report) -> str:
@@ -82,7 +88,10 @@ def extent(summary: Summary) -> str:
     if summary.segments or summary.first_index is not None:
         parts.append(counted(summary.segments, "segment"))
     if summary.first_index is not None:
-        parts.append(f"log {index_range(summary.first_index, summary.last_index)}")
+        holes = ""
+        if summary.holes:
+            holes = " with a hole" if summary.holes == 1 else f" with {summary.holes} holes"
+        parts.append(f"log {index_range(summary.first_index, summary.last_index)}{holes}")
     if summary.hard_state is not None:
         parts.append(f"term {summary.hard_state.term}, commit {summary.hard_state.commit}")
     if not summary.segments and summary.snapshots:
@@ -124,7 +133,7 @@ def _where(finding: Finding) -> str:
 
 
 def start_points(screen: Screen, report: Report) -> None:
-    """From where the member could start; the ones that something blocks in one line."""
+    """From where the member could start; the ones that something blocks, with what does."""
     points = report.start_points
     if not points:
         return
@@ -132,43 +141,79 @@ def start_points(screen: Screen, report: Report) -> None:
     text = ", ".join(_point(point) for point in usable[:POINTS_MAX]) or "none"
     if len(usable) > POINTS_MAX:
         text += f", and {len(usable) - POINTS_MAX} older"
+    if usable and usable[0].set_aside:
+        count = len(usable[0].set_aside)
+        text += f", once the {count} newer .snap" + (" is" if count == 1 else " files are")
+        text += " moved out of snap/"
     blocked = [point for point in points if not point.usable]
     if blocked:
-        codes = sorted({code for point in blocked for code in point.blocked_by})
-        indexes = ", ".join(str(point.snapshot_index) for point in blocked[:POINTS_MAX])
+        names = ", ".join(_point_name(point) for point in blocked[:POINTS_MAX])
         if len(blocked) > POINTS_MAX:
-            indexes += f" and {len(blocked) - POINTS_MAX} more"
-        text += f"; blocked: {indexes} ({', '.join(codes)})"
+            names += f" and {len(blocked) - POINTS_MAX} more"
+        text += f"; blocked: {names} (by {', '.join(blocked[0].blocked_by)})"
     labelled(screen, "start points", text, column=COLUMN)
 
 
+def _point_name(point: StartPoint) -> str:
+    return "the log's beginning" if point.snapshot_index == 0 else str(point.snapshot_index)
+
+
 def _point(point: StartPoint) -> str:
-    name = "the log's beginning" if point.snapshot_index == 0 else str(point.snapshot_index)
+    name = _point_name(point)
     return f"{name} (on to {point.last_index})" if point.last_index else name
 
 
-def verdict_line(screen: Screen, report: Report, *, shows_next: bool = True) -> None:
-    """The next thing to do, the verdict, the exit status."""
+def verdict_line(
+    screen: Screen, report: Report, *, gate: Gate | None = None, shows_next: bool = True
+) -> None:
+    """The next thing to do, the verdict, the exit status (a gate has its own line)."""
     following = [each.next for each in report.of(Severity.DAMAGE) if each.next]
     following += [each.next for each in report.of(Severity.HARMLESS) if each.next]
     if following and shows_next:
         labelled(screen, "next", following[0], column=COLUMN)
-    words = VERDICT_WORDS[report.verdict]
+    words = verdict_words(report)
+    style = {Verdict.DAMAGED: "bold red", Verdict.HARMLESS: "yellow"}.get(report.verdict, "green")
+    status = "" if gate is not None else f"exit {int(report.exit_status)}"
+    gap = screen.width - COLUMN - len(words) - len(status)
+    if gap < 1:
+        labelled(screen, "verdict", f"{words}, {status}".rstrip(", "), column=COLUMN)
+    else:
+        line = f"{'verdict'.ljust(COLUMN)}{words}{' ' * gap}{status}"
+        screen.line(line.rstrip(), style=style)
+
+
+def verdict_words(report: Report) -> str:
+    """The verdict, and what follows from it for one who wants to start the server."""
+    words = str(report.verdict)
+    if report.is_moving:
+        words += ", as of a moment: a server is at work here"
+    elif report.is_member:
+        words += _FOLLOWS[report.verdict]
     if report.is_partial:
         words += " (only a part was read)"
-    label = "verdict".ljust(COLUMN)
-    status = f"exit {int(report.exit_status)}"
-    gap = screen.width - len(label) - len(words) - len(status)
-    style = {Verdict.DAMAGED: "bold red", Verdict.HARMLESS: "yellow"}.get(report.verdict, "green")
-    if gap < 1:
-        labelled(screen, "verdict", f"{words}, {status}", column=COLUMN)
-    else:
-        screen.line(f"{label}{words}{' ' * gap}{status}", style=style)
+    return words
 
 
-def document(reports: list[Report]) -> dict[str, object]:
-    """All reports for JSON."""
-    return {"v": 1, "reports": [report_document(report) for report in reports]}
+def gate_line(screen: Screen, gate: Gate) -> None:
+    """What a gate answers, with the status that the command ends with."""
+    answer = "start" if gate.is_open else "do not start"
+    reason = f": {gate.reason}" if gate.reason else ""
+    labelled(screen, "gate", f"{answer}{reason} (exit {int(gate.status)})", column=COLUMN)
+
+
+def document(reports: list[Report], gate: Gate | None = None) -> dict[str, object]:
+    """All reports for JSON, and what a gate says of them where one was asked for."""
+    found: dict[str, object] = {
+        "v": 1,
+        "reports": [report_document(report) for report in reports],
+    }
+    if gate is not None:
+        found["gate"] = {
+            "open": gate.is_open,
+            "exit": int(gate.status),
+            "reason": gate.reason or None,
+        }
+    return found
 
 
 def report_document(report: Report) -> dict[str, object]:
@@ -179,6 +224,7 @@ def report_document(report: Report) -> dict[str, object]:
         "understood_as": report.understood_as or None,
         "verdict": None if report.error is not None else str(report.verdict),
         "partial": report.is_partial,
+        "moving": report.is_moving,
         "summary": summary_document(report.summary),
         "findings": [finding_document(finding) for finding in report.findings],
         "start_points": [_point_document(point) for point in report.start_points],
@@ -195,6 +241,7 @@ def summary_document(summary: Summary | None) -> dict[str, object] | None:
     state = summary.hard_state
     return {
         "segments": summary.segments,
+        "holes": summary.holes,
         "records": summary.records,
         "entries": summary.entries,
         "bytes": summary.bytes,

@@ -1,0 +1,120 @@
+"""Nothing is harmless that a witness, or a predicted start, speaks against."""
+
+import struct
+from pathlib import Path
+
+import crc32c
+import pytest
+
+from fixtures.unpack import unpack
+from tests.corpus import copy_of, needs_corpus
+from tests.wal.test_kernel import by_definition
+from walctl.fs.real import RealFileSystem
+from walctl.inspect.advice import copy_command, quoted_word
+from walctl.inspect.reading import Depth
+from walctl.inspect.report import gate
+from walctl.inspect.verify import verify
+from walctl.model.finding import Code, Severity, Verdict
+
+DISK = RealFileSystem()
+FIRST = "0000000000000000-0000000000000000.wal"
+
+
+def overwrite(path: Path, offset: int, data: bytes) -> None:
+    with path.open("r+b") as file:
+        file.seek(offset)
+        file.write(data)
+
+
+@needs_corpus
+@pytest.mark.parametrize("offset", [64928656])
+def test_zeros_over_the_last_record_of_a_sealed_segment_are_damage(
+    tmp_path: Path, offset: int
+) -> None:
+    member = copy_of("m-segments-nosnap-35", tmp_path / "m") / "n1"
+    segment = member / "member" / "wal" / FIRST
+    overwrite(segment, offset, bytes(8))
+    assert verify(DISK, member).verdict is Verdict.DAMAGED
+
+
+def rewritten(path: Path, offset: int, crc: int, records: list[tuple[int, bytes]]) -> list[int]:
+    """Write records with good checksums from `offset` on, zeros behind; their offsets."""
+    places = []
+    out = bytearray()
+    for raw_type, data in records:
+        crc = crc32c.crc32c(data, crc)
+        places.append(offset + len(out))
+        record = b"\x08" + bytes([raw_type]) + b"\x10" + varint(crc)
+        record += b"\x1a" + varint(len(data)) + data
+        padding = -len(record) % 8
+        top = (0x80 | padding) << 56 if padding else 0
+        out += struct.pack("<Q", len(record) | top) + record + bytes(padding)
+    overwrite(path, offset, bytes(out) + bytes(8192))
+    return places
+
+
+def varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def test_entries_behind_a_tear_do_not_vouch_for_it(tmp_path: Path) -> None:
+    """The last batch holds two entries and the first is torn: etcd cuts both, and both count."""
+    member = unpack("etcd-3.5-three-puts", tmp_path / "m")
+    before = verify(DISK, member).summary
+    assert before is not None
+    assert before.last_index is not None
+    last = before.last_index
+    segment = member / "member" / "wal" / FIRST
+    rows = by_definition(segment.read_bytes()[: before.bytes])
+    at = max(number for number, row in enumerate(rows) if row.kind == 2)
+    vote = before.hard_state.vote if before.hard_state else 0
+    entries = [
+        (2, b"\x08\x00\x10\x02\x18" + varint(index) + b"\x22\x90\x4e" + b"v" * 10000)
+        for index in (last, last + 1)
+    ]
+    state = (3, b"\x08\x02\x10" + varint(vote) + b"\x18" + varint(last + 1))
+    places = rewritten(segment, rows[at].start, rows[at - 1].crc, [*entries, state])
+    hole = (places[0] + 4096) // 512 * 512
+    overwrite(segment, hole, bytes(512))
+    report = verify(DISK, member)
+    assert report.verdict is Verdict.DAMAGED
+    assert Code.TORN_TAIL in {each.code for each in report.of(Severity.DAMAGE)}
+
+
+def test_a_quick_look_opens_no_gate(tmp_path: Path) -> None:
+    member = unpack("etcd-3.5-snapshots", tmp_path / "m")
+    assert gate([verify(DISK, member)], is_strict=True).is_open
+    quick = verify(DISK, member, depth=Depth(is_quick=True))
+    answer = gate([quick], is_strict=False)
+    assert (answer.is_open, int(answer.status)) == (False, 4)
+
+
+def test_a_database_of_no_bytes_is_no_panic(tmp_path: Path) -> None:
+    member = unpack("etcd-3.5-three-puts", tmp_path / "m")
+    (member / "member" / "snap" / "db").write_bytes(b"")
+    report = verify(DISK, member)
+    assert report.verdict is Verdict.DAMAGED
+    assert "panics" not in report.boots
+
+
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [
+        ("/a/n1", "cp -aH --sparse=always -- /a/n1 /a/n1.copy"),
+        (".", "cp -aH --sparse=always -- . /SOMEWHERE/ELSE/member.copy"),
+        ("../..", "cp -aH --sparse=always -- ../.. /SOMEWHERE/ELSE/member.copy"),
+        ("-q", "cp -aH --sparse=always -- -q -q.copy"),
+        ("/a b", "cp -aH --sparse=always -- '/a b' '/a b.copy'"),
+    ],
+)
+def test_the_copy_goes_beside_the_original_and_never_into_it(path: str, command: str) -> None:
+    assert copy_command(Path(path)) == command
+
+
+def test_a_name_that_no_screen_shows_is_one_word_of_a_shell() -> None:
+    assert quoted_word("n\x1b[1m'\n") == "$'n\\x1b[1m\\x27\\x0a'"

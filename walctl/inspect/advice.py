@@ -1,0 +1,61 @@
+"""The next thing to do about a finding, and the plain commands that make a safe copy first."""
+
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+from walctl.datadir.layout import Layout
+from walctl.inspect.weigh import OF_A_START
+from walctl.model.finding import Finding, Severity
+
+
+def advised(finding: Finding, layout: Layout, start: str) -> Finding:
+    """The finding with `next`, and with what a start would do where it has no consequence yet."""
+    consequence = finding.consequence
+    if not consequence and finding.code in OF_A_START and finding.severity is not Severity.INFO:
+        consequence = start
+    following = f"walctl explain {finding.code}"
+    if finding.severity is Severity.DAMAGE and layout.is_member:
+        copies = " && ".join(copy_commands(layout))
+        following = f"do not start the server; copy first: {copies}; then: {following}"
+    return replace(finding, consequence=consequence, next=following)
+
+
+def copy_commands(layout: Layout) -> list[str]:
+    """Commands that copy all parts of a member, with their holes; links at the top are followed."""
+    parts = [layout.path]
+    for part in (layout.wal_dir, layout.snap_dir):
+        if part is not None and layout.is_member and not _is_below(part, layout.path):
+            parts.append(part)
+    return [copy_command(part) for part in dict.fromkeys(parts)]
+
+
+def copy_command(path: Path) -> str:
+    """The plain command that makes a copy of one directory beside it.
+
+    `-H` follows a link, so that not only the link is copied. A path without a name of its own
+    (`.`, `..`, `/`) gets a copy in the parent, or wherever the person puts it.
+    """
+    if path.name and path.name != "..":
+        target = quoted_word(f"{path}.copy")
+    else:
+        target = "/SOMEWHERE/ELSE/member.copy"
+    return f"cp -aH --sparse=always -- {quoted_word(str(path))} {target}"
+
+
+def quoted_word(text: str) -> str:
+    """`text` as one word of a shell; bytes that no screen shows in bash's `$'…'` form."""
+    if text.isprintable():
+        return shlex.quote(text)
+    escaped = "".join(
+        char if char.isprintable() and char not in "\\'" else _escape(char) for char in text
+    )
+    return f"$'{escaped}'"
+
+
+def _escape(char: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogateescape"))
+
+
+def _is_below(part: Path, whole: Path) -> bool:
+    return part.is_relative_to(whole)
