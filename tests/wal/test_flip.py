@@ -109,6 +109,15 @@ def test_no_flip_is_named_when_the_budget_does_not_reach() -> None:
     assert flip_in_head(opened(bytes(data)), start, len(data), seed, Budget()) is not None
 
 
+@pytest.mark.parametrize("left", range(20))
+def test_no_flip_is_named_in_a_file_that_got_shorter_meanwhile(left: int) -> None:
+    log = fresh().put(1, 1, b"hello, world").put(2)
+    start, seed = log.frames[3].start, log.frames[2].crc
+    with opened(log.done()[: start + left]) as file:
+        assert flip_in_head(file, start, len(log.data), seed, Budget()) is None
+        assert flip_in_type(file, start, len(log.data), seed) is None
+
+
 def test_a_wrong_length_is_turned_down_before_its_data_is_read() -> None:
     disk = MemoryFileSystem()
     log = fresh().put(1, 1, b"x" * 500)

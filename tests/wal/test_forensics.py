@@ -268,6 +268,20 @@ def test_one_wrong_bit_is_named_by_its_place_and_mended(
     assert f"bit {bit} of byte {hit.start + position}" in found.detail
 
 
+@pytest.mark.parametrize(("size", "says"), [(100, "explains it"), (5000, "would explain it")])
+def test_a_wrong_bit_of_much_data_comes_with_the_chance_that_it_is_none(
+    size: int, says: str
+) -> None:
+    log = fresh().puts(1, 3).put(4, 1, b"q" * size).put(5)
+    hit = log.frames[-2]
+    data = bytearray(log.done(zeros=64))
+    data[hit.start + 60] ^= 4
+    found = one(bytes(data))
+    assert found.is_mended
+    assert f"One bit {says}: bit 2 of byte {hit.start + 60} (data)" in found.detail
+    assert ("by chance" in found.detail) is (size == 5000)
+
+
 def test_a_wrong_bit_in_the_head_of_a_later_segment_is_a_broken_chain() -> None:
     log = saves(20)
     data = bytearray(second(log, 20).done())

@@ -10,7 +10,7 @@ from formats.limits import WINDOW_BYTES
 from tests.wal.builders import Builder, frame, fresh, varint
 from walctl.fs.memory import MemoryFileSystem
 from walctl.model.record import Check
-from walctl.wal.resync import Budget, Resumption, candidates, frame_at, resume
+from walctl.wal.resync import SEARCH_BYTES, Budget, Resumption, candidates, frame_at, resume
 
 PATH = Path("/a.wal")
 
@@ -43,9 +43,8 @@ def test_every_frame_is_a_candidate_at_any_alignment(shift: int) -> None:
 def test_a_frame_across_two_reads_of_the_search_is_a_candidate_once(distance: int) -> None:
     disk = MemoryFileSystem()
     log = fresh().puts(1, 3)
-    start = WINDOW_BYTES + distance
-    disk.write_at(PATH, 0, b"\xee")
-    disk.write_at(PATH, start - 40, b"\xee" * 40 + log.done())
+    start = SEARCH_BYTES + distance
+    disk.write_at(PATH, 0, b"\xee" * start + log.done())
     size = start + len(log.data)
     with disk.open(PATH) as file:
         heads = [head.start for head in candidates(file, 0, size, Budget())]
@@ -121,6 +120,16 @@ def test_a_search_ends_with_its_budget() -> None:
     data = b"\xee" * 800 + pair
     assert found(data, budget=Budget(10)) is None
     assert found(data, budget=Budget(100_000)) is not None
+
+
+def test_a_search_is_charged_for_what_is_in_front_of_the_frame_that_it_finds() -> None:
+    log = fresh().puts(1, 9)
+    data = b"\xee" * 64 + log.done() + b"\xee" * WINDOW_BYTES
+    budget = Budget()
+    whole = budget.left
+    assert found(data, budget=budget) is not None
+    assert whole - budget.left < 2 * SEARCH_BYTES
+    assert not budget.is_spent
 
 
 def test_what_a_length_claims_is_paid_for_before_it_is_read() -> None:

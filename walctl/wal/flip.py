@@ -23,6 +23,7 @@ _POLYNOMIAL = 0x82F63B78
 """CRC-32C, reflected."""
 LENGTH_FIELD_NAME = "length field"
 TYPE_NAME = "type"
+DATA_NAME = "data"
 _HEAD_BYTES = LENGTH_FIELD_BYTES + 18
 """The length field, then type (2), checksum (6) and the data's tag and length (up to 10)."""
 
@@ -84,7 +85,7 @@ def flip_in_data(head: Head, computed: int) -> Flip | None:
         payload=bytes(mended),
         payload_start=head.payload_start,
     )
-    return Flip(offset=head.payload_start + position, bit=bit, head=fixed, where="data")
+    return Flip(offset=head.payload_start + position, bit=bit, head=fixed, where=DATA_NAME)
 
 
 def flip_in_head(

@@ -12,18 +12,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from formats.frame import LENGTH_FIELD_BYTES, SECTOR_BYTES, split_length
+from formats.limits import RECORD_BYTES_MAX
 from formats.walpb import RecordType
 from walctl.fs.base import File
 from walctl.model.finding import Code, Finding, Place, Severity
 from walctl.model.log import Run, Stretch
 from walctl.model.record import Entry
 from walctl.wal import names
-from walctl.wal.flip import LENGTH_FIELD_NAME, TYPE_NAME
+from walctl.wal.flip import DATA_NAME, LENGTH_FIELD_NAME, TYPE_NAME, Flip
 from walctl.wal.fold import Digest
 from walctl.wal.kernel import Halt
 from walctl.wal.records import TYPE_NAMES, name_of, type_name
 from walctl.wal.scan import Damage, GoesOn
 
+_CHANCE_MIN = 1e-6
+"""A smaller chance that a wrong bit is none is not worth a sentence."""
 _PAGE_BYTES = 4096
 """What disks and operating systems lose at a time, and so etcd's unit of writing."""
 
@@ -128,7 +131,7 @@ def name_all(digests: Sequence[Digest], files: dict[str, File]) -> list[Named]:
                 Named(
                     damage=item,
                     code=code,
-                    detail=_detail(item, code, behind, is_last=is_last, after=after),
+                    detail=_detail(item, code, behind, is_last=is_last),
                     before=before,
                     after=after,
                     behind=behind,
@@ -204,7 +207,7 @@ def _code(damage: Damage, behind: Behind, *, is_last: bool, file: File) -> Code:
         return _code_of_flip(damage)
     if damage.halt is Halt.CRC and raw_type == RecordType.CRC:
         return Code.CHAIN_BREAK
-    if damage.halt is Halt.GIVEN_UP:
+    if damage.halt in (Halt.GIVEN_UP, Halt.TOO_LONG):
         return Code.BAD_RECORD
     if is_last and not behind.later_batch and _is_tear(damage, file):
         return Code.TORN_TAIL
@@ -214,7 +217,8 @@ def _code(damage: Damage, behind: Behind, *, is_last: bool, file: File) -> Code:
         return Code.ZERO_HOLE
     if damage.halt is Halt.CRC:
         return Code.CRC_MISMATCH
-    return Code.BAD_LENGTH if damage.halt in (Halt.LENGTH, Halt.SHORT) else Code.BAD_RECORD
+    is_length = damage.halt in (Halt.LENGTH, Halt.MISFIT, Halt.SHORT)
+    return Code.BAD_LENGTH if is_length else Code.BAD_RECORD
 
 
 def _code_of_flip(damage: Damage) -> Code:
@@ -243,8 +247,7 @@ def _is_tear(damage: Damage, file: File) -> bool:
         return False
     if damage.halt is Halt.LENGTH:
         return True
-    stop = start + LENGTH_FIELD_BYTES + length.record_bytes
-    data = file.read_at(start, stop - start)
+    data = file.read_at(start, LENGTH_FIELD_BYTES + min(length.record_bytes, RECORD_BYTES_MAX))
     return has_zero_sector(data, start)
 
 
@@ -268,20 +271,29 @@ def has_zero_sector(data: bytes, offset: int) -> bool:
     return False
 
 
-def _detail(damage: Damage, code: Code, behind: Behind, *, is_last: bool, after: Run | None) -> str:
+def _detail(damage: Damage, code: Code, behind: Behind, *, is_last: bool) -> str:
     """What was seen, then what lies behind it, in sentences."""
     parts = [_seen(damage, code, is_last=is_last)]
     if damage.flip is not None:
-        parts.append(
-            f"One bit explains it: bit {damage.flip.bit} of byte {damage.flip.offset}"
-            f" ({damage.flip.where}); with it put back the checksums fit."
-        )
+        parts.append(_flip_words(damage.flip))
     elif damage.halt is Halt.TYPE and damage.recovered is not None:
         what = name_of(damage.recovered)
         index = f" {damage.recovered.index}" if isinstance(damage.recovered, Entry) else ""
         parts.append(f"Its payload is {what}{index}, which is what the log lacks at this place.")
-    parts.append(_behind_words(code, behind, is_last=is_last, after=after))
+    parts.append(_behind_words(damage, code, behind, is_last=is_last))
     return " ".join(part for part in parts if part)
+
+
+def _flip_words(flip: Flip) -> str:
+    """The one wrong bit, and how likely it is that another damage only looks like it."""
+    place = f"bit {flip.bit} of byte {flip.offset} ({flip.where})"
+    bits = 8 * len(flip.head.payload or b"")
+    if flip.where != DATA_NAME or bits <= _CHANCE_MIN * 2**32:
+        return f"One bit explains it: {place}; with it put back the checksums fit."
+    return (
+        f"One bit would explain it: {place}; with it put back the checksums fit. Of other damage"
+        f" to a record of this size, one in {round(2**32 / bits):,} looks like that by chance."
+    )
 
 
 def _seen(damage: Damage, code: Code, *, is_last: bool) -> str:
@@ -320,6 +332,13 @@ def _seen(damage: Damage, code: Code, *, is_last: bool) -> str:
             return f"{damage.words}."
         case Halt.SHORT:
             return f"The file ends {size} bytes into a length field."
+        case Halt.TOO_LONG:
+            return (
+                f"A length field asks for a record of more than {RECORD_BYTES_MAX:,} bytes:"
+                " walctl does not read such records, and does not say whether it is whole."
+            )
+        case Halt.MISFIT:
+            return "The length field, with the padding that it counts, does not fit its record."
         case Halt.LENGTH if damage.flip is not None:
             return "The length field, with the padding that it counts, does not fit its record."
         case Halt.LENGTH:
@@ -330,9 +349,10 @@ def _seen(damage: Damage, code: Code, *, is_last: bool) -> str:
             return f"{size:,} bytes are no record{words}."
 
 
-def _behind_words(code: Code, behind: Behind, *, is_last: bool, after: Run | None) -> str:
+def _behind_words(damage: Damage, code: Code, behind: Behind, *, is_last: bool) -> str:
     if behind.frames == 0:
-        return "No record can be read behind it." if code is not Code.TRAILING_GARBAGE else ""
+        is_read = code is not Code.TRAILING_GARBAGE and damage.halt is not Halt.GIVEN_UP
+        return "No record can be read behind it." if is_read else ""
     indexes = (
         f" (entries {behind.first_index}–{behind.last_index})"
         if behind.first_index is not None

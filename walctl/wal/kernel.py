@@ -75,11 +75,13 @@ class Halt(enum.Enum):
     END = "the file ends between two frames"
     ZERO = "a length field of zero"
     SHORT = "the file ends inside a length field"
-    LENGTH = "a length that reaches beyond the file, or beyond what walctl reads"
+    LENGTH = "a length that reaches beyond the file"
+    MISFIT = "a length field, or the padding it counts, that does not fit its record"
+    TOO_LONG = "a record longer than walctl reads"
     RECORD = "bytes that are no record"
     CRC = "a checksum that does not fit"
     TYPE = "a payload that does not fit its record's type"
-    GIVEN_UP = "more damage than is told apart"
+    GIVEN_UP = "more damage than is told apart, or a search that would cost too much"
 
 
 @dataclass(slots=True)
@@ -87,12 +89,14 @@ class Cursor:
     """Where a scan of one segment stands; it outlives windows and batches.
 
     `running` is the checksum after the last whole record (`None`: not known, so that the next
-    record's is taken on trust). `last_*` are what the records so far said, for judging the next.
+    record's is taken on trust). `last_*` are what the records so far said, for judging the next:
+    index and term of the last entry (an index of 0: not known) and the last hard state.
     """
 
     position: int = 0
     running: int | None = None
     last_index: int = 0
+    last_term: int = 0
     last_state: HardState | None = None
 
 
@@ -250,10 +254,12 @@ class Kernel:
             return Halt.ZERO
         length = split_length(word)
         stop = at + LENGTH_FIELD_BYTES + length.record_bytes + length.padding_bytes
-        if stop > window.size or length.record_bytes > RECORD_BYTES_MAX:
+        if stop > window.size:
             return Halt.LENGTH
+        if length.record_bytes > RECORD_BYTES_MAX:
+            return Halt.TOO_LONG if self._is_record_head(at) else Halt.RECORD
         if cursor.running is not None and _is_doubtful(word) and not self._is_record_head(stop):
-            return Halt.LENGTH
+            return Halt.MISFIT
         if not window.holds(at, stop):
             if not self._is_record_head(at):
                 return Halt.RECORD
@@ -302,7 +308,7 @@ class Kernel:
         if running is not None and crc32c.crc32c(payload or b"", running) != stored:
             return Halt.CRC
         if record.unknown and running is not None and not length.is_canonical:
-            return Halt.LENGTH  # it took the bytes of the next frame for fields of its own
+            return Halt.MISFIT  # it took the bytes of the next frame for fields of its own
         value = lift(record.type, payload, stored)
         if isinstance(value, Unknown) or self._is_out_of_place(value, payload):
             return Halt.TYPE
@@ -376,6 +382,7 @@ class Kernel:
             run = Run.of_one(self.segment, entry, span)
             run.commit_before = self._commit_max
             batch.runs.append(run)
+            self.cursor.last_term = entry.term
         if head.stop - head.start - LENGTH_FIELD_BYTES >= OLD_RECORD_BYTES_MAX:
             batch.oversize.append(Run.of_one(self.segment, entry, span))
         if entry.kind is not EntryKind.NORMAL:

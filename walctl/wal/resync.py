@@ -25,13 +25,15 @@ from formats.walpb import RecordType
 from walctl.fs.base import File
 from walctl.model.record import Check, Unknown
 from walctl.wal.kernel import Head
-from walctl.wal.records import lift
+from walctl.wal.records import TYPE_NAMES, lift
 
 _RECORD_HEAD = re.compile(rb"\x08[\x01-\x05]\x10")
 _FRAME_HEAD = re.compile(rb"(?<=[\x00-\x08]\0\0\0[\0\x81-\x87])\x08[\x01-\x05]\x10")
 """A record's head behind the upper bytes of a length field: all that a search has to stop at."""
 assert RECORD_BYTES_MAX < 9 << 24
 _OVERLAP_BYTES = 16
+SEARCH_BYTES = 1 << 14
+"""What a search reads first; then twice as much each time, up to a window."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,11 @@ class Budget:
         """Take one search for a wrong bit; false when there have been too many."""
         self.flips -= 1
         return self.flips >= 0
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether something was not read because it would have cost too much."""
+        return self.left < 0
 
     def spend(self, count: int) -> bool:
         """Take `count` bytes; false when they are not there any more."""
@@ -93,7 +100,7 @@ def parse_frame(body: bytes, offset: int, record_bytes: int, stop: int) -> Head 
         record = walpb.RECORD.parse(body[:record_bytes])
     except FormatError:
         return None
-    if record.unknown or record.crc is None or record.type not in range(1, 6):
+    if record.unknown or record.crc is None or record.type not in TYPE_NAMES:
         return None
     return Head(
         start=offset,
@@ -111,17 +118,23 @@ def continues(head: Head, seed: int | None) -> bool:
 
 
 def candidates(file: File, start: int, size: int, budget: Budget) -> Iterator[Head]:
-    """Every canonical frame from `start` on, ascending by offset, at any alignment."""
+    """Every canonical frame from `start` on, ascending by offset, at any alignment.
+
+    Reads little at first and more as it goes on, so that a frame nearby costs what is in front of
+    it and not a whole window. Where the `budget` ends, so does the search.
+    """
+    step_bytes = SEARCH_BYTES
     for low, high in file.data_ranges(start, size):
         base = max(start, low - _OVERLAP_BYTES)
         while base < high:
-            step = min(WINDOW_BYTES, high - base)
+            step = min(step_bytes, high - base)
+            step_bytes = min(2 * step_bytes, WINDOW_BYTES)
             chunk = file.read_at(base, step + _OVERLAP_BYTES)
             if not budget.spend(len(chunk)):
                 return
             for found in _FRAME_HEAD.finditer(chunk):
                 offset = base + found.start() - LENGTH_FIELD_BYTES
-                if offset < start or found.start() >= step + LENGTH_FIELD_BYTES:
+                if offset < base or found.start() >= step + LENGTH_FIELD_BYTES:
                     continue
                 head = frame_at(file, offset, size, budget)
                 if head is not None:
@@ -177,4 +190,5 @@ def _ends_the_log(file: File, head: Head, size: int) -> bool:
     if head.stop < size and any(follows):
         return False
     value = lift(head.raw_type, head.payload, head.stored)
-    return head.raw_type in (2, 3, 5) and not isinstance(value, Unknown)
+    kinds = (RecordType.ENTRY, RecordType.STATE, RecordType.SNAPSHOT)
+    return head.raw_type in kinds and not isinstance(value, Unknown)

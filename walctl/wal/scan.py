@@ -23,7 +23,7 @@ from formats.limits import DAMAGES_MAX, WINDOW_BYTES
 from formats.walpb import RecordType
 from walctl.fs.base import File
 from walctl.model.batch import Batch
-from walctl.model.record import Check, Record, Unknown
+from walctl.model.record import Check, Entry, HardState, Record, SnapshotMark, Unknown
 from walctl.wal.flip import Flip, computed_crc, flip_in_data, flip_in_head, flip_in_type
 from walctl.wal.kernel import Cursor, Halt, Head, Kernel
 from walctl.wal.records import lift, readings
@@ -31,13 +31,17 @@ from walctl.wal.resync import Budget, continues, frame_at, resume
 from walctl.wal.window import Window, first_nonzero, last_nonzero
 
 _ZEROS = re.compile(rb"\0{%d,}" % SECTOR_BYTES)
+_SPENT = (
+    "No record stands here, and the search for the next one would cost too much: not all was read"
+)
 
 
 class GoesOn(enum.StrEnum):
     """By what the log is known to go on behind damage."""
 
     STORED = "stored"
-    """The next record continues the checksum that the damaged one stores."""
+    """The log goes on right behind the damaged frame, from the checksum that it stores or, with
+    its wrong bit put back, should store; whether the next record continues that is seen there."""
     COMPUTED = "computed"
     """The next record continues what the damaged one's data gives: only its checksum is wrong."""
     FOUND = "found"
@@ -134,7 +138,8 @@ def scan(
             break
         count += 1
         if count == DAMAGES_MAX:
-            damage = _given_up(damage, window.size)
+            damage = _given_up(damage, window)
+            cursor.position = damage.start
         yield damage
         if damage.goes_on is GoesOn.NOT:
             break
@@ -169,13 +174,14 @@ def _examine(kernel: Kernel, halt: Halt, budget: Budget) -> Damage | None:
     return _frame_damage(kernel, halt, budget)
 
 
-def _given_up(damage: Damage, size: int) -> Damage:
+def _given_up(damage: Damage, window: Window) -> Damage:
     """The last damage of a segment that has too much of it: all the rest belongs to it."""
+    last = last_nonzero(window.file, damage.start, window.size)
     words = f"{DAMAGES_MAX:,} damaged places came before; the rest of the segment was not read"
     return Damage(
         segment=damage.segment,
         start=damage.start,
-        stop=size,
+        stop=window.size if last is None else last + 1,
         halt=Halt.GIVEN_UP,
         goes_on=GoesOn.NOT,
         words=words,
@@ -188,11 +194,7 @@ def _type_damage(kernel: Kernel, head: Head) -> Damage:
     window, cursor = kernel.window, kernel.cursor
     value = lift(head.raw_type, head.payload, head.stored)
     others = readings(head.payload, but_not=head.raw_type)
-    fits = [
-        record
-        for record in others.values()
-        if getattr(record, "index", cursor.last_index + 1) == cursor.last_index + 1
-    ]
+    fits = [record for record in others.values() if _is_next(record, cursor)]
     recovered = fits[0] if len(fits) == 1 else None
     flip = flip_in_type(window.file, head.start, window.size, cursor.running)
     if recovered is None and flip is not None:
@@ -223,9 +225,38 @@ def _move(kernel: Kernel, position: int, running: int | None, recovered: Record 
     cursor = kernel.cursor
     cursor.position = position
     cursor.running = running
-    index = getattr(recovered, "index", None)
-    if isinstance(index, int):
-        cursor.last_index = index
+    match recovered:
+        case Entry(index=index, term=term):
+            cursor.last_index, cursor.last_term = index, term
+        case SnapshotMark(index=index):
+            cursor.last_index = max(cursor.last_index, index)
+        case None:
+            cursor.last_index = 0  # an entry may have been there
+        case _:
+            pass
+
+
+def _is_next(record: Record, cursor: Cursor) -> bool:
+    """Whether an entry or marker has the index that comes next; true of records without one."""
+    match record:
+        case Entry(index=index) | SnapshotMark(index=index):
+            return index == cursor.last_index + 1
+        case _:
+            return True
+
+
+def _may_follow(record: Record | None, cursor: Cursor) -> bool:
+    """Whether a record may stand at the cursor: no term goes back, and no index is left out."""
+    match record:
+        case Entry(index=index, term=term):
+            is_near = cursor.last_index == 0 or index <= cursor.last_index + 1
+            return term >= cursor.last_term and is_near
+        case HardState(term=term):
+            return cursor.last_state is None or term >= cursor.last_state.term
+        case None:
+            return False
+        case _:
+            return True
 
 
 def _crc_damage(kernel: Kernel, head: Head, budget: Budget) -> Damage | None:
@@ -246,8 +277,11 @@ def _crc_damage(kernel: Kernel, head: Head, budget: Budget) -> Damage | None:
     flip = None
     if searches:
         flip = flip_in_head(window.file, head.start, window.size, seed, budget)
-    if searches and goes_on is GoesOn.STORED:
+    zeros = longest_zeros(window, head.start, head.stop)
+    if searches and goes_on is GoesOn.STORED and zeros is None:
         in_data = flip_in_data(head, computed)
+        if not _may_follow(_recovered(in_data), cursor):
+            in_data = None
         if flip is None or behind is not None:
             flip = in_data or flip
         elif in_data is not None:
@@ -272,7 +306,7 @@ def _crc_damage(kernel: Kernel, head: Head, budget: Budget) -> Damage | None:
         flip=flip,
         recovered=recovered,
         recovered_head=recovered_head,
-        zeros=longest_zeros(window, head.start, head.stop),
+        zeros=zeros,
     )
     running = computed if goes_on is GoesOn.COMPUTED else head.stored
     if flip is not None:
@@ -324,16 +358,19 @@ def _frame_damage(kernel: Kernel, halt: Halt, budget: Budget) -> Damage:
     seeds = tuple({value for value in (seed, stored) if value is not None})
     found = resume(window.file, start, window.size, seeds=seeds, budget=budget)
     stop = found.offset if found is not None else window.size
+    words = kernel.words
     if found is None:
         last = last_nonzero(window.file, start, window.size)
         stop = window.size if last is None or halt is Halt.SHORT else last + 1
+        if budget.is_spent:
+            halt, words = Halt.GIVEN_UP, _SPENT
     damage = Damage(
         segment=kernel.segment,
         start=start,
         stop=stop,
         halt=halt,
         goes_on=GoesOn.FOUND if found is not None else GoesOn.NOT,
-        words=kernel.words,
+        words=words,
         seed=seed,
         head=head,
         computed=None if head is None or seed is None else computed_crc(head, seed),
