@@ -7,17 +7,24 @@ import crc32c
 import pytest
 
 from fixtures.unpack import unpack
-from tests.corpus import copy_of, needs_corpus
+from tests.corpus import copy_of, names, needs_corpus, unpacked
 from tests.wal.test_kernel import by_definition
+from walctl.datadir.layout import understand
 from walctl.fs.real import RealFileSystem
 from walctl.inspect.advice import copy_command, quoted_word
+from walctl.inspect.doctor import doctor
 from walctl.inspect.reading import Depth
 from walctl.inspect.report import gate
-from walctl.inspect.verify import verify
+from walctl.inspect.starts import starts_of
+from walctl.inspect.verify import Examination, examine, verify
 from walctl.model.finding import Code, Severity, Verdict
 
 DISK = RealFileSystem()
 FIRST = "0000000000000000-0000000000000000.wal"
+
+
+def examined(path: Path) -> Examination:
+    return examine(DISK, understand(DISK, path))
 
 
 def overwrite(path: Path, offset: int, data: bytes) -> None:
@@ -105,11 +112,11 @@ def test_a_database_of_no_bytes_is_no_panic(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "command"),
     [
-        ("/a/n1", "cp -aH --sparse=always -- /a/n1 /a/n1.copy"),
-        (".", "cp -aH --sparse=always -- . /SOMEWHERE/ELSE/member.copy"),
-        ("../..", "cp -aH --sparse=always -- ../.. /SOMEWHERE/ELSE/member.copy"),
-        ("-q", "cp -aH --sparse=always -- -q -q.copy"),
-        ("/a b", "cp -aH --sparse=always -- '/a b' '/a b.copy'"),
+        ("/a/n1", "cp -aLT --sparse=always -- /a/n1 /a/n1.copy"),
+        (".", "cp -aLT --sparse=always -- . /SOMEWHERE/ELSE/member.copy"),
+        ("../..", "cp -aLT --sparse=always -- ../.. /SOMEWHERE/ELSE/member.copy"),
+        ("-q", "cp -aLT --sparse=always -- -q -q.copy"),
+        ("/a b", "cp -aLT --sparse=always -- '/a b' '/a b.copy'"),
     ],
 )
 def test_the_copy_goes_beside_the_original_and_never_into_it(path: str, command: str) -> None:
@@ -118,3 +125,56 @@ def test_the_copy_goes_beside_the_original_and_never_into_it(path: str, command:
 
 def test_a_name_that_no_screen_shows_is_one_word_of_a_shell() -> None:
     assert quoted_word("n\x1b[1m'\n") == "$'n\\x1b[1m\\x27\\x0a'"
+
+
+def test_an_empty_database_below_a_snapshot_is_behind_it(tmp_path: Path) -> None:
+    """What etcd leaves when it did not find its database: it panics on that at each start."""
+    member = unpack("etcd-3.5-snapshots", tmp_path / "m")
+    young = unpack("etcd-3.5-killed", tmp_path / "young")  # its database has applied nothing
+    database = member / "member" / "snap" / "db"
+    database.write_bytes((young / "member" / "snap" / "db").read_bytes())
+    report = verify(DISK, member)
+    assert report.summary is not None
+    assert report.summary.applied_index is None
+    assert Code.DB_BEHIND in {each.code for each in report.of(Severity.DAMAGE)}
+    assert "panics" in report.boots
+    assert not gate([report], is_strict=False).is_open
+
+
+def test_a_log_that_ends_before_its_snapshots_is_damage_even_without_a_database(
+    tmp_path: Path,
+) -> None:
+    member = unpack("etcd-3.5-snapshots", tmp_path / "m")
+    (member / "member" / "snap" / "db").unlink()
+    segment = member / "member" / "wal" / FIRST
+    rows = by_definition(segment.read_bytes()[: verify(DISK, member).summary.bytes])  # type: ignore[union-attr]
+    cut = next(row.start for row in rows if row.kind == 2 and row.value.index == 15)
+    overwrite(segment, cut, bytes(1 << 16))
+    report = verify(DISK, member)
+    assert report.verdict is Verdict.DAMAGED
+    assert Code.SNAP_UNMARKED in {each.code for each in report.of(Severity.DAMAGE)}
+    assert not any(point.usable for point in report.start_points)
+
+
+def test_a_hole_over_the_membership_makes_no_member_the_only_one(tmp_path: Path) -> None:
+    member = unpack("etcd-3.5-three-members", tmp_path / "m")
+    segment = member / "member" / "wal" / FIRST
+    rows = by_definition(segment.read_bytes()[: verify(DISK, member).summary.bytes])  # type: ignore[union-attr]
+    lost = [row for row in rows if row.kind == 2 and row.value.index in (2, 3)]
+    overwrite(segment, lost[0].start, bytes(lost[-1].stop - lost[0].start))
+    diagnosis = doctor(DISK, member)
+    assert diagnosis.report.verdict is Verdict.DAMAGED
+    assert diagnosis.membership.size == 3
+    assert not any("--data-dir" in step.command for step in diagnosis.steps)
+    assert any("member remove" in step.command for step in diagnosis.steps)
+
+
+@needs_corpus
+@pytest.mark.parametrize("name", names())
+def test_no_verdict_lets_a_server_start_that_no_version_would_serve(name: str) -> None:
+    for folder in unpacked(name).iterdir():
+        if (folder / "member").is_dir():
+            report = verify(DISK, folder)
+            starts = starts_of(DISK, examined(folder).survey)
+            if not starts.some_serve or not any(point.usable for point in report.start_points):
+                assert report.verdict is Verdict.DAMAGED

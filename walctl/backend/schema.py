@@ -53,8 +53,6 @@ CLUSTER_VERSION: Final = b"clusterVersion"
 ATTEMPTS_MAX = 5
 """Readings of a database that is written to meanwhile."""
 
-"""Rows of `members`, and of `members_removed`, that are read; real clusters have tens."""
-
 TRAILER_BYTES = 32
 """SHA-256 of everything before it, at the end of a file made by `snapshot save`."""
 SECTOR_BYTES = 512

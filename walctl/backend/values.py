@@ -14,8 +14,6 @@ from formats.limits import DB_JSON_BYTES_MAX
 from walctl.model.member import Member
 from walctl.model.record import ConfState
 
-"""A JSON value longer than this is not parsed; a member takes some hundred bytes."""
-
 _U64_BYTES = 8
 _U64_MASK = (1 << 64) - 1
 _I64_MAX = (1 << 63) - 1

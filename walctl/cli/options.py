@@ -117,6 +117,13 @@ def quiet(function: F) -> F:
     )(function)
 
 
+def _cores() -> int:
+    """Cores that this process may use, as far as the system tells."""
+    if hasattr(os, "sched_getaffinity"):
+        return min(len(os.sched_getaffinity(0)), JOBS_MAX)
+    return min(os.cpu_count() or 1, JOBS_MAX)
+
+
 def jobs(function: F) -> F:
     """`-j/--jobs`, as `jobs: int`: how many files may be read at once, one a core by default."""
     return click.option(
@@ -124,7 +131,7 @@ def jobs(function: F) -> F:
         "--jobs",
         type=click.IntRange(1, JOBS_MAX),
         metavar="N",
-        default=lambda: min(len(os.sched_getaffinity(0)), JOBS_MAX),
+        default=_cores,
         show_default="one a core",
         help="How many files to read at the same time.",
     )(function)

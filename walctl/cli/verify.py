@@ -39,7 +39,8 @@ from walctl.render.screen import Screen
     "--time-limit",
     type=click.FloatRange(min=0),
     metavar="SECONDS",
-    help="Stop after this time with exit 4, and say how far the check came; nothing else is said.",
+    help="Stop with exit 4 at the first segment that ends after this time, and say how far the"
+    " check came; nothing else is said.",
 )
 @jobs
 @output("text", "json", "ndjson")

@@ -4,9 +4,12 @@ A survey judges nothing; it is what verify, doctor, the owner's view and later r
 opens files for reading only, takes no lock, and notes when the directory moved meanwhile.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 
 from walctl.backend.check import check_tree
@@ -14,8 +17,10 @@ from walctl.backend.pages import PageError
 from walctl.backend.schema import Witness, check_trailer, read_witness
 from walctl.datadir.layout import Layout
 from walctl.errors import AccessError
-from walctl.fs.base import FileSystem, Kind, Stat
+from walctl.fs.base import File, FileSystem, Kind, Stat
+from walctl.fs.lazy import LazyFile
 from walctl.model.log import (
+    Gap,
     Log,
     PlacedEntry,
     PlacedMark,
@@ -89,7 +94,7 @@ class Misplaced:
     rightful: str
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class Survey:
     """One member as its files have it.
 
@@ -126,6 +131,32 @@ class Survey:
     siblings: list[str] = field(default_factory=list)
     is_moving: bool = False
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def commit(self) -> int:
+        """The commit index of the last hard state; 0 without one."""
+        return self.last_state.state.commit if self.last_state is not None else 0
+
+    @property
+    def applied(self) -> int | None:
+        """What the database has applied: 0 for one that is new, `None` where it is not known."""
+        witness = self.database
+        if witness is None or (witness.consistent_index is None and witness.defects):
+            return None
+        return witness.consistent_index or 0
+
+    @cached_property
+    def _bridges(self) -> tuple[list[tuple[str, int]], list[int]]:
+        """Places of the snapshot markers, and the highest index up to each."""
+        placed = sorted(self.marks, key=lambda each: (each.segment, each.offset))
+        reach = list(accumulate((each.mark.index for each in placed), max))
+        return [(each.segment, each.offset) for each in placed], reach
+
+    def is_bridged(self, gap: Gap) -> bool:
+        """Whether a snapshot that was installed before a gap of the log makes it legal."""
+        places, reach = self._bridges
+        position = bisect_left(places, (gap.after.segment, gap.after.start))
+        return position > 0 and reach[position - 1] >= gap.after.first - 1
 
     @property
     def records(self) -> int:
@@ -168,7 +199,8 @@ def survey(
     if layout.wal_dir is not None and layout.is_member and disk.exists(layout.wal_dir.parent):
         prefix = layout.wal_dir.name + "."
         names = disk.names(layout.wal_dir.parent)
-        result.siblings = [name for name in names if name.startswith(prefix)]
+        unfinished = (f"{prefix}tmp", f"{prefix}broken")
+        result.siblings = [name for name in names if name.startswith(unfinished)]
     return result
 
 
@@ -216,8 +248,8 @@ def _survey_log(disk: FileSystem, result: Survey, mapper: Mapper, *, is_quick: b
     ]
     _assemble(result)
     with ExitStack() as stack:
-        files = {
-            segment.name.text: stack.enter_context(disk.open(folder / segment.name.text))
+        files: dict[str, File] = {
+            segment.name.text: stack.enter_context(LazyFile(disk, folder / segment.name.text))
             for segment in result.segments
             if segment.digest.damages
         }
@@ -373,10 +405,15 @@ def _survey_snapshots(disk: FileSystem, result: Survey) -> None:
         return
     result.snap_names = disk.names(layout.snap_dir)
     chosen = snap_names.candidates(result.snap_names)
-    result.snaps = [read_snap(disk, layout.snap_dir / name) for name in chosen]
-    for snap in result.snaps:
-        if snap.problem is not None and snap.problem.kind is SnapProblemKind.UNREADABLE:
+    result.snaps = []
+    for snap in (read_snap(disk, layout.snap_dir / name) for name in chosen):
+        if snap.problem is None or snap.problem.kind is not SnapProblemKind.UNREADABLE:
+            result.snaps.append(snap)
+        elif disk.exists(snap.path):
             raise AccessError(snap.problem.detail)  # not known is not damaged
+        else:
+            result.is_moving = True
+            result.notes.append(f"moving target: {snap.name} went while the rest was read")
     found = (snap_names.parse_db(name) for name in result.snap_names)
     result.snap_databases = [index for index in found if index is not None]
 
@@ -394,6 +431,15 @@ def _survey_database(disk: FileSystem, result: Survey, *, is_quick: bool) -> Non
         if is_quick:
             result.notes.append("of the database only what it says of the log was read")
         else:
-            result.tree_defects = list(check_tree(disk, path))
+            _survey_tree(disk, result, path)
     except PageError as error:
         result.database_problem = error
+
+
+def _survey_tree(disk: FileSystem, result: Survey, path: Path) -> None:
+    """Read every page that the database uses."""
+    defects = check_tree(disk, path)
+    if defects is None:
+        result.notes.append("moving target: the database changed whenever its pages were read")
+    else:
+        result.tree_defects = defects

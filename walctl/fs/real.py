@@ -11,6 +11,7 @@ import fcntl
 import os
 import stat
 import struct
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,6 +153,8 @@ class RealFile:
 
     def is_locked(self) -> bool:
         """See `File.is_locked`; POSIX and open-file-description locks, which etcd takes."""
+        if sys.platform != "linux":
+            return False  # the layout of `struct flock` is another one there
         question = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
         try:
             answer = fcntl.fcntl(self._descriptor, fcntl.F_GETLK, question)

@@ -22,7 +22,7 @@ def advised(finding: Finding, layout: Layout, start: str) -> Finding:
 
 
 def copy_commands(layout: Layout) -> list[str]:
-    """Commands that copy all parts of a member, with their holes; links at the top are followed."""
+    """Commands that copy all parts of a member, with their holes; links are followed."""
     parts = [layout.path]
     for part in (layout.wal_dir, layout.snap_dir):
         if part is not None and layout.is_member and not _is_below(part, layout.path):
@@ -33,14 +33,15 @@ def copy_commands(layout: Layout) -> list[str]:
 def copy_command(path: Path) -> str:
     """The plain command that makes a copy of one directory beside it.
 
-    `-H` follows a link, so that not only the link is copied. A path without a name of its own
-    (`.`, `..`, `/`) gets a copy in the parent, or wherever the person puts it.
+    `-L` follows links, so that what is copied is the data (a log on another disk is often behind
+    one), and `-T` keeps a second copy from going into the first. A path without a name of its own
+    (`.`, `..`, `/`) is copied to wherever the person puts it.
     """
     if path.name and path.name != "..":
         target = quoted_word(f"{path}.copy")
     else:
         target = "/SOMEWHERE/ELSE/member.copy"
-    return f"cp -aH --sparse=always -- {quoted_word(str(path))} {target}"
+    return f"cp -aLT --sparse=always -- {quoted_word(str(path))} {target}"
 
 
 def quoted_word(text: str) -> str:

@@ -177,8 +177,9 @@ DATABASE = (
             STOP,
             COPY,
             DOCTOR,
-            "Look for the file in backups: one from this member that is not older than the log's "
-            "first index will do.",
+            "Look for the file in backups: one from this member will do that has applied at least "
+            "the newest snapshot that the log marks, and no more than the log holds. "
+            "`walctl verify FILE` says what it has applied.",
             PEER,
             RESTORE,
         ),

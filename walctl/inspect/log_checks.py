@@ -5,8 +5,9 @@ the database in `member_checks`.
 """
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 
+from formats.limits import FINDINGS_MAX
 from walctl.datadir.survey import Survey
 from walctl.inspect.start_points import newest_start
 from walctl.model.finding import Code, Finding, Place, Severity
@@ -23,8 +24,8 @@ def log_findings(survey: Survey) -> Iterator[Finding]:
 
 def _gaps(survey: Survey) -> Iterator[Finding]:
     newest = newest_start(survey)
-    for gap in survey.log.gaps():
-        if is_legal_gap(survey, gap) or _is_explained(survey, gap):
+    for gap in islice(survey.log.gaps(), FINDINGS_MAX):
+        if survey.is_bridged(gap) or _is_explained(survey, gap):
             continue
         below = gap.last <= newest
         yield Finding(
@@ -47,15 +48,6 @@ def _gaps(survey: Survey) -> Iterator[Finding]:
 def entry_range(first: int, last: int) -> str:
     """`entry 5`, or `entries 5–9`."""
     return f"entry {first}" if first == last else f"entries {first}–{last}"
-
-
-def is_legal_gap(survey: Survey, gap: Gap) -> bool:
-    """Whether a snapshot that was installed before the gap bridges it."""
-    return any(
-        placed.mark.index >= gap.after.first - 1
-        and (placed.segment, placed.offset) < (gap.after.segment, gap.after.start)
-        for placed in survey.marks
-    )
 
 
 def _is_explained(survey: Survey, gap: Gap) -> bool:
@@ -87,9 +79,8 @@ def _terms(survey: Survey) -> Iterator[Finding]:
 
 
 def _states(survey: Survey) -> Iterator[Finding]:
-    forced = any(each.replaced_term == each.run.term for each in survey.log.overwrites)
     for step in survey.steps:
-        yield _state_step(step, forced=forced)
+        yield _state_step(step, forced=_is_forced(survey, step))
     last, reaches = survey.last_state, survey.last_index or 0
     if last is not None and last.state.commit > reaches:
         yield Finding(
@@ -108,12 +99,26 @@ def _states(survey: Survey) -> Iterator[Finding]:
         )
 
 
+def _is_forced(survey: Survey, step: StateStep) -> bool:
+    """Whether `--force-new-cluster` lies between two hard states: membership changes that take the
+    place of entries with the same term."""
+    low = (step.before.segment, step.before.offset)
+    high = (step.after.segment, step.after.offset)
+    changed = {each.entry.index for each in survey.conf_changes}
+    return any(
+        each.replaced_term == each.run.term
+        and each.run.first in changed
+        and low < (each.run.segment, each.run.start) < high
+        for each in survey.log.overwrites
+    )
+
+
 def _state_step(step: StateStep, *, forced: bool) -> Finding:
     before, after = step.before.state, step.after.state
     place = Place(
         segment=step.after.segment, offset=step.after.offset, index=after.commit, term=after.term
     )
-    if after.term == before.term and before.vote and after.vote not in (before.vote,):
+    if after.term == before.term and before.vote and after.vote != before.vote:
         return Finding(
             code=Code.DOUBLE_VOTE,
             severity=Severity.DAMAGE,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from walctl.datadir.survey import Survey
 from walctl.inspect.report import StartPoint
-from walctl.inspect.start_points import live_marks, newest_start
+from walctl.inspect.start_points import beyond_the_log, live_marks, newest_start, snap_index
 from walctl.model.finding import Code, Finding, Place, Severity
 from walctl.snap import names as snap_names
 from walctl.snap.names import NameKind
@@ -49,7 +49,7 @@ def _snap_problems(survey: Survey, *, can_start: bool) -> Iterator[Finding]:
 
 def _marks_without_file(survey: Survey, *, can_start: bool) -> Iterator[Finding]:
     """Markers newer than every snapshot file: older files are purged, newer ones are lost."""
-    newest_file = max((snap.index or 0 for snap in survey.snaps), default=0)
+    newest_file = max(map(snap_index, survey.snaps), default=0)
     there = {snap.name for snap in survey.snaps}  # one that does not read is not missing
     missing = sorted(
         {
@@ -82,9 +82,20 @@ def _files_without_mark(survey: Survey) -> Iterator[Finding]:
     if first is None:
         return
     marked = {(placed.mark.term, placed.mark.index) for placed in survey.marks}
+    reaches = survey.last_index or 0
+    for snap in beyond_the_log(survey):
+        yield Finding(
+            code=Code.SNAP_UNMARKED,
+            severity=Severity.DAMAGE,
+            place=Place(segment=snap.name, index=snap.index, term=snap.term),
+            detail=(
+                f"A snapshot at {snap.index} of term {snap.term}, but the log ends at {reaches} and"
+                " does not mark it: the log has lost its end, or the file is from elsewhere."
+            ),
+        )
     for snap in survey.snaps:
         position = (snap.term or 0, snap.index or 0)
-        if snap.is_usable and position not in marked and position[1] > first:
+        if snap.is_usable and position not in marked and first < position[1] <= reaches:
             lost = [named for named in survey.named if not named.is_mended]
             why = (
                 "its marker may have stood in the damaged bytes, or the file is from elsewhere"
@@ -204,7 +215,7 @@ def _database_missing(survey: Survey) -> Iterator[Finding]:
     if survey.database_exists or not survey.layout.is_member:
         return
     snapshot = newest_start(survey)
-    rebuildable = snapshot == 0 and survey.log.first == 1 and bool(survey.segments)
+    rebuildable = snapshot == 0 and survey.log.first == 1 and not beyond_the_log(survey)
     if rebuildable:
         detail = (
             "There is no database. No snapshot file asks for one, and the log reaches back to"
@@ -234,7 +245,9 @@ def _database_and_log(survey: Survey) -> Iterator[Finding]:
     witness = survey.database
     if witness is None or survey.layout.wal_dir is None:
         return
-    applied = witness.consistent_index or 0
+    applied = survey.applied
+    if applied is None:
+        return
     reaches = survey.last_index or 0
     if applied > reaches:
         term = f" of term {witness.term}" if witness.term is not None else ""
@@ -248,7 +261,7 @@ def _database_and_log(survey: Survey) -> Iterator[Finding]:
             ),
         )
     snapshot = newest_start(survey)
-    if 0 < applied < snapshot and snapshot not in survey.snap_databases:
+    if applied < snapshot and snapshot not in survey.snap_databases:
         yield Finding(
             code=Code.DB_BEHIND,
             severity=Severity.DAMAGE,

@@ -46,8 +46,11 @@ class Membership:
 
     @property
     def size(self) -> int | None:
-        """Members by the best view, `None` when nobody says."""
-        return len(self.best.peers) if self.best is not None else None
+        """Voters, by the view that knows most of them; `None` when nobody says.
+
+        The most, because advice for a single member is the worse mistake.
+        """
+        return max((len(view.voters) for view in self.views), default=None)
 
     def described(self, member: int) -> Member:
         """All that any view knows of one member."""
@@ -76,30 +79,31 @@ def membership(survey: Survey) -> Membership:
 
 
 def _log_view(survey: Survey) -> View | None:
-    """Membership changes of the log, on top of a snapshot where the log's beginning is gone."""
+    """Membership changes of the log on top of a base, if no change can be missing behind it.
+
+    The base is empty where the log is whole from entry 1 on, else the newest snapshot, which must
+    reach every gap of the log.
+    """
+    gap = max((gap.last for gap in survey.log.gaps()), default=0)
     base: dict[int, Member] = {}
     after = 0
-    snap = _newest(survey)
-    if survey.log.first != 1:
-        if snap is None:
+    if survey.log.first != 1 or gap:
+        snap = _newest(survey)
+        if snap is None or (snap.index or 0) < max(gap, (survey.log.first or 1) - 1):
             return None
         base = {peer.id: peer for peer in _snap_peers(snap)}
         after = snap.index or 0
-    state = survey.last_state
-    commit = state.state.commit if state is not None else 0
     for placed in survey.conf_changes:
-        if after < placed.entry.index <= commit and _is_live(survey, placed):
+        if after < placed.entry.index <= survey.commit and _is_live(survey, placed):
             for change in _changes(placed):
                 _apply(base, change)
-    return View(source="log", index=commit, peers=_sorted(base))
+    return View(source="log", index=survey.commit, peers=_sorted(base))
 
 
 def _is_live(survey: Survey, placed: PlacedEntry) -> bool:
-    return any(
-        run.segment == placed.segment
-        and run.start <= placed.offset < run.stop
-        and run.first <= placed.entry.index <= run.last
-        for run in survey.log.live
+    run = survey.log.run_of(placed.entry.index)
+    return (
+        run is not None and run.segment == placed.segment and run.start <= placed.offset < run.stop
     )
 
 

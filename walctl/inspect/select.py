@@ -5,7 +5,6 @@ commit reached, and only then are records handed out, so that every row can say 
 come in file order and are not kept.
 """
 
-from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -134,7 +133,8 @@ def rows(disk: FileSystem, layout: Layout, survey: Survey, wanted: Selection) ->
 
 
 def _is_of(row: Row, types: frozenset[str]) -> bool:
-    return isinstance(row, RecordRow) and name_of(row.frame.record) in types
+    """Whether a row is of one of the types; damage is shown in its place whatever was asked for."""
+    return isinstance(row, FindingRow) or name_of(row.frame.record) in types
 
 
 def _place(row: Row, order: dict[str, int]) -> tuple[int, int]:
@@ -164,16 +164,25 @@ def _all_rows(
     """Every row of the segments that can hold what is wanted, with the indexes it stands for."""
     status = Status(survey)
     named = {(each.damage.segment, each.damage.start): each for each in survey.named}
-    seed: int | None = None
     at = 0
-    for segment in survey.segments:
+    for seed, segment in _seeded(survey.segments):
         if not _is_before(segment, wanted.start, order):
             with disk.open(folder / segment.name.text) as file:
                 for row, covers in _segment_rows(file, segment, seed, status, named, at):
                     at = covers.last if isinstance(row, RecordRow) else at
                     yield row, covers
         at = max((run.last for each in segment.digest.stretches for run in each.runs), default=at)
-        seed = segment.digest.last_crc
+
+
+def _seeded(segments: list[Segment]) -> Iterator[tuple[int | None, Segment]]:
+    """Each segment with the checksum that its first record continues, where that is known."""
+    before: Segment | None = None
+    for segment in segments:
+        if before is not None and segment.seq == before.seq + 1:
+            yield before.digest.last_crc, segment
+        else:
+            yield 0 if segment.name.is_first else None, segment
+        before = segment
 
 
 def _is_before(segment: Segment, start: Position | None, order: dict[str, int]) -> bool:
@@ -296,12 +305,9 @@ class Status:
     """What became of an entry: committed, not yet, or overwritten by a later one."""
 
     def __init__(self, survey: Survey) -> None:
-        self._live = survey.log.live
-        self._firsts = [run.first for run in self._live]
-        state = survey.last_state
-        applied = survey.database.consistent_index if survey.database is not None else None
-        known = [state.state.commit] if state is not None else []
-        known += [applied] if applied is not None else []
+        self._log = survey.log
+        known = [survey.commit] if survey.last_state is not None else []
+        known += [survey.applied] if survey.applied is not None else []
         self._commit = max(known, default=None)
 
     def of(self, frame: Frame) -> str | None:
@@ -318,16 +324,10 @@ class Status:
 
     def liveness(self, frame: Frame, index: int) -> Liveness | None:
         """Whether the entry still counts; `None` when the log does not have it at all."""
-        run = self._live_run(index)
+        run = self._log.run_of(index)
         if run is None:
             return None
         return Liveness.LIVE if self._holds(run, frame) else Liveness.SUPERSEDED
-
-    def _live_run(self, index: int) -> Run | None:
-        position = bisect_right(self._firsts, index) - 1
-        if position < 0 or self._live[position].last < index:
-            return None
-        return self._live[position]
 
     @staticmethod
     def _holds(run: Run, frame: Frame) -> bool:

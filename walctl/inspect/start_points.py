@@ -14,7 +14,7 @@ from walctl.snap.reader import SnapFile
 
 def newest_start(survey: Survey) -> int:
     """Index of the newest snapshot that etcd would take (readable, and marked in the log), or 0."""
-    marked = {(placed.mark.term, placed.mark.index) for placed in survey.marks}
+    marked = {(mark.term, mark.index) for mark in live_marks(survey)}
     usable = [
         snap.index or 0
         for snap in survey.snaps
@@ -25,8 +25,23 @@ def newest_start(survey: Survey) -> int:
 
 def live_marks(survey: Survey) -> list[SnapshotMark]:
     """The markers that etcd believes, in file order: not above the last hard state's commit."""
-    commit = survey.last_state.state.commit if survey.last_state is not None else 0
+    commit = survey.commit
     return [placed.mark for placed in survey.marks if placed.mark.index <= commit]
+
+
+def snap_index(snap: SnapFile) -> int:
+    """The index of a snapshot file: its content's, else what its name says (etcd writes files in
+    place, so a power cut leaves an empty one)."""
+    if snap.index is not None:
+        return snap.index
+    return snap.parsed.index if snap.parsed is not None else 0
+
+
+def beyond_the_log(survey: Survey) -> list[SnapFile]:
+    """Snapshot files of indexes that the log has lost, or never had: etcd writes the file of a
+    snapshot after the entries that it covers, or with a marker that the log then has."""
+    reaches = survey.last_index or 0
+    return [snap for snap in survey.snaps if snap.is_usable and snap_index(snap) > reaches]
 
 
 def start_points(survey: Survey, blocking: list[Code]) -> list[StartPoint]:
@@ -63,8 +78,9 @@ def _point(
 ) -> StartPoint:
     last = max(survey.log.contiguous_from(index), index)
     blocked: list[str] = [str(code) for code in blocking]
-    commit = survey.last_state.state.commit if survey.last_state is not None else 0
-    if commit > last:
+    if beyond_the_log(survey):
+        blocked.append(str(Code.SNAP_UNMARKED))
+    if survey.commit > last:
         gap = any(run.first > last + 1 for run in survey.log.live)
         blocked.append(str(Code.INDEX_GAP if gap else Code.COMMIT_BEYOND_LOG))
     if survey.layout.shape is not Shape.RAFTEXAMPLE:
@@ -85,7 +101,7 @@ def _blocked_by_database(survey: Survey, index: int, last: int) -> list[str]:
     if witness is None:
         missing = survey.layout.is_member and index > 0 and not survey.database_exists
         return [str(Code.DB_MISSING)] if missing else []
-    applied = witness.consistent_index or 0
+    applied = survey.applied or 0
     if applied > last:
         return [str(Code.DB_AHEAD)]
     if applied < index and index not in survey.snap_databases:

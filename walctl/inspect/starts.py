@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from walctl.datadir.boot import Boot, BootFacts, SnapFact, boot, consequence
 from walctl.datadir.survey import Survey
 from walctl.fs.base import FileSystem
+from walctl.fs.lazy import LazyFile
 from walctl.inspect.membership import membership
 from walctl.snap.reader import SnapFile
 from walctl.wal.decoder import Source, Version
@@ -52,7 +53,7 @@ def starts_of(disk: FileSystem, survey: Survey) -> Starts:
         sources = [
             Source(
                 name=segment.name,
-                file=stack.enter_context(disk.open(folder / segment.name.text)),
+                file=stack.enter_context(LazyFile(disk, folder / segment.name.text)),
                 digest=segment.digest,
             )
             for segment in sorted(survey.segments, key=lambda each: each.name.text)
@@ -72,7 +73,7 @@ def _facts(survey: Survey, sources: Sequence[Source]) -> BootFacts:
         # bbolt makes a new database of an empty file, as etcd does where there is none.
         db_exists=survey.database_exists and not survey.database_is_empty,
         db_path=str(survey.layout.database),
-        db_consistent_index=witness.consistent_index if witness is not None else None,
+        db_consistent_index=survey.applied,
         db_term=witness.term if witness is not None else None,
         db_problem=None if problem is None or survey.database_is_empty else problem.words or OURS,
         members=membership(survey).size,

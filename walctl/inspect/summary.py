@@ -1,10 +1,16 @@
 """The figures of a member, and what of its log is lost; facts in a row, no verdict."""
 
+from collections.abc import Iterator
+from itertools import islice
+
 from walctl.datadir.survey import Survey
-from walctl.inspect.log_checks import entry_range, is_legal_gap
+from walctl.inspect.log_checks import entry_range
 from walctl.inspect.report import Summary
 from walctl.inspect.start_points import newest_start
+from walctl.model.log import Gap
 
+HOLES_TOLD_MAX = 20
+"""Holes that are told of one by one."""
 NOTHING = "nothing"
 NOTHING_SEEN = "nothing that these files could tell of"
 
@@ -19,7 +25,7 @@ def summarise(seen: Survey) -> Summary:
         version = stores[0].cluster_version
     return Summary(
         segments=len(seen.segments),
-        holes=len(list(seen.log.gaps())) - len(legal_gaps(seen)),
+        holes=sum(not seen.is_bridged(gap) for gap in seen.log.gaps()),
         records=seen.records,
         entries=seen.entries,
         bytes=seen.log_bytes,
@@ -35,11 +41,6 @@ def summarise(seen: Survey) -> Summary:
     )
 
 
-def legal_gaps(seen: Survey) -> list[int]:
-    """First indexes of the gaps that an installed snapshot bridges."""
-    return [gap.first for gap in seen.log.gaps() if is_legal_gap(seen, gap)]
-
-
 def lost_words(seen: Survey, *, is_clean: bool) -> str:
     """What of the log cannot be read, and whether the database has its effect.
 
@@ -47,9 +48,9 @@ def lost_words(seen: Survey, *, is_clean: bool) -> str:
     """
     if not seen.segments:
         return NOTHING if is_clean else NOTHING_SEEN
-    applied = (seen.database.consistent_index or 0) if seen.database is not None else None
+    applied = seen.applied
     reaches = seen.last_index or 0
-    parts = [(gap.first, gap.last) for gap in seen.log.gaps() if not is_legal_gap(seen, gap)]
+    parts = [(gap.first, gap.last) for gap in islice(_holes(seen), HOLES_TOLD_MAX)]
     first = seen.log.first
     if first is not None and first - 1 > newest_start(seen) and seen.layout.is_member:
         parts.insert(0, (1, first - 1))
@@ -67,6 +68,10 @@ def lost_words(seen: Survey, *, is_clean: bool) -> str:
     if not words:
         return NOTHING if is_clean else NOTHING_SEEN
     return "; ".join(words) + _effect(parts, applied)
+
+
+def _holes(seen: Survey) -> Iterator[Gap]:
+    return (gap for gap in seen.log.gaps() if not seen.is_bridged(gap))
 
 
 def _effect(parts: list[tuple[int, int]], applied: int | None) -> str:

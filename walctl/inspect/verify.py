@@ -94,6 +94,8 @@ def examine(disk: FileSystem, layout: Layout, *, depth: Depth = ONE_PROCESS) -> 
 
 def _notes(seen: Survey, count: int) -> Iterator[str]:
     yield from seen.notes
+    for snap in seen.snaps:
+        yield from (f"{snap.name}: {note}" for note in snap.notes)
     if seen.database is not None:
         yield from seen.database.notes
     if count > FINDINGS_MAX:

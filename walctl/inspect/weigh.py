@@ -7,6 +7,7 @@ snapshots and the predicted starts are asked before anything may be called harml
 from dataclasses import replace
 
 from walctl.datadir.survey import Survey
+from walctl.inspect.start_points import snap_index
 from walctl.inspect.starts import Starts
 from walctl.model.finding import Code, Finding, Severity
 
@@ -78,8 +79,8 @@ def _weighed_tear(finding: Finding, seen: Survey) -> Finding:
     kept = _kept_index(finding, seen)
     if witness is None or witness.defects or seen.tree_defects:
         return finding
-    applied = witness.consistent_index or 0  # a new database has no index yet: nothing applied
-    newest_file = max((snap.index or 0 for snap in seen.snaps), default=0)
+    applied = seen.applied or 0
+    newest_file = max(map(snap_index, seen.snaps), default=0)
     if max(applied, seen.commit_max, newest_file) > kept:
         return finding
     return replace(

@@ -5,6 +5,7 @@ on runs and on the few records that are no entries, and their memory does not fo
 Nothing here knows how the bytes look.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -247,10 +248,15 @@ class Log:
 
     def term_of(self, index: int) -> int | None:
         """Term of the live entry at `index`, `None` when there is none."""
-        for run in self.live:
-            if run.first <= index <= run.last:
-                return run.term
-        return None
+        run = self.run_of(index)
+        return run.term if run is not None else None
+
+    def run_of(self, index: int) -> Run | None:
+        """The live run that holds `index`, `None` when there is none."""
+        position = bisect_right(self.live, index, key=lambda run: run.first) - 1
+        if position < 0 or self.live[position].last < index:
+            return None
+        return self.live[position]
 
     def gaps(self) -> Iterator[Gap]:
         """Holes between live runs, ascending."""
