@@ -45,7 +45,7 @@ def test_a_page_reads_from_the_top() -> None:
 
 
 def test_a_command_is_never_broken_over_two_lines() -> None:
-    assert "`cp -a --sparse=always DIR COPY`" in drawn(explain("crc-mismatch"), 60)
+    assert "`cp -aLT --sparse=always DIR COPY`" in drawn(explain("crc-mismatch"), 60)
 
 
 def test_the_list_has_every_topic_on_a_line_of_its_own() -> None:

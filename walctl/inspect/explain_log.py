@@ -74,7 +74,7 @@ PAGES = (
             ),
         ),
         lost="It cannot be told from this log alone which of the entries were acknowledged.",
-        do=(STOP, COPY, DOCTOR, PEER, RESTORE, DB_AS_SNAPSHOT),
+        do=(STOP, COPY, DOCTOR, PEER, DB_AS_SNAPSHOT, RESTORE),
         avoid=(NO_START,),
         see=(Code.CHAIN_BREAK, Code.STATE_REGRESSION, Code.METADATA_CONFLICT),
     ),

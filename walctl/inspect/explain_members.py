@@ -16,7 +16,7 @@ from walctl.inspect.explanation import (
 )
 from walctl.model.finding import Code
 
-COPY_ALL = "Copy the directories of all members first: `cp -a --sparse=always DIR COPY` on each."
+COPY_ALL = "Copy the directories of all members first: `cp -aLT --sparse=always DIR COPY` on each."
 DUMP_ALL = "Compare what the logs hold, by index and term: `walctl dump COPY -o ndjson` of each."
 NOT_BYTES = (
     "Do not compare segments byte by byte: the checksum chains of two members differ even where "

@@ -106,9 +106,9 @@ SNAPSHOTS = (
         ),
         lost="Nothing, while the log reaches back far enough and `db` is whole.",
         do=(
-            "See which start points are left: `walctl doctor DIR`.",
-            "If one is usable, start the server.",
             COPY,
+            "See which start points are left: `walctl doctor DIR`.",
+            "If one is usable, and nothing else is found, start the server.",
             PEER,
             RESTORE,
         ),
@@ -119,8 +119,8 @@ SNAPSHOTS = (
         topic=Code.SNAP_UNMARKED,
         group=Group.SNAPSHOTS,
         title="A .snap file has no record in the log.",
-        severities=(HARMLESS,),
-        judged="If the log has lost its end, that is a finding of its own.",
+        severities=(HARMLESS, DAMAGE),
+        judged="Damage where the snapshot is above the last entry: then the log has lost its end.",
         what="The file is above the log's first index, but the log does not mention it.",
         why="The process ended between writing the file and writing the record, or the end of the "
         "log was lost, or the file comes from another member.",

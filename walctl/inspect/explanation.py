@@ -72,7 +72,7 @@ STOP = (
     "pod does). A start can change the evidence and make the loss final."
 )
 COPY = (
-    "Copy the whole data directory before anything else: `cp -a --sparse=always DIR COPY`. Work "
+    "Copy the whole data directory before anything else: `cp -aLT --sparse=always DIR COPY`. Work "
     "on the copy."
 )
 DOCTOR = "Look at everything that the directory says: `walctl doctor COPY`."
@@ -83,16 +83,18 @@ PEER = (
     "from the others."
 )
 RESTORE = (
-    "If there is no healthy majority: restore the newest snapshot file into a new directory, "
-    "`etcdutl snapshot restore FILE --data-dir NEW` (3.4: `etcdctl snapshot restore`)."
+    "Otherwise restore the newest saved snapshot into a new directory, `etcdutl snapshot restore "
+    "FILE --data-dir NEW` (3.4: `etcdctl snapshot restore`). It holds what was written until it "
+    "was taken."
 )
 DB_AS_SNAPSHOT = (
-    "If there is no snapshot file but `db` is whole, a copy of it can be restored in its place: "
-    "`etcdutl snapshot restore COPY/member/snap/db --skip-hash-check --data-dir NEW`. That keeps "
-    "what the database had applied and begins a new cluster."
+    "If there is no healthy majority and `db` reads whole, a copy of it can be restored: `etcdutl "
+    "snapshot restore COPY/member/snap/db --skip-hash-check --data-dir NEW` (3.4: `etcdctl "
+    "snapshot restore`). That keeps all that the database had applied, which `walctl verify` "
+    "names, and begins a new cluster."
 )
 VERIFY_AGAIN = "Check that nothing else is wrong: `walctl verify DIR`."
-RECOVER = (STOP, COPY, DOCTOR, PEER, RESTORE, DB_AS_SNAPSHOT)
+RECOVER = (STOP, COPY, DOCTOR, PEER, DB_AS_SNAPSHOT, RESTORE)
 
 NO_START = "Do not start the server to see whether it repairs itself."
 NO_DELETE = (
