@@ -15,6 +15,9 @@ RECORD_BYTES_MAX = 64 << 20
 RESYNC_BYTES_MAX = 2 << 30
 """Bytes that the searches for the next whole frame may read, for one segment."""
 
+CHAIN_FRAMES_MAX = 1000
+"""Frames that are followed to tell a log from one that lies inside a value."""
+
 MESSAGE_BYTES_MAX = 1 << 30
 """A protobuf message (a record's payload, a `.snap`) longer than this is not parsed."""
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from formats.limits import WINDOW_BYTES
-from tests.wal.builders import Builder, frame, fresh, varint
+from tests.wal.builders import STATE, Builder, frame, fresh, state, varint
 from walctl.fs.memory import MemoryFileSystem
 from walctl.model.record import Check
 from walctl.wal.resync import SEARCH_BYTES, Budget, Resumption, candidates, frame_at, resume
@@ -115,6 +115,60 @@ def test_the_place_of_a_frame_counts_from_the_damage() -> None:
     assert both.offset == 21
 
 
+def chain(first: int, last: int, term: int = 1) -> bytes:
+    """Frames of entries that continue each other, without a segment's head."""
+    log = Builder(first)
+    for index in range(first, last + 1):
+        log.put(index, term)
+    return bytes(log.data[log.frames[1].start :])
+
+
+NOISE = b"\xee" * 64
+END = bytes(64)
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ([chain(500, 520), chain(5, 9), END], 1),
+        ([chain(500, 520), chain(5, 9)], 1),
+        ([chain(1, 3), chain(5, 9), END], 1),
+        ([chain(4, 6), chain(5, 9), END], 1),
+        ([chain(5, 9), chain(2, 3), END], 0),
+        ([chain(5, 9), chain(11, 15), END], 0),
+        ([chain(5, 9), chain(8, 12, 2), END], 0),
+        ([chain(2, 3, 2), chain(11, 15), END], 0),
+        ([chain(5, 9), chain(6, 7)], 0),
+        ([chain(1, 3)], 0),
+    ],
+)
+def test_of_chains_the_one_is_the_log_that_goes_on_where_it_ended(
+    parts: list[bytes], expected: int
+) -> None:
+    data, starts = b"", []
+    for part in parts:
+        data += NOISE * (part != END)
+        starts.append(len(data))
+        data += part
+    data += NOISE * (END not in parts)
+    with MemoryFileSystem({PATH: data}).open(PATH) as file:
+        size = len(data)
+        log = resume(file, 0, size, seeds=(), budget=Budget(), last_index=3, last_term=1)
+    assert log is not None
+    assert log.offset == starts[expected]
+
+
+def test_hard_states_of_an_earlier_term_are_not_the_log() -> None:
+    inner = Builder(9).add(STATE, state(1, 7, 3)).add(STATE, state(1, 7, 4))
+    data = NOISE + bytes(inner.data[inner.frames[1].start :]) + NOISE
+    start = len(data)
+    data += chain(5, 9, 3) + END
+    with MemoryFileSystem({PATH: data}).open(PATH) as file:
+        log = resume(file, 0, len(data), seeds=(), budget=Budget(), last_index=3, last_term=3)
+    assert log is not None
+    assert log.offset == start
+
+
 def test_a_search_ends_with_its_budget() -> None:
     pair = fresh().puts(1, 2).done()
     data = b"\xee" * 800 + pair
@@ -124,7 +178,7 @@ def test_a_search_ends_with_its_budget() -> None:
 
 def test_a_search_is_charged_for_what_is_in_front_of_the_frame_that_it_finds() -> None:
     log = fresh().puts(1, 9)
-    data = b"\xee" * 64 + log.done() + b"\xee" * WINDOW_BYTES
+    data = b"\xee" * 64 + log.done(zeros=16) + b"\xee" * WINDOW_BYTES
     budget = Budget()
     whole = budget.left
     assert found(data, budget=budget) is not None

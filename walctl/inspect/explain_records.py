@@ -55,8 +55,8 @@ PAGES = (
             VERIFY_AGAIN,
             "If this is all and it is harmless, start the server: it makes the cut itself.",
             "If it is damage, see `walctl explain db-ahead`. " + PEER,
-            RESTORE,
             DB_AS_SNAPSHOT,
+            RESTORE,
         ),
         avoid=(
             "Do not start the server while the finding is damage: writes time out and are never "

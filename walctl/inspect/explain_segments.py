@@ -85,8 +85,8 @@ PAGES = (
             "(`walctl explain segment-name`).",
             DOCTOR,
             PEER,
-            RESTORE,
             DB_AS_SNAPSHOT,
+            RESTORE,
         ),
         avoid=(
             "Do not rename another segment into the gap.",

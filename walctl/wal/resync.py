@@ -16,6 +16,7 @@ from formats import walpb
 from formats.errors import FormatError
 from formats.frame import LENGTH_FIELD_BYTES, join_length, split_length
 from formats.limits import (
+    CHAIN_FRAMES_MAX,
     FLIP_SEARCHES_MAX,
     RECORD_BYTES_MAX,
     RESYNC_BYTES_MAX,
@@ -23,7 +24,7 @@ from formats.limits import (
 )
 from formats.walpb import RecordType
 from walctl.fs.base import File
-from walctl.model.record import Check, Unknown
+from walctl.model.record import Check, Entry, HardState, Unknown
 from walctl.wal.kernel import Head
 from walctl.wal.records import TYPE_NAMES, lift
 
@@ -34,6 +35,9 @@ assert RECORD_BYTES_MAX < 9 << 24
 _OVERLAP_BYTES = 16
 SEARCH_BYTES = 1 << 14
 """What a search reads first; then twice as much each time, up to a window."""
+REFUTED_BYTES_MAX = 2 << 20
+"""How far behind a chain one that refutes it is looked for: etcd's values have 1.5 MiB at most,
+unless it is told otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,46 +146,126 @@ def candidates(file: File, start: int, size: int, budget: Budget) -> Iterator[He
             base += step
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """Frames that continue each other: where they begin and end, and their first and last entry.
+
+    `first` and `last` are `None` without entries. `is_ended` says that the log ends behind them,
+    or that there are more of them than are followed.
+    """
+
+    start: int
+    stop: int
+    first: Entry | None
+    last: Entry | None
+    state_term: int | None
+    is_ended: bool
+
+    def goes_back(self, last_index: int, last_term: int) -> bool:
+        """Whether it says less than the log before: no log of the same member goes on so."""
+        if self.first is not None:
+            return self.first.index <= last_index and self.first.term <= last_term
+        return self.state_term is not None and self.state_term < last_term
+
+    def is_refuted_by(self, later: "Chain") -> bool:
+        """Whether this and `later`, further on, cannot both be the log, and this is the worse."""
+        if self.last is None or later.first is None or self.first is None:
+            return False
+        if not later.goes_back(self.last.index, self.last.term):
+            return False
+        return later.is_ended or later.first.index < self.first.index
+
+
 def resume(
-    file: File, start: int, size: int, *, seeds: tuple[int, ...], budget: Budget
+    file: File,
+    start: int,
+    size: int,
+    *,
+    seeds: tuple[int, ...],
+    budget: Budget,
+    last_index: int = 0,
+    last_term: int = 0,
 ) -> Resumption | None:
     """The first frame behind the damage at `start` where the log goes on; `None` if there is none.
 
     `seeds` are checksums that the next record may continue: the last one that was good, and what
     the damaged record stores. A frame that none of them vouches for is believed where one can be
     expected, a multiple of 8 behind `start`; elsewhere only if there is no such frame in the file,
-    for a value may hold a log of its own. A segment's head, with what continues it, comes last
-    as well, unless the damage is at the very start.
+    for a value may hold a log of its own. So do chains of frames that go back behind the last
+    entry in front (`last_index`, `last_term`), and a segment's head, with what continues it,
+    unless the damage is at the very start. Of the others the first is the log, unless it ends
+    inside the file and a later one refutes it.
     """
     inner_stop = 0
-    astray: Resumption | None = None
-    last_resort: Resumption | None = None
+    best: Chain | None = None
+    astray: int | None = None
+    last_resort: int | None = None
     for head in candidates(file, start + 1, size, budget):
         if head.start < inner_stop:
             continue
+        if best is not None and head.start > best.stop + REFUTED_BYTES_MAX:
+            break
         for seed in seeds:
             if continues(head, seed):
                 return Resumption(offset=head.start, seed=seed, check=Check.VERIFIED)
         behind = frame_at(file, head.stop, size, budget)
-        if behind is not None and continues(behind, head.stored):
-            implied = Resumption(offset=head.start, seed=None, check=Check.IMPLIED)
-            is_foreign = head.raw_type == RecordType.CRC and start > 0
-            if is_foreign:
-                inner_stop = _chain_stop(file, behind, size, budget)
-            elif (head.start - start) % LENGTH_FIELD_BYTES == 0:
-                return implied
-            astray = astray or implied
         if behind is None and last_resort is None and _ends_the_log(file, head, size):
-            last_resort = Resumption(offset=head.start, seed=None, check=Check.UNVERIFIABLE)
-    return astray or last_resort
+            last_resort = head.start
+        if behind is None or not continues(behind, head.stored):
+            continue
+        chain = _follow(file, head, size, budget)
+        inner_stop = chain.stop
+        is_foreign = head.raw_type == RecordType.CRC and start > 0
+        is_aside = (head.start - start) % LENGTH_FIELD_BYTES != 0
+        if is_foreign or is_aside or chain.goes_back(last_index, last_term):
+            astray = head.start if astray is None else astray
+            continue
+        if best is not None and not best.is_refuted_by(chain):
+            break
+        best = chain
+        if chain.is_ended:
+            break
+    return _choose(best.start if best is not None else astray, last_resort)
 
 
-def _chain_stop(file: File, head: Head, size: int, budget: Budget) -> int:
-    """Where the frames end that continue each other from `head` on."""
-    behind = frame_at(file, head.stop, size, budget)
-    while behind is not None and continues(behind, head.stored):
-        head, behind = behind, frame_at(file, behind.stop, size, budget)
-    return head.stop
+def _choose(implied: int | None, last_resort: int | None) -> Resumption | None:
+    """What was found, with how sure it is."""
+    if implied is not None:
+        return Resumption(offset=implied, seed=None, check=Check.IMPLIED)
+    if last_resort is not None:
+        return Resumption(offset=last_resort, seed=None, check=Check.UNVERIFIABLE)
+    return None
+
+
+def _follow(file: File, head: Head, size: int, budget: Budget) -> Chain:
+    """The frames that continue each other from `head` on, as far as is looked."""
+    start = head.start
+    first: Entry | None = None
+    last: Entry | None = None
+    state_term: int | None = None
+    behind: Head | None = head
+    for _ in range(CHAIN_FRAMES_MAX):
+        head = behind or head
+        match lift(head.raw_type, head.payload, head.stored):
+            case Entry() as entry:
+                first, last = first or entry, entry
+            case HardState(term=term) if state_term is None:
+                state_term = term
+            case _:
+                pass
+        behind = frame_at(file, head.stop, size, budget)
+        if behind is None or not continues(behind, head.stored):
+            behind = None
+            break
+    is_ended = behind is not None or not any(file.read_at(head.stop, LENGTH_FIELD_BYTES))
+    return Chain(
+        start=start,
+        stop=head.stop,
+        first=first,
+        last=last,
+        state_term=state_term,
+        is_ended=is_ended,
+    )
 
 
 def _ends_the_log(file: File, head: Head, size: int) -> bool:

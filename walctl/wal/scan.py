@@ -356,7 +356,15 @@ def _frame_damage(kernel: Kernel, halt: Halt, budget: Budget) -> Damage:
         return damage
     stored = head.stored if head is not None else None
     seeds = tuple({value for value in (seed, stored) if value is not None})
-    found = resume(window.file, start, window.size, seeds=seeds, budget=budget)
+    found = resume(
+        window.file,
+        start,
+        window.size,
+        seeds=seeds,
+        budget=budget,
+        last_index=cursor.last_index,
+        last_term=cursor.last_term,
+    )
     stop = found.offset if found is not None else window.size
     words = kernel.words
     if found is None:
