@@ -6,8 +6,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing import get_all_start_methods, get_context
 
+from walctl.datadir.chain import DigestTask, Mapper, one_by_one
 from walctl.datadir.layout import Layout
-from walctl.datadir.survey import DigestTask, Mapper, Survey, one_by_one, survey
+from walctl.datadir.survey import Survey, survey
 from walctl.errors import AccessError, TimeOverError
 from walctl.fs.base import FileSystem
 from walctl.inspect.start_points import newest_start

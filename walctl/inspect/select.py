@@ -11,8 +11,9 @@ from pathlib import Path
 
 from formats import walpb
 from formats.frame import LENGTH_FIELD_BYTES, split_length
+from walctl.datadir.chain import Segment
 from walctl.datadir.layout import Layout
-from walctl.datadir.survey import Segment, Survey
+from walctl.datadir.survey import Survey
 from walctl.errors import UsageError
 from walctl.fs.base import File, FileSystem
 from walctl.inspect.start_points import newest_start
