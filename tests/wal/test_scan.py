@@ -356,10 +356,12 @@ def test_damage_before_an_unaligned_part_does_not_hide_it() -> None:
     assert found.stretches[-1].runs[-1].last == 9
 
 
+@pytest.mark.parametrize("has_head", [True, False])
 @pytest.mark.parametrize("shift", range(8))
-def test_a_log_inside_a_value_is_not_taken_for_the_log(shift: int) -> None:
-    """By its place at seven in eight, and at the eighth by the head that it begins with."""
-    inner = fresh().puts(500, 520).done()
+def test_a_log_inside_a_value_is_not_taken_for_the_log(shift: int, has_head: bool) -> None:
+    """By its place at seven in eight; at the eighth by its head, or by the log that follows."""
+    written = fresh().puts(500, 520)
+    inner = written.done()[0 if has_head else written.frames[3].start :]
     log = fresh().puts(1, 3)
     big = len(log.frames)
     head = len(frame(b""))
