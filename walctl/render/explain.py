@@ -1,28 +1,20 @@
 """How an explanation looks, and the list of all of them."""
 
-import re
-import textwrap
-
 from walctl.inspect.explanation import Explanation, Group
+from walctl.render.prose import paragraph
 from walctl.render.screen import Screen
 
 INDENT = "  "
-GLUE = "\N{NO-BREAK SPACE}"
-QUOTED = re.compile(r"`[^`]*`")
-PUNCTUATION_COLUMNS = 4
-"""Room for what may stand around a quoted word without a space: brackets, a comma, a full stop."""
-WIDTH_MAX = 100
-"""Prose in longer lines than this is hard to read, however wide the terminal is."""
 
 
 def page(screen: Screen, explanation: Explanation) -> None:
     """One explanation, wrapped to the screen."""
-    _paragraph(screen, f"{explanation.topic}: {explanation.title}", "", style="bold")
+    paragraph(screen, f"{explanation.topic}: {explanation.title}", style="bold")
     if explanation.severities:
         severities = " or ".join(severity.value for severity in explanation.severities)
-        _paragraph(screen, f"Severity: {severities}. {explanation.judged}".rstrip(), "")
+        paragraph(screen, f"Severity: {severities}. {explanation.judged}".rstrip())
     if not explanation.is_reported:
-        _paragraph(screen, "This version of walctl does not look for it yet.", "")
+        paragraph(screen, "This version of walctl does not look for it yet.")
     _section(screen, "What it is", [explanation.what])
     _section(screen, "Why it happens", [explanation.why] if explanation.why else [])
     acts = [f"{act.versions}: {act.act}" for act in explanation.etcd]
@@ -33,7 +25,7 @@ def page(screen: Screen, explanation: Explanation) -> None:
     _section(screen, "What not to do", [f"- {step}" for step in explanation.avoid], hanging="  ")
     if explanation.see:
         screen.line()
-        _paragraph(screen, f"See also: {', '.join(map(str, explanation.see))}", "")
+        paragraph(screen, f"See also: {', '.join(map(str, explanation.see))}")
 
 
 def document(explanation: Explanation) -> dict[str, object]:
@@ -70,7 +62,7 @@ def listing(screen: Screen, groups: list[tuple[Group, tuple[Explanation, ...]]])
             if len(first) > column:
                 screen.line(first)
                 first = " " * column
-            _paragraph(screen, page.title, " " * column, first=first)
+            paragraph(screen, page.title, indent=column, first=first)
 
 
 def listing_document(groups: list[tuple[Group, tuple[Explanation, ...]]]) -> dict[str, object]:
@@ -90,27 +82,4 @@ def _section(screen: Screen, heading: str, paragraphs: list[str], *, hanging: st
     screen.line()
     screen.line(heading, style="bold")
     for text in paragraphs:
-        _paragraph(screen, text, INDENT + hanging, first=INDENT)
-
-
-def _paragraph(
-    screen: Screen, text: str, indent: str, *, first: str | None = None, style: str | None = None
-) -> None:
-    width = min(screen.width, WIDTH_MAX)
-    lines = textwrap.wrap(
-        _glued(text, width - len(indent) - PUNCTUATION_COLUMNS),
-        width,
-        initial_indent=indent if first is None else first,
-        subsequent_indent=indent,
-        break_on_hyphens=False,
-    )
-    for line in lines:
-        screen.line(line.replace(GLUE, " "), style=style)
-
-
-def _glued(text: str, columns_max: int) -> str:
-    """`text` with commands and messages made unbreakable, so that they can be copied whole."""
-    return QUOTED.sub(
-        lambda match: match[0].replace(" ", GLUE) if len(match[0]) <= columns_max else match[0],
-        text,
-    )
+        paragraph(screen, text, indent=len(INDENT + hanging), first=INDENT)
