@@ -365,7 +365,7 @@ def test_a_log_inside_a_value_is_not_taken_for_the_log(shift: int, has_head: boo
     log = fresh().puts(1, 3)
     big = len(log.frames)
     head = len(frame(b""))
-    for filler in range(8):
+    for filler in range(16):
         trial = Builder(crc=log.crc, data=bytearray(log.data), frames=list(log.frames))
         trial.data, trial.crc = bytearray(log.data), log.crc
         value = b"\xff" * filler + inner + b"\xff" * 50
