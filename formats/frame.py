@@ -30,8 +30,6 @@ LENGTH_FIELD_BYTES: Final = 8
 """A length field; also what frames are aligned to."""
 SECTOR_BYTES: Final = 512
 """What etcd takes a disk to write whole or not at all, when it looks for torn writes."""
-SEGMENT_BYTES: Final = 64_000_000
-"""Size to which etcd preallocates a segment, and beyond which it starts the next."""
 
 _RECORD_BYTES_MASK = (1 << 56) - 1
 

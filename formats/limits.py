@@ -36,9 +36,6 @@ DAMAGES_MAX = 1000
 FLIP_SEARCH_BYTES_MAX = 16 << 20
 """Longest data in which the one bit that explains a checksum is looked for."""
 
-NAME_BYTES_MAX = 4096
-"""A file name longer than this cannot be a segment or a snapshot."""
-
 DB_PAGE_BYTES_MAX = 1 << 16
 """Largest page size that bbolt uses (the operating system's page)."""
 

@@ -9,7 +9,6 @@ from walctl.wal.names import (
     format_name,
     in_order,
     is_continuous,
-    is_leftover,
     parse,
     start_position,
 )
@@ -117,16 +116,3 @@ def test_a_start_is_the_last_segment_that_does_not_begin_behind_the_snapshot(
     names = [SegmentName(str(seq), seq, index) for seq, index in enumerate(indexes)]
     possible = [seq for seq, index in enumerate(indexes) if index <= snapshot]
     assert start_position(names, snapshot) == (possible[-1] if possible else None)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("0.tmp", True),
-        ("0000000000000001-00000000000000b7.wal.broken", True),
-        ("0000000000000001-00000000000000b7.wal", False),
-        ("tmp", False),
-    ],
-)
-def test_spares_and_copies_of_a_repair_are_leftovers(text: str, expected: bool) -> None:
-    assert is_leftover(text) is expected

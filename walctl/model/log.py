@@ -17,8 +17,9 @@ from walctl.model.record import Entry, HardState, Metadata, SnapshotMark, Span
 class Run:
     """Consecutive entries `first..last` (both included) of one term, one behind the other.
 
-    `start` and `stop` are the offsets of the first frame and behind the last. `commit_before` is
-    the highest commit index that a hard state in front of it, in the same stretch, had named.
+    `start` and `stop` are the offsets of the first frame and behind the last, as they were written:
+    a run of which later entries replaced the end keeps its `stop`. `commit_before` is the highest
+    commit index that a hard state in front of it, in the same stretch, had named.
     """
 
     segment: str

@@ -55,11 +55,6 @@ def format_name(*, seq: int, index: int) -> str:
     return f"{seq:016x}-{index:016x}.wal"
 
 
-def is_leftover(text: str) -> bool:
-    """Whether a name is what etcd leaves behind: a spare (`0.tmp`) or a copy made by its repair."""
-    return text.endswith((".tmp", ".broken"))
-
-
 def in_order(texts: Iterable[str]) -> list[SegmentName]:
     """The segments among the names of a directory, sorted as strings, as etcd sorts them."""
     parsed = (parse(text) for text in sorted(texts))

@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from formats.frame import SECTOR_BYTES
+from formats.frame import LENGTH_FIELD_BYTES, SECTOR_BYTES
 from formats.limits import DAMAGES_MAX, WINDOW_BYTES
 from formats.walpb import RecordType
 from walctl.fs.base import File
@@ -143,7 +143,7 @@ def scan(
         yield damage
         if damage.goes_on is GoesOn.NOT:
             break
-        if not window.holds(cursor.position, cursor.position + 8):
+        if not window.holds(cursor.position, cursor.position + LENGTH_FIELD_BYTES):
             window.load(cursor.position)
     yield End(segment=segment, offset=cursor.position, size=window.size, shrunk=window.size < size)
 
