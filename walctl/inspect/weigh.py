@@ -42,6 +42,19 @@ OF_A_START = BLOCKING | {
 """Codes of which a start of the server is the consequence that a person wants to know."""
 
 
+_OF_A_MOMENT = frozenset(
+    {
+        Code.TORN_TAIL,
+        Code.DB_PAGE,
+        Code.DB_BEHIND,
+        Code.SNAP_MISSING,
+        Code.SNAP_UNMARKED,
+        Code.SNAPDB_MISSING,
+    }
+)
+"""What reading one part after the other makes of a directory that a server writes to."""
+
+
 def asks_for_start(finding: Finding) -> bool:
     """Whether a person has to know what a start would make of it."""
     return finding.severity is Severity.DAMAGE or (
@@ -61,11 +74,11 @@ def weighed(finding: Finding, seen: Survey) -> Finding:
         version = (witness.cluster_version if witness is not None else None) or ""
         is_refused = version.startswith("3.4.")
         return replace(finding, severity=Severity.DAMAGE) if is_refused else finding
-    if finding.code in (Code.TORN_TAIL, Code.DB_PAGE) and seen.is_moving:
+    if finding.code in _OF_A_MOMENT and seen.is_moving:
         return replace(
             finding,
             severity=Severity.INFO,
-            detail=f"{finding.detail} A server is at work here: this may be a write under way.",
+            detail=f"{finding.detail} A server is at work here: this may be of a moment.",
         )
     return _weighed_tear(finding, seen) if finding.code is Code.TORN_TAIL else finding
 
