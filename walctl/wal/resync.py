@@ -35,6 +35,8 @@ assert RECORD_BYTES_MAX < 9 << 24
 _OVERLAP_BYTES = 16
 SEARCH_BYTES = 1 << 14
 """What a search reads first; then twice as much each time, up to a window."""
+FRAME_COST_BYTES = 4096
+"""What taking one frame apart is charged, besides its bytes: many small ones cost time too."""
 REFUTED_BYTES_MAX = 2 << 20
 """How far behind a chain one that refutes it is looked for: etcd's values have 1.5 MiB at most,
 unless it is told otherwise."""
@@ -90,7 +92,7 @@ def frame_at(file: File, offset: int, size: int, budget: Budget | None = None) -
     head = file.read_at(offset + LENGTH_FIELD_BYTES, 3)
     if _RECORD_HEAD.fullmatch(head) is None:
         return None
-    if budget is not None and not budget.spend(length.record_bytes):
+    if budget is not None and not budget.spend(length.record_bytes + FRAME_COST_BYTES):
         return None
     body = file.read_at(offset + LENGTH_FIELD_BYTES, length.record_bytes + length.padding_bytes)
     return parse_frame(body, offset, length.record_bytes, stop)
