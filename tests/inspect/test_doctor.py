@@ -55,8 +55,10 @@ def test_no_command_of_ours_changes_the_directory_itself(
 ) -> None:
     for command in commands(asked(case)):
         words = shlex.split(command)
-        assert words[0] in ("walctl", "cp", "etcdctl", "etcdutl")
-        if words[0] == "cp":
+        assert words[0] in ("walctl", "test", "etcdctl", "etcdutl")
+        if words[0] == "test":
+            assert words[:4] == ["test", "!", "-e", f"{words[-2]}.copy"]
+            assert words[4:6] == ["&&", "cp"]
             assert words[-1] == f"{words[-2]}.copy"
 
 
@@ -95,7 +97,7 @@ def test_a_follower_that_lost_its_tail_is_told_to_leave_and_to_join_under_a_new_
     assert own is not None
     remove = next(n for n, each in enumerate(told) if f"member remove {own:x}" in each)
     add = next(n for n, each in enumerate(told) if "member add" in each)
-    copy = next(n for n, each in enumerate(told) if each.startswith("cp "))
+    copy = next(n for n, each in enumerate(told) if each.startswith("test ! -e "))
     status = next(n for n, each in enumerate(told) if "endpoint status" in each)
     assert copy < status < remove < add
     assert diagnosis.membership.described(own).name in shlex.split(told[add])
@@ -118,7 +120,7 @@ def test_the_report_is_the_one_of_verify_and_a_start_is_always_told(name: str) -
 
 def test_a_path_with_spaces_and_quotes_is_quoted_in_every_command(tmp_path: Path) -> None:
     path = unpack("lost-last-segment", tmp_path / "it's; rm -rf $HOME")
-    (copy,) = [each for each in commands(doctor(DISK, path)) if each.startswith("cp ")]
+    (copy,) = [each for each in commands(doctor(DISK, path)) if each.startswith("test ! -e ")]
     assert shlex.split(copy)[-2:] == [str(path), f"{path}.copy"]
 
 

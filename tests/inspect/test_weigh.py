@@ -11,7 +11,7 @@ from tests.corpus import copy_of, names, needs_corpus, unpacked
 from tests.wal.test_kernel import by_definition
 from walctl.datadir.layout import understand
 from walctl.fs.real import RealFileSystem
-from walctl.inspect.advice import copy_command, quoted_word
+from walctl.inspect.advice import copy_command, copy_commands, quoted_word
 from walctl.inspect.doctor import doctor
 from walctl.inspect.reading import Depth
 from walctl.inspect.report import gate
@@ -21,6 +21,7 @@ from walctl.model.finding import Code, Severity, Verdict
 
 DISK = RealFileSystem()
 FIRST = "0000000000000000-0000000000000000.wal"
+ELSE = "/SOMEWHERE/ELSE/member.copy"
 
 
 def examined(path: Path) -> Examination:
@@ -112,11 +113,11 @@ def test_a_database_of_no_bytes_is_no_panic(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "command"),
     [
-        ("/a/n1", "cp -aLT --sparse=always -- /a/n1 /a/n1.copy"),
-        (".", "cp -aLT --sparse=always -- . /SOMEWHERE/ELSE/member.copy"),
-        ("../..", "cp -aLT --sparse=always -- ../.. /SOMEWHERE/ELSE/member.copy"),
-        ("-q", "cp -aLT --sparse=always -- -q -q.copy"),
-        ("/a b", "cp -aLT --sparse=always -- '/a b' '/a b.copy'"),
+        ("/a/n1", "test ! -e /a/n1.copy && cp -aLT --sparse=always -- /a/n1 /a/n1.copy"),
+        (".", f"test ! -e {ELSE} && cp -aLT --sparse=always -- . {ELSE}"),
+        ("../..", f"test ! -e {ELSE} && cp -aLT --sparse=always -- ../.. {ELSE}"),
+        ("-q", "test ! -e -q.copy && cp -aLT --sparse=always -- -q -q.copy"),
+        ("/a b", "test ! -e '/a b.copy' && cp -aLT --sparse=always -- '/a b' '/a b.copy'"),
     ],
 )
 def test_the_copy_goes_beside_the_original_and_never_into_it(path: str, command: str) -> None:
@@ -178,3 +179,43 @@ def test_no_verdict_lets_a_server_start_that_no_version_would_serve(name: str) -
             starts = starts_of(DISK, examined(folder).survey)
             if not starts.some_serve or not any(point.usable for point in report.start_points):
                 assert report.verdict is Verdict.DAMAGED
+
+
+def test_a_log_at_another_place_is_copied_too(tmp_path: Path) -> None:
+    member = unpack("etcd-3.5-three-puts", tmp_path / "m")
+    elsewhere = tmp_path / "fast"
+    (member / "member" / "wal").rename(elsewhere)
+    layout = understand(DISK, member, wal_dir=elsewhere)
+    assert [each.split()[-1] for each in copy_commands(layout)] == [
+        f"{member}.copy",
+        f"{elsewhere}.copy",
+    ]
+
+
+def test_the_database_of_another_cluster_is_no_witness(tmp_path: Path) -> None:
+    member = unpack("torn-tail-mid-sector", tmp_path / "m")
+    assert verify(DISK, member).verdict is Verdict.HARMLESS
+    other = unpack("etcd-3.5-three-puts", tmp_path / "other")
+    database = member / "member" / "snap" / "db"
+    database.write_bytes((other / "member" / "snap" / "db").read_bytes())
+    report = verify(DISK, member)
+    damage = {each.code for each in report.of(Severity.DAMAGE)}
+    assert {Code.CLUSTER_MISMATCH, Code.TORN_TAIL} <= damage
+
+
+def test_snapshots_without_any_entry_of_their_log_are_damage(tmp_path: Path) -> None:
+    member = unpack("etcd-3.5-snapshots", tmp_path / "m")
+    report = verify(DISK, member)
+    assert report.summary is not None
+    log = tmp_path / "kv"
+    log.mkdir()
+    data = (member / "member" / "wal" / FIRST).read_bytes()
+    rows = by_definition(data[: report.summary.bytes])
+    (log / FIRST).write_bytes(data[: rows[2].start])
+    snaps = tmp_path / "kv-snap"
+    snaps.mkdir()
+    for path in (member / "member" / "snap").glob("*.snap"):
+        (snaps / path.name).write_bytes(path.read_bytes())
+    found = verify(DISK, log)
+    assert found.understood_as == "raftexample directory"
+    assert Code.SNAP_UNMARKED in {each.code for each in found.of(Severity.DAMAGE)}

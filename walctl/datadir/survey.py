@@ -307,7 +307,10 @@ def _survey_snapshots(disk: FileSystem, result: Survey) -> None:
         if snap.problem is None or snap.problem.kind is not SnapProblemKind.UNREADABLE:
             result.snaps.append(snap)
         elif disk.exists(snap.path):
-            raise AccessError(snap.problem.detail)  # not known is not damaged
+            # Not known is not damaged.
+            detail = snap.problem.detail
+            place = "" if str(snap.path) in detail else f"{snap.path}: "
+            raise AccessError(f"{place}{detail}")
         else:
             result.is_moving = True
             result.notes.append(f"moving target: {snap.name} went while the rest was read")

@@ -22,26 +22,32 @@ def advised(finding: Finding, layout: Layout, start: str) -> Finding:
 
 
 def copy_commands(layout: Layout) -> list[str]:
-    """Commands that copy all parts of a member, with their holes; links are followed."""
+    """Commands that copy all parts of a member, with their holes; links are followed.
+
+    A part that has its usual place below the member's path is copied with that; any other was
+    named by an option, and gets a command of its own.
+    """
     parts = [layout.path]
-    for part in (layout.wal_dir, layout.snap_dir):
-        if part is not None and layout.is_member and not _is_below(part, layout.path):
+    usual = [layout.path / "member", layout.path]
+    for part, name in ((layout.wal_dir, "wal"), (layout.snap_dir, "snap")):
+        if part is not None and layout.is_member and part not in [at / name for at in usual]:
             parts.append(part)
-    return [copy_command(part) for part in dict.fromkeys(parts)]
+    return [copy_command(part, number) for number, part in enumerate(dict.fromkeys(parts))]
 
 
-def copy_command(path: Path) -> str:
-    """The plain command that makes a copy of one directory beside it.
+def copy_command(path: Path, number: int = 0) -> str:
+    """The plain command that makes a copy of one directory beside it, where none is yet.
 
     `-L` follows links, so that what is copied is the data (a log on another disk is often behind
     one), and `-T` keeps a second copy from going into the first. A path without a name of its own
-    (`.`, `..`, `/`) is copied to wherever the person puts it.
+    (`.`, `..`, `/`) is copied to wherever the person puts it; `number` tells two of them apart.
     """
     if path.name and path.name != "..":
         target = quoted_word(f"{path}.copy")
     else:
-        target = "/SOMEWHERE/ELSE/member.copy"
-    return f"cp -aLT --sparse=always -- {quoted_word(str(path))} {target}"
+        target = f"/SOMEWHERE/ELSE/member.copy{number or ''}"
+    source = quoted_word(str(path))
+    return f"test ! -e {target} && cp -aLT --sparse=always -- {source} {target}"
 
 
 def quoted_word(text: str) -> str:
@@ -56,7 +62,3 @@ def quoted_word(text: str) -> str:
 
 def _escape(char: str) -> str:
     return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogateescape"))
-
-
-def _is_below(part: Path, whole: Path) -> bool:
-    return part.is_relative_to(whole)

@@ -14,7 +14,7 @@ from walctl.datadir.survey import Survey
 from walctl.errors import WalctlError
 from walctl.fs.base import FileSystem
 from walctl.inspect.advice import copy_commands
-from walctl.inspect.membership import Membership, membership
+from walctl.inspect.membership import Membership, is_foreign_database, membership
 from walctl.inspect.reading import ONE_PROCESS, Depth
 from walctl.inspect.report import Report
 from walctl.inspect.starts import starts_of
@@ -166,15 +166,19 @@ def _steps_of_damage(report: Report, seen: Survey, members: Membership) -> list[
 
 def _own_steps(seen: Survey) -> list[Step]:
     """What a member without healthy peers can do from its own files, the least loss first."""
-    steps = [
-        Step(
-            text=(
-                f"In the copy, rename {each.name.text} to {each.rightful}: its checksums say that"
-                " it belongs there. Then examine the copy."
+    steps = []
+    if seen.misplaced:
+        names = ", ".join(f"{each.name.text} to {each.rightful}" for each in seen.misplaced)
+        taken = {each.rightful for each in seen.misplaced} & set(seen.wal_names)
+        first = " (each under a name of its own first, or one overwrites another)" if taken else ""
+        steps.append(
+            Step(
+                text=(
+                    f"In the copy, rename{first} {names}: the checksums say that they belong"
+                    " there. Then examine the copy."
+                )
             )
         )
-        for each in seen.misplaced
-    ]
     if any(here.seq - before.seq > 1 for before, here in pairwise(seen.segments)):
         steps.append(
             Step(text="Look for the missing segment in backups and copies before all else.")
@@ -200,7 +204,7 @@ def _database_step(seen: Survey) -> Step | None:
     known = max(seen.last_index or 0, seen.commit_max)
     if witness is None or witness.defects or seen.tree_defects or not witness.consistent_index:
         return None
-    if witness.consistent_index < known:
+    if witness.consistent_index < known or is_foreign_database(seen):
         return None
     return Step(
         text=(
@@ -209,10 +213,18 @@ def _database_step(seen: Survey) -> Step | None:
             " cluster of one, with nothing of that lost:"
         ),
         command=(
-            f"{_restore(seen)} snapshot restore COPY/member/snap/db --skip-hash-check"
+            f"{_restore(seen)} snapshot restore {_copied_database(seen)} --skip-hash-check"
             " --data-dir NEW-DIRECTORY"
         ),
     )
+
+
+def _copied_database(seen: Survey) -> str:
+    """Where the database is in the copy that was advised."""
+    database, whole = seen.layout.database, seen.layout.path
+    if database is None or not database.is_relative_to(whole):
+        return "COPY-OF-THE-DATABASE"
+    return f"COPY/{database.relative_to(whole)}"
 
 
 def _restore(seen: Survey) -> str:

@@ -74,11 +74,11 @@ PAGES = (
     Explanation(
         topic=Code.CLUSTER_MISMATCH,
         group=Group.MEMBERS,
-        is_reported=False,
-        title="The directories do not belong to one cluster, or two claim to be the same member.",
+        title="The parts or directories do not belong to one cluster.",
         severities=(DAMAGE,),
-        what="The metadata of each log names a cluster and a member. The cluster ids differ, or a "
-        "member id occurs twice.",
+        judged="Of one directory: the database names none of the members that its log names.",
+        what="The metadata of each log names a cluster and a member, and a database names members. "
+        "They are of different clusters, or a member id occurs twice.",
         why="A directory of another cluster, of the same one before a restore, or two copies of "
         "one member.",
         etcd=(ServerAct(ALL, "Members of different clusters refuse to speak to each other."),),

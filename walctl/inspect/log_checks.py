@@ -4,6 +4,7 @@ Works on a survey; reads no file. Names, segments and bytes are in `segment_chec
 the database in `member_checks`.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import islice, pairwise
 
@@ -24,9 +25,7 @@ def log_findings(survey: Survey) -> Iterator[Finding]:
 
 def _gaps(survey: Survey) -> Iterator[Finding]:
     newest = newest_start(survey)
-    for gap in islice(survey.log.gaps(), FINDINGS_MAX):
-        if survey.is_bridged(gap) or _is_explained(survey, gap):
-            continue
+    for gap in islice(_holes(survey), FINDINGS_MAX):
         below = gap.last <= newest
         yield Finding(
             code=Code.INDEX_GAP,
@@ -43,6 +42,13 @@ def _gaps(survey: Survey) -> Iterator[Finding]:
                 + (f" A start reads only what is behind snapshot {newest}." if below else "")
             ),
         )
+
+
+def _holes(survey: Survey) -> Iterator[Gap]:
+    """Gaps that nothing makes legal and no damage accounts for."""
+    for gap in survey.log.gaps():
+        if not survey.is_bridged(gap) and not _is_explained(survey, gap):
+            yield gap
 
 
 def entry_range(first: int, last: int) -> str:
@@ -79,8 +85,9 @@ def _terms(survey: Survey) -> Iterator[Finding]:
 
 
 def _states(survey: Survey) -> Iterator[Finding]:
+    forced = _forced_places(survey) if survey.steps else []
     for step in survey.steps:
-        yield _state_step(step, forced=_is_forced(survey, step))
+        yield _state_step(step, forced=_is_forced(forced, step))
     last, reaches = survey.last_state, survey.last_index or 0
     if last is not None and last.state.commit > reaches:
         yield Finding(
@@ -99,18 +106,21 @@ def _states(survey: Survey) -> Iterator[Finding]:
         )
 
 
-def _is_forced(survey: Survey, step: StateStep) -> bool:
-    """Whether `--force-new-cluster` lies between two hard states: membership changes that take the
-    place of entries with the same term."""
-    low = (step.before.segment, step.before.offset)
-    high = (step.after.segment, step.after.offset)
+def _forced_places(survey: Survey) -> list[tuple[str, int]]:
+    """Where `--force-new-cluster` wrote: membership changes in the place of entries of one term."""
     changed = {each.entry.index for each in survey.conf_changes}
-    return any(
-        each.replaced_term == each.run.term
-        and each.run.first in changed
-        and low < (each.run.segment, each.run.start) < high
+    return sorted(
+        (each.run.segment, each.run.start)
         for each in survey.log.overwrites
+        if each.replaced_term == each.run.term and each.run.first in changed
     )
+
+
+def _is_forced(places: list[tuple[str, int]], step: StateStep) -> bool:
+    """Whether one of the sorted `places` lies between two hard states."""
+    position = bisect_right(places, (step.before.segment, step.before.offset))
+    after = (step.after.segment, step.after.offset)
+    return position < len(places) and places[position] < after
 
 
 def _state_step(step: StateStep, *, forced: bool) -> Finding:

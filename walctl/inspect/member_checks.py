@@ -7,6 +7,7 @@ newest `.snap` that the log marks and needs a database that is not older.
 from collections.abc import Iterator
 
 from walctl.datadir.survey import Survey
+from walctl.inspect.membership import is_foreign_database
 from walctl.inspect.report import StartPoint
 from walctl.inspect.start_points import beyond_the_log, live_marks, newest_start, snap_index
 from walctl.model.finding import Code, Finding, Place, Severity
@@ -19,12 +20,14 @@ def member_findings(survey: Survey, points: list[StartPoint]) -> Iterator[Findin
     """Every finding about snapshots and the database; `points` tell what is still usable."""
     can_start = any(point.usable for point in points)
     yield from _snap_problems(survey, can_start=can_start)
-    if survey.layout.snap_dir is not None and survey.layout.wal_dir is not None:
+    if survey.layout.snap_dir is not None and survey.segments:
         yield from _marks_without_file(survey, can_start=can_start)
         yield from _files_without_mark(survey)
     yield from _snap_leftovers(survey)
     yield from _database(survey)
     yield from _database_missing(survey)
+    if is_foreign_database(survey):
+        yield _foreign_database(survey)
     if survey.segments:
         yield from _database_and_log(survey)
 
@@ -78,9 +81,6 @@ def _marks_without_file(survey: Survey, *, can_start: bool) -> Iterator[Finding]
 
 
 def _files_without_mark(survey: Survey) -> Iterator[Finding]:
-    first = survey.log.first
-    if first is None:
-        return
     marked = {(placed.mark.term, placed.mark.index) for placed in survey.marks}
     reaches = survey.last_index or 0
     for snap in beyond_the_log(survey):
@@ -93,6 +93,14 @@ def _files_without_mark(survey: Survey) -> Iterator[Finding]:
                 " does not mark it: the log has lost its end, or the file is from elsewhere."
             ),
         )
+    first = survey.log.first
+    if first is None:
+        return
+    usable = [snap for snap in survey.snaps if snap.is_usable]
+    positions = [(snap.term or 0, snap.index or 0) for snap in usable]
+    unmarked = sum(each not in marked and first < each[1] <= reaches for each in positions)
+    # One file may be without its marker after a crash; several, and none with one, are not.
+    is_other = unmarked > 1 and not any(each in marked for each in positions)
     for snap in survey.snaps:
         position = (snap.term or 0, snap.index or 0)
         if snap.is_usable and position not in marked and first < position[1] <= reaches:
@@ -105,11 +113,12 @@ def _files_without_mark(survey: Survey) -> Iterator[Finding]:
             )
             yield Finding(
                 code=Code.SNAP_UNMARKED,
-                severity=Severity.HARMLESS,
+                severity=Severity.DAMAGE if is_other else Severity.HARMLESS,
                 place=Place(segment=snap.name, index=snap.index, term=snap.term),
                 detail=(
                     f"A snapshot at {snap.index} of term {snap.term} that no record of the log"
                     f" marks: {why}."
+                    + (" Nor does it mark any other: they are of two members." if is_other else "")
                 ),
                 consequence="3.4–3.6: passed over and left alone",
             )
@@ -208,6 +217,19 @@ def _database(survey: Survey) -> Iterator[Finding]:
                     " or panic when it comes to this page"
                 ),
             )
+
+
+def _foreign_database(survey: Survey) -> Finding:
+    return Finding(
+        code=Code.CLUSTER_MISMATCH,
+        severity=Severity.DAMAGE,
+        place=Place(segment=_database_name(survey)),
+        detail=(
+            "The database names none of the members that the log names, and does not know whose"
+            " log this is: it belongs to another cluster. Nothing that it says of the log counts."
+        ),
+        consequence="etcd does not compare them: it would serve the other cluster's keys",
+    )
 
 
 def _database_missing(survey: Survey) -> Iterator[Finding]:

@@ -70,12 +70,25 @@ class Membership:
 
 def membership(survey: Survey) -> Membership:
     """Every view that the parts of a member give."""
-    metadata = survey.metadata[0].metadata if survey.metadata else None
+    own = {placed.metadata.node_id for placed in survey.metadata}
     found = [_log_view(survey), _snapshot_view(survey), _database_view(survey)]
     return Membership(
-        own_id=metadata.node_id if metadata is not None else None,
+        own_id=own.pop() if len(own) == 1 else None,  # a mixed log is nobody's in particular
         views=tuple(view for view in found if view is not None and view.peers),
     )
+
+
+def is_foreign_database(survey: Survey) -> bool:
+    """Whether the database is another cluster's: of the members that it names, the log names none,
+    nor does the database know whose log this is, as one of them or as one removed."""
+    witness = survey.database
+    if witness is None or not witness.members:
+        return False
+    there = {member.id for member in witness.members} | set(witness.removed_members)
+    own = {placed.metadata.node_id for placed in survey.metadata if placed.metadata.node_id}
+    log = _log_view(survey)
+    named = {peer.id for peer in log.peers} if log is not None else set()
+    return bool(own) and not (own | named) & there
 
 
 def _log_view(survey: Survey) -> View | None:

@@ -28,8 +28,9 @@ class StartPoint:
     """A snapshot that a member could start from; index 0 is the beginning of the log.
 
     `last_index` is how far the log goes on from there without a hole. `blocked_by` are codes, and
-    the point is usable when there are none. `set_aside` are newer `.snap` files that would have to
-    be moved away, because the server takes the newest one.
+    the point is usable when there are none. `set_aside`, told of the
+    newest usable point only, are newer `.snap` files that would have to be moved away, because the
+    server takes the newest one.
     """
 
     snapshot_index: int

@@ -9,6 +9,7 @@ from itertools import pairwise
 from walctl.datadir.survey import Survey
 from walctl.inspect.start_points import newest_start
 from walctl.model.finding import Code, Finding, Place, Severity
+from walctl.model.log import Gap
 from walctl.wal import names as wal_names
 
 
@@ -94,17 +95,22 @@ def _segments(survey: Survey) -> Iterator[Finding]:
         return
     yield from _first_segment(survey)
     misplaced = {each.name.text: each.rightful for each in survey.misplaced}
+    # The first gap of each segment is the one at its beginning.
+    gaps = {gap.after.segment: gap for gap in reversed(list(survey.log.gaps()))}
     for before, here in pairwise(survey.segments):
         missing = here.seq - before.seq - 1
-        if here.name.text in misplaced:
+        rightful = misplaced.get(here.name.text)
+        if rightful is not None and rightful in survey.wal_names:
+            continue
+        if rightful is not None:
             yield Finding(
                 code=Code.SEGMENT_MISSING,
                 severity=Severity.DAMAGE,
-                place=Place(segment=misplaced[here.name.text]),
+                place=Place(segment=rightful),
                 detail=f"No segment has this name; {here.name.text} is the one that belongs here.",
             )
         elif missing > 0:
-            yield _missing_between(survey, before.name.text, here.name.text, missing)
+            yield _missing_between(gaps, before.name.text, here.name.text, missing)
     last = len(survey.segments) - 1
     for position, segment in enumerate(survey.segments):
         digest = segment.digest
@@ -201,14 +207,14 @@ def _first_segment(survey: Survey) -> Iterator[Finding]:
     )
 
 
-def _missing_between(survey: Survey, before: str, here: str, missing: int) -> Finding:
-    lost = [gap for gap in survey.log.gaps() if gap.after.segment >= here >= gap.before.segment]
-    entries = f", with entries {lost[0].first}–{lost[0].last}" if lost else ""
+def _missing_between(gaps: dict[str, Gap], before: str, here: str, missing: int) -> Finding:
+    lost = gaps.get(here)
+    entries = f", with entries {lost.first}–{lost.last}" if lost is not None else ""
     count = "a segment is" if missing == 1 else f"{missing} segments are"
     return Finding(
         code=Code.SEGMENT_MISSING,
         severity=Severity.DAMAGE,
-        place=Place(segment=here, index=lost[0].first if lost else None),
+        place=Place(segment=here, index=lost.first if lost is not None else None),
         detail=f"Between {before} and {here} {count} missing{entries}.",
     )
 

@@ -4,6 +4,8 @@ Works on a survey; reads no file. The rules are those of etcd up to 3.6: a `.sna
 it reads and the log marks it, and the newest one is taken.
 """
 
+from dataclasses import replace
+
 from walctl.datadir.layout import Shape
 from walctl.datadir.survey import Survey
 from walctl.inspect.report import StartPoint
@@ -54,17 +56,30 @@ def start_points(survey: Survey, blocking: list[Code]) -> list[StartPoint]:
         return []
     usable = [snap for snap in survey.snaps if snap.is_usable]
     marked = {(mark.term, mark.index): mark for mark in live_marks(survey)}
-    points = []
+    points: list[StartPoint] = []
     newer: list[str] = []
+    if beyond_the_log(survey):
+        blocking = [*blocking, Code.SNAP_UNMARKED]
     for snap in usable:
         mark = marked.get((snap.term or 0, snap.index or 0))
         if mark is None:
             continue
-        points.append(_point(survey, mark.index, mark.term, blocking, newer, snap))
+        points.append(_point(survey, mark.index, mark.term, blocking))
         newer.append(snap.name)
     first = survey.segments[0].name
     if first.index == 0 and (survey.log.first in (None, 1)):
-        points.append(_point(survey, 0, 0, blocking, newer, None))
+        points.append(_point(survey, 0, 0, blocking))
+    return _with_files_to_set_aside(points, newer)
+
+
+def _with_files_to_set_aside(points: list[StartPoint], names: list[str]) -> list[StartPoint]:
+    """The first usable point told which newer files are in its way: the server takes the newest.
+
+    `names` are the files of the points, in their order (the log's beginning has none).
+    """
+    first = next((number for number, point in enumerate(points) if point.usable), 0)
+    if first and points[first].usable:
+        points[first] = replace(points[first], set_aside=tuple(names[:first]))
     return points
 
 
@@ -73,13 +88,9 @@ def _point(
     index: int,
     term: int,
     blocking: list[Code],
-    newer: list[str],
-    snap: SnapFile | None,
 ) -> StartPoint:
     last = max(survey.log.contiguous_from(index), index)
     blocked: list[str] = [str(code) for code in blocking]
-    if beyond_the_log(survey):
-        blocked.append(str(Code.SNAP_UNMARKED))
     if survey.commit > last:
         gap = any(run.first > last + 1 for run in survey.log.live)
         blocked.append(str(Code.INDEX_GAP if gap else Code.COMMIT_BEYOND_LOG))
@@ -90,7 +101,6 @@ def _point(
         snapshot_term=term,
         last_index=last,
         blocked_by=tuple(dict.fromkeys(blocked)),
-        set_aside=tuple(newer),
     )
 
 

@@ -7,6 +7,7 @@ snapshots and the predicted starts are asked before anything may be called harml
 from dataclasses import replace
 
 from walctl.datadir.survey import Survey
+from walctl.inspect.membership import is_foreign_database
 from walctl.inspect.start_points import snap_index
 from walctl.inspect.starts import Starts
 from walctl.model.finding import Code, Finding, Severity
@@ -90,7 +91,7 @@ def _weighed_tear(finding: Finding, seen: Survey) -> Finding:
     """
     witness = seen.database
     kept = _kept_index(finding, seen)
-    if witness is None or witness.defects or seen.tree_defects:
+    if witness is None or witness.defects or seen.tree_defects or is_foreign_database(seen):
         return finding
     applied = seen.applied or 0
     newest_file = max(map(snap_index, seen.snaps), default=0)

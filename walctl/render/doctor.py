@@ -10,6 +10,8 @@ from walctl.render.screen import Screen
 from walctl.render.text import hex_id
 from walctl.render.verify import COLUMN
 
+MEMBERS_MAX = 20
+"""Members that a screen names; clusters have a handful."""
 NOTES_MAX = 3
 """Findings that are only worth knowing, of which more would push the answer off the screen."""
 
@@ -47,7 +49,7 @@ def _members(screen: Screen, membership: Membership) -> None:
     best = membership.best
     if best is None:
         return
-    for number, peer in enumerate(best.peers):
+    for number, peer in enumerate(best.peers[:MEMBERS_MAX]):
         known = membership.described(peer.id)
         label = "members" if number == 0 else ""
         labelled(screen, label, _peer(known, membership.own_id), column=COLUMN)
