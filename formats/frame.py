@@ -17,6 +17,7 @@ definition; `split_length` and `join_length` are its shortcuts for bulk work.
 """
 
 import functools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from formats.errors import LimitError, TruncatedError
@@ -115,3 +116,15 @@ class LengthField:
 
 
 LENGTH_FIELD: Final = LengthField()
+
+
+def sector_parts(size: int, offset: int) -> Iterator[tuple[int, int]]:
+    """The parts `[start, stop)` of `size` bytes that lie in one sector of their file each.
+
+    `offset` is where the bytes begin in the file; the first and the last part may be short.
+    """
+    start = 0
+    while start < size:
+        stop = min(start + SECTOR_BYTES - (offset + start) % SECTOR_BYTES, size)
+        yield start, stop
+        start = stop

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from formats import frame
 from formats.errors import LimitError, TruncatedError
-from formats.frame import LENGTH_FIELD, Length
+from formats.frame import LENGTH_FIELD, SECTOR_BYTES, Length, sector_parts
 
 words = st.one_of(
     st.integers(0, (1 << 64) - 1),
@@ -81,3 +81,12 @@ def test_frames_are_built_as_etcd_writes_them() -> None:
     assert frame.build_frame(crc_record) == bytes.fromhex("0400000000000084 0804100000000000")
     aligned = bytes(16)
     assert frame.build_frame(aligned) == bytes.fromhex("1000000000000000") + aligned
+
+
+@given(st.integers(0, 3000), st.integers(0, 5000))
+def test_sector_parts_cover_all_and_none_crosses_a_sector(size: int, offset: int) -> None:
+    parts = list(sector_parts(size, offset))
+    assert [each for start, stop in parts for each in range(start, stop)] == list(range(size))
+    sectors = [{(offset + each) // SECTOR_BYTES for each in range(*part)} for part in parts]
+    assert all(len(each) == 1 for each in sectors)
+    assert len(parts) == len(set().union(*sectors))

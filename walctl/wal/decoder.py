@@ -30,7 +30,7 @@ import crc32c
 
 from formats import walpb
 from formats.errors import FormatError, TruncatedError
-from formats.frame import LENGTH_FIELD_BYTES, SECTOR_BYTES, split_length
+from formats.frame import LENGTH_FIELD_BYTES, sector_parts, split_length
 from formats.limits import MESSAGE_BYTES_MAX
 from formats.walpb import RecordType
 from walctl.fs.base import File
@@ -164,13 +164,10 @@ def is_torn(data: bytes, offset: int) -> bool:
 
     `offset` is that of `data[0]`. Source: etcd `isTornEntry`.
     """
-    position = 0
-    while position < len(data):
-        stop = min(position + SECTOR_BYTES - (offset + position) % SECTOR_BYTES, len(data))
-        if data.count(0, position, stop) == stop - position:
-            return True
-        position = stop
-    return False
+    return any(
+        data.count(0, start, stop) == stop - start
+        for start, stop in sector_parts(len(data), offset)
+    )
 
 
 class _Reader:

@@ -11,7 +11,7 @@ Nothing is said here of what etcd does with it (`owner`), or what follows for th
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from formats.frame import LENGTH_FIELD_BYTES, SECTOR_BYTES, split_length
+from formats.frame import LENGTH_FIELD_BYTES, SECTOR_BYTES, sector_parts, split_length
 from formats.limits import RECORD_BYTES_MAX
 from formats.walpb import RecordType
 from walctl.fs.base import File
@@ -262,13 +262,10 @@ def has_zero_sector(data: bytes, offset: int) -> bool:
     `offset` is where `data` stands in its file. Parts shorter than eight bytes are passed over:
     a frame's own last bytes are often zero.
     """
-    at = 0
-    while at < len(data):
-        size = min(SECTOR_BYTES - (offset + at) % SECTOR_BYTES, len(data) - at)
-        if size >= 8 and not any(data[at : at + size]):
-            return True
-        at += size
-    return False
+    return any(
+        stop - start >= 8 and data.count(0, start, stop) == stop - start
+        for start, stop in sector_parts(len(data), offset)
+    )
 
 
 def _detail(damage: Damage, code: Code, behind: Behind, *, is_last: bool) -> str:
