@@ -10,19 +10,16 @@ from walctl.datadir.survey import Survey
 from walctl.errors import UsageError
 from walctl.fs.memory import MemoryFileSystem
 from walctl.inspect.reading import ONE_PROCESS, survey_of
-from walctl.inspect.select import (
+from walctl.inspect.row import (
     COMMITTED,
     OVERWRITTEN,
     UNCOMMITTED,
     UNKNOWN,
     FindingRow,
-    Position,
     RecordRow,
     Row,
-    Selection,
-    parse_position,
-    rows,
 )
+from walctl.inspect.select import Position, Selection, parse_position, rows
 from walctl.model.record import Check, Entry
 from walctl.wal.records import name_of
 

@@ -15,10 +15,11 @@ import pytest
 
 from tests.corpus import needs_corpus, unpacked
 from tests.inspect.answers import DISK, damaged_member, examined, logs_in, of_kind, said
-from walctl.inspect.select import OVERWRITTEN, FindingRow, RecordRow, Row, Selection, rows
+from walctl.inspect.document import row_document
+from walctl.inspect.row import OVERWRITTEN, FindingRow, RecordRow, Row
+from walctl.inspect.select import Selection, rows
 from walctl.model.finding import Code
 from walctl.model.record import Check, Entry, EntryKind
-from walctl.render.dump import document
 from walctl.wal.records import name_of
 
 pytestmark = needs_corpus
@@ -134,7 +135,7 @@ def compare_records(name: str, member: str) -> int:
         assert place == (told["segment"], int(told["start"]), int(told["stop"]), told["type"])
         assert (f"{frame.stored or 0:08x}", size) == (told["crc"], int(told["bytes"])), line
         assert frame.check is Check.VERIFIED
-        assert words_of(document(row)) == told["rest"]
+        assert words_of(row_document(row)) == told["rest"]
     assert next(ours, None) is None
     assert lines[-1].startswith("END ")
     return len(lines) - 1

@@ -10,8 +10,10 @@ import pytest
 
 from tests.render.drawing import CASES, DISK, Paper, laid
 from walctl.datadir.layout import understand
+from walctl.inspect.document import row_document
 from walctl.inspect.reading import ONE_PROCESS, survey_of
-from walctl.inspect.select import FindingRow, RecordRow, Row, Selection, rows
+from walctl.inspect.row import FindingRow, RecordRow, Row
+from walctl.inspect.select import Selection, rows
 from walctl.model.finding import Code, Finding, Place, Severity
 from walctl.model.record import (
     Check,
@@ -163,7 +165,7 @@ def test_rows_are_written_as_they_come() -> None:
 def test_data_is_base64_and_text_only_where_it_can_be_printed(
     payload: bytes | None, data: str | None, text: str | None
 ) -> None:
-    told = render.document(row(entry(payload), status="committed"))
+    told = row_document(row(entry(payload), status="committed"))
     assert (told["data"], told.get("text")) == (data, text)
     assert told["size"] == (None if payload is None else len(payload))
 
@@ -175,7 +177,7 @@ def test_absent_data_is_not_empty_data() -> None:
 
 def test_a_marker_has_its_membership_in_json() -> None:
     mark = SnapshotMark(index=5, term=2, conf_state=ConfState(voters=(0x1F, 2**64 - 1)))
-    told = render.document(row(mark))
+    told = row_document(row(mark))
     assert (told["type"], told["index"], told["term"]) == ("snapshot", 5, 2)
     assert told["conf_state"] == {
         "voters": ["1f", "ffffffffffffffff"],
@@ -187,7 +189,7 @@ def test_a_marker_has_its_membership_in_json() -> None:
 
 
 def test_metadata_that_is_not_of_etcd_comes_with_its_bytes() -> None:
-    told = render.document(row(Metadata(node_id=None, cluster_id=None, raw=b"hi")))
+    told = row_document(row(Metadata(node_id=None, cluster_id=None, raw=b"hi")))
     assert (told["node_id"], told["cluster_id"], told["data"]) == (None, None, "aGk=")
     assert "not etcd's  2 bytes" in drawn([row(Metadata(node_id=None, cluster_id=None, raw=b"hi"))])
 

@@ -16,7 +16,7 @@ LINES: tuple[tuple[str, ...], ...] = (
     ("walctl.inspect",),
     ("walctl.replay", "walctl.checker"),
     ("walctl.datadir", "walctl.machine"),
-    ("walctl.wal", "walctl.snap", "walctl.backend", "walctl.raft"),
+    ("walctl.wal", "walctl.snap", "walctl.backend", "walctl.raft", "walctl.payload"),
     ("walctl.model",),
     ("walctl.fs",),
     ("walctl.errors", "walctl.version"),
@@ -25,7 +25,7 @@ LINES: tuple[tuple[str, ...], ...] = (
 
 _BYTES = frozenset({"formats", "walctl.errors"})
 _FILES = _BYTES | {"walctl.fs", "walctl.model"}
-_DATADIR = _FILES | {"walctl.wal", "walctl.snap", "walctl.backend"}
+_DATADIR = _FILES | {"walctl.wal", "walctl.snap", "walctl.backend", "walctl.payload"}
 _REPLAY = _DATADIR | {"walctl.datadir", "walctl.machine", "walctl.raft"}
 _INSPECT = _REPLAY | {"walctl.replay"}
 _REPAIR = _INSPECT | {"walctl.inspect"}
@@ -41,6 +41,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "walctl.wal": _FILES,
     "walctl.snap": _FILES,
     "walctl.backend": _FILES,
+    "walctl.payload": _BYTES | {"walctl.model"},
     "walctl.raft": frozenset({"formats.raftpb", "walctl.errors"}),
     "walctl.datadir": _DATADIR,
     "walctl.machine": _BYTES,

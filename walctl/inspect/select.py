@@ -16,19 +16,22 @@ from walctl.datadir.layout import Layout
 from walctl.datadir.survey import Survey
 from walctl.errors import UsageError
 from walctl.fs.base import File, FileSystem
+from walctl.inspect.row import (
+    COMMITTED,
+    OVERWRITTEN,
+    UNCOMMITTED,
+    UNKNOWN,
+    FindingRow,
+    RecordRow,
+    Row,
+)
 from walctl.inspect.start_points import newest_start
 from walctl.model.batch import Batch
-from walctl.model.finding import Finding
 from walctl.model.log import Run
 from walctl.model.record import Check, Entry, Frame, Liveness, SnapshotMark, Span
 from walctl.wal.forensics import Named
 from walctl.wal.records import lift, name_of
 from walctl.wal.scan import Damage, End, scan
-
-COMMITTED = "committed"
-UNCOMMITTED = "uncommitted"
-OVERWRITTEN = "overwritten"
-UNKNOWN = "unknown"
 
 DIGITS_MAX = len(str(2**64 - 1))
 """Digits of the largest index."""
@@ -56,24 +59,6 @@ class Selection:
     stop: Position | None = None
     limit: int | None = None
     types: frozenset[str] = field(default_factory=frozenset)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordRow:
-    """A record with its place; `status` only for entries (one of the constants above)."""
-
-    frame: Frame
-    status: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FindingRow:
-    """Damage in its place."""
-
-    finding: Finding
-
-
-Row = RecordRow | FindingRow
 
 
 @dataclass(frozen=True, slots=True)

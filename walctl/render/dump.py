@@ -1,15 +1,14 @@
 """How records look: a line each for people, an object each for machines."""
 
-import base64
 from collections.abc import Iterable, Iterator
 
-from walctl.inspect.select import FindingRow, RecordRow, Row
+from walctl.inspect.document import row_document
+from walctl.inspect.row import FindingRow, RecordRow, Row
 from walctl.model.finding import Finding
 from walctl.model.log import Log
 from walctl.model.record import (
     Check,
     Checkpoint,
-    ConfState,
     Entry,
     HardState,
     Metadata,
@@ -20,7 +19,6 @@ from walctl.model.record import (
 from walctl.render.prose import paragraph
 from walctl.render.screen import Output, Screen
 from walctl.render.text import byte_count, hex_id, index_range
-from walctl.render.verify import finding_document
 from walctl.wal.records import name_of
 
 OFFSET_COLUMNS = 10
@@ -55,9 +53,9 @@ class _Counted:
 def _show(screen: Screen, rows: Iterable[Row]) -> None:
     if screen.output == Output.NDJSON:
         for row in rows:
-            screen.row(document(row))
+            screen.row(row_document(row))
     elif screen.output == Output.JSON:
-        screen.show_stream("records", (document(row) for row in rows))
+        screen.show_stream("records", (row_document(row) for row in rows))
     else:
         lines(screen, rows)
 
@@ -119,80 +117,3 @@ def _what(record: Record) -> str:
             return ""
         case Unknown(reason=reason):
             return reason
-
-
-def document(row: Row) -> dict[str, object]:
-    """One row for JSON; stable: see walctl(7)."""
-    if isinstance(row, FindingRow):
-        return {"v": 1, "kind": "finding", **finding_document(row.finding)}
-    frame = row.frame
-    common: dict[str, object] = {
-        "v": 1,
-        "kind": "record",
-        "type": name_of(frame.record),
-        "segment": frame.segment,
-        "offset": frame.span.start,
-        "length": frame.span.length,
-        "crc": frame.stored,
-        "crc_computed": frame.computed,
-        "check": str(frame.check),
-    }
-    return common | dict(_fields(frame.record, row.status))
-
-
-def _fields(record: Record, status: str | None) -> Iterator[tuple[str, object]]:
-    match record:
-        case Entry():
-            yield "term", record.term
-            yield "index", record.index
-            yield "entry_type", str(record.kind)
-            yield "size", None if record.payload is None else len(record.payload)
-            yield from _bytes(record.payload)
-            yield "status", status
-            yield "request", None
-        case HardState():
-            yield "term", record.term
-            yield "vote", f"{record.vote:x}"
-            yield "commit", record.commit
-        case SnapshotMark():
-            yield "index", record.index
-            yield "term", record.term
-            yield "conf_state", conf_state_document(record.conf_state)
-        case Metadata():
-            yield "node_id", None if record.node_id is None else hex_id(record.node_id)
-            yield "cluster_id", None if record.cluster_id is None else hex_id(record.cluster_id)
-            if record.node_id is None:
-                yield from _bytes(record.raw)
-        case Checkpoint():
-            yield "value", record.value
-        case Unknown():
-            yield "raw_type", record.raw_type
-            yield "reason", record.reason
-            yield from _bytes(record.payload)
-
-
-def _bytes(payload: bytes | None) -> Iterator[tuple[str, object]]:
-    """base64 under `data`, and beside it `text` when that is printable UTF-8."""
-    if payload is None:
-        yield "data", None
-        return
-    yield "data", base64.b64encode(payload).decode("ascii")
-    try:
-        text = payload.decode("utf-8")
-    except UnicodeDecodeError:
-        return
-    if text.isprintable():
-        yield "text", text
-
-
-def conf_state_document(conf: ConfState | None) -> dict[str, object] | None:
-    """A membership by ids for JSON; ids are hex strings."""
-    if conf is None:
-        return None
-    return {
-        "voters": [hex_id(each) for each in conf.voters],
-        "learners": [hex_id(each) for each in conf.learners],
-        "voters_outgoing": [hex_id(each) for each in conf.voters_outgoing],
-        "learners_next": [hex_id(each) for each in conf.learners_next],
-        "auto_leave": conf.auto_leave,
-    }

@@ -1,5 +1,6 @@
 """How a verify report looks: most important first, and the same facts as JSON."""
 
+from walctl.inspect.document import finding_document
 from walctl.inspect.report import Gate, Report, StartPoint, Summary
 from walctl.model.finding import Finding, Severity, Verdict
 from walctl.render.prose import labelled, paragraph
@@ -258,23 +259,6 @@ def summary_document(summary: Summary | None) -> dict[str, object] | None:
         if summary.applied_index is None
         else {"applied_index": summary.applied_index, "term": summary.applied_term},
         "version": summary.version,
-    }
-
-
-def finding_document(finding: Finding) -> dict[str, object]:
-    """One finding for JSON."""
-    place = finding.place
-    return {
-        "code": str(finding.code),
-        "severity": str(finding.severity),
-        "segment": place.segment,
-        "offset": place.offset,
-        "stop": finding.stop,
-        "index": place.index,
-        "term": place.term,
-        "detail": finding.detail,
-        "consequence": finding.consequence,
-        "next": finding.next,
     }
 
 

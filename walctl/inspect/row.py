@@ -1,0 +1,61 @@
+"""One thing that dump shows: a record with its place, or damage in its place; plain values."""
+
+from dataclasses import dataclass
+
+from walctl.model.finding import Finding
+from walctl.model.record import Entry, Frame
+from walctl.payload.base import PayloadError, Request
+from walctl.wal.records import name_of
+
+COMMITTED = "committed"
+UNCOMMITTED = "uncommitted"
+OVERWRITTEN = "overwritten"
+UNKNOWN = "unknown"
+
+NOOP = "noop"
+"""The request type of an entry without a payload: what a new leader begins its term with."""
+UNDECODED = "undecoded"
+"""The request type of a payload that no decoder could or should read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordRow:
+    """A record with its place; `raw` is its whole frame.
+
+    `status` (one of the constants above), `request` and `problem` are for entries only: what the
+    decoder read in the payload, or why it could not. Both are `None` where there is no payload,
+    or where no decoder was asked.
+    """
+
+    frame: Frame
+    raw: bytes = b""
+    status: str | None = None
+    request: Request | None = None
+    problem: PayloadError | None = None
+
+    @property
+    def type(self) -> str:
+        """The record's type, as `-r` takes it."""
+        return name_of(self.frame.record)
+
+    @property
+    def request_type(self) -> str | None:
+        """The request's type, as `-r` takes it; `None` for a record that is no entry."""
+        if not isinstance(self.frame.record, Entry):
+            return None
+        if not self.frame.record.payload:
+            return NOOP
+        return UNDECODED if self.request is None else self.request.type
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingRow:
+    """Damage in its place; `raw` are the bytes concerned, at most `RAW_BYTES_MAX` of them."""
+
+    finding: Finding
+    raw: bytes = b""
+
+
+RAW_BYTES_MAX = 4096
+
+Row = RecordRow | FindingRow
