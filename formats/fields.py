@@ -84,8 +84,9 @@ IMPLICIT: Final = Presence.IMPLICIT
 class Field:
     """What an annotation says of one field.
 
-    `go` is the name in etcd's error texts where it is not the attribute's in camel case. Fields
-    with the same `oneof` exclude each other: the one that comes last on the wire stays.
+    `go` is the name in etcd's error texts where it is not the attribute's in camel case, `proto`
+    the name in the schema where it is not the attribute's (`TTL`, `memberID`). Fields with the same
+    `oneof` exclude each other: the one that comes last on the wire stays.
     """
 
     number: int
@@ -93,6 +94,7 @@ class Field:
     presence: Presence = OPTIONAL
     oneof: str | None = None
     go: str | None = None
+    proto: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +110,8 @@ class UnknownField:
 class FieldSpec:
     """One field of a declared message, resolved.
 
-    `name` is the attribute, `go` the name in error texts, `target` the class of a nested message.
+    `name` is the attribute, `go` the name in error texts, `proto` the name in the schema, `target`
+    the class of a nested message.
     """
 
     name: str
@@ -117,6 +120,7 @@ class FieldSpec:
     presence: Presence
     oneof: str | None
     go: str
+    proto: str
     is_repeated: bool
     target: type[Any] | None
 
@@ -192,6 +196,7 @@ def _resolve_field(name: str, hint: Any) -> FieldSpec:
         presence=field.presence,
         oneof=field.oneof,
         go=field.go or "".join(word.capitalize() for word in name.split("_")),
+        proto=field.proto or name,
         is_repeated=is_repeated,
         target=target,
     )

@@ -3,7 +3,18 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from formats import etcdserverpb, raftpb, snappb, walpb
+from formats import (
+    authpb,
+    etcdserverpb,
+    internalpb,
+    leasepb,
+    membershippb,
+    mvccpb,
+    raftpb,
+    rpcpb,
+    snappb,
+    walpb,
+)
 from formats.codec import Codec
 from formats.fields import (
     BOOL,
@@ -62,5 +73,15 @@ CODECS: Final[dict[str, Codec[Any]]] = {
     "raftpb.Message": raftpb.MESSAGE,
     "snappb.Snapshot": snappb.SNAPSHOT,
     "etcdserverpb.Metadata": etcdserverpb.METADATA,
+    "etcdserverpb.Request": etcdserverpb.REQUEST,
+    "internalpb.InternalRaftRequest": internalpb.INTERNAL_RAFT_REQUEST,
+    "rpcpb.TxnRequest": rpcpb.TXN_REQUEST,
+    "rpcpb.AlarmMember": rpcpb.ALARM_MEMBER,
+    "membershippb.Member": membershippb.MEMBER,
+    "authpb.User": authpb.USER,
+    "authpb.Role": authpb.ROLE,
+    "mvccpb.KeyValue": mvccpb.KEY_VALUE,
+    "mvccpb.Event": mvccpb.EVENT,
+    "leasepb.Lease": leasepb.LEASE,
     "tests.Tree": TREE,
 }

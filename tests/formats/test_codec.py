@@ -254,7 +254,8 @@ def test_the_fast_class_reads_like_the_message(data: bytes) -> None:
 def test_declaring_messages_imports_neither_construct_nor_protobuf() -> None:
     program = (
         "import sys, formats.walpb, formats.raftpb, formats.snappb, formats.etcdserverpb, "
-        "formats.frame; print([m for m in ('construct', 'google.protobuf') if m in sys.modules])"
+        "formats.internalpb, formats.mvccpb, formats.leasepb, formats.frame; "
+        "print([m for m in ('construct', 'google.protobuf') if m in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
