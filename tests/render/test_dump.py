@@ -74,8 +74,8 @@ def test_a_line_has_offset_type_checksum_and_what_is_known_of_it() -> None:
 def test_a_failed_record_shows_both_checksums_and_an_entry_its_status() -> None:
     text = drawn([row(entry(b"abc"), check=Check.FAILED, status="committed")])
     assert text.splitlines()[1] == (
-        "        80  entry     0000001a  failed        7  term 2  normal  3 bytes  committed"
-        "  its data gives 0000002b"
+        "        80  entry     0000001a  failed        7  term 2  normal"
+        '  "abc"  3 bytes  committed  its data gives 0000002b'
     )
 
 

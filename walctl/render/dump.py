@@ -8,7 +8,6 @@ from walctl.model.finding import Finding
 from walctl.model.log import Log
 from walctl.model.record import (
     Check,
-    Checkpoint,
     Entry,
     HardState,
     Metadata,
@@ -16,12 +15,19 @@ from walctl.model.record import (
     SnapshotMark,
     Unknown,
 )
+from walctl.payload.base import Redaction
 from walctl.render.prose import paragraph
+from walctl.render.request_words import request_words
 from walctl.render.screen import Output, Screen
-from walctl.render.text import byte_count, hex_id, index_range
+from walctl.render.text import byte_count, columns, hex_id, index_range, printable
 from walctl.wal.records import name_of
 
 OFFSET_COLUMNS = 10
+COLUMNS_MAX_PIPED = 1000
+"""Where no terminal sets a width: a line that tools and people can still take."""
+WORDS_COLUMNS_MIN = 16
+"""Columns that the words of a request get in however narrow a terminal."""
+GAP = "  "
 
 
 def show(screen: Screen, rows: Iterable[Row]) -> int:
@@ -60,51 +66,91 @@ def _show(screen: Screen, rows: Iterable[Row]) -> None:
         lines(screen, rows)
 
 
-def lines(screen: Screen, rows: Iterable[Row]) -> None:
-    """Text: a heading for each segment, a line for each record, damage in its place."""
+def lines(
+    screen: Screen,
+    rows: Iterable[Row],
+    *,
+    redaction: Redaction = Redaction.AUTH,
+    columns_max: int | None = COLUMNS_MAX_PIPED,
+) -> None:
+    """Text: a heading for each segment, a line for each record, damage in its place.
+
+    `columns_max` bounds a record's line: the terminal's width; `None` shows every value whole.
+    """
     segment = None
     for row in rows:
-        name = row.frame.segment if isinstance(row, RecordRow) else row.finding.place.segment
-        if name != segment:
-            if segment is not None:
-                screen.line()
-            screen.line(str(name), style="bold")
-            segment = name
+        segment = heading(screen, row, segment)
         if isinstance(row, FindingRow):
-            _finding_line(screen, row.finding)
+            finding_line(screen, row.finding)
         else:
-            _record_line(screen, row)
+            record_line(screen, row, redaction=redaction, columns_max=columns_max)
 
 
-def _finding_line(screen: Screen, finding: Finding) -> None:
+def heading(screen: Screen, row: Row, before: str | None) -> str | None:
+    """The segment of `row`, told in a line of its own where it is not `before`."""
+    name = row.frame.segment if isinstance(row, RecordRow) else row.finding.place.segment
+    if name != before:
+        if before is not None:
+            screen.line()
+        screen.line(str(name), style="bold")
+    return name
+
+
+def finding_line(screen: Screen, finding: Finding) -> None:
+    """Damage in its place: its offset, its code and the evidence, wrapped."""
     offset = str(finding.place.offset if finding.place.offset is not None else "")
     first = f"{offset:>{OFFSET_COLUMNS}}  !! {finding.code}: "
     paragraph(screen, finding.detail, indent=OFFSET_COLUMNS + 5, first=first, style="bold red")
 
 
-def _record_line(screen: Screen, row: RecordRow) -> None:
+def record_line(
+    screen: Screen,
+    row: RecordRow,
+    *,
+    redaction: Redaction = Redaction.AUTH,
+    columns_max: int | None = COLUMNS_MAX_PIPED,
+) -> None:
+    """One record: place, type, checksum, what it is, and what became of it."""
     frame = row.frame
-    offset = f"{frame.span.start:>{OFFSET_COLUMNS}}"
     style = None
     if frame.check is Check.FAILED:
         style = "bold red"
     elif row.status in ("overwritten", "uncommitted"):
         style = "yellow"
+    screen.line(_record_text(row, redaction, columns_max), style=style)
+
+
+def _record_text(row: RecordRow, redaction: Redaction, columns_max: int | None) -> str:
+    """The line of a record; the words of a request get the room that the rest leaves them."""
+    frame = row.frame
     stored = "--------" if frame.stored is None else f"{frame.stored:08x}"
-    parts = [offset, f"{name_of(frame.record):<8}", stored, f"{frame.check:<12}"]
-    parts.append(_what(frame.record))
-    if row.status is not None:
-        parts.append(row.status)
+    place = f"{frame.span.start:>{OFFSET_COLUMNS}}"
+    front = [place, f"{name_of(frame.record):<8}", stored, f"{frame.check:<12}"]
+    back = [] if row.status is None else [row.status]
     if frame.check is Check.FAILED and frame.computed is not None:
-        parts.append(f"its data gives {frame.computed:08x}")
-    screen.line("  ".join(parts).rstrip(), style=style)
+        back.append(f"its data gives {frame.computed:08x}")
+    if isinstance(frame.record, Entry):
+        front += _position(row, frame.record)
+        payload = frame.record.payload
+        back.insert(0, "no data" if payload is None else byte_count(len(payload)))
+        taken = len(GAP.join([*front, *back])) + len(GAP)
+        room = None if columns_max is None else max(columns_max - taken, WORDS_COLUMNS_MIN)
+        words = request_words(row.request, row.problem, payload, redaction, width_max=room)
+    else:
+        words = _what(frame.record)
+    text = GAP.join([*front, *([words] if words else ()), *back]).rstrip()
+    is_wide = columns_max is not None and columns(text) > columns_max
+    return printable(text, width_max=columns_max) if is_wide else text
+
+
+def _position(row: RecordRow, entry: Entry) -> list[str]:
+    """Where an entry stands, and its kind where no request says more."""
+    place = [str(entry.index), f"term {entry.term}"]
+    return place if row.request is not None else [*place, str(entry.kind)]
 
 
 def _what(record: Record) -> str:
     match record:
-        case Entry(index=index, term=term, kind=kind, payload=payload):
-            size = "no data" if payload is None else byte_count(len(payload))
-            return f"{index}  term {term}  {kind}  {size}"
         case HardState(term=term, vote=vote, commit=commit):
             return f"term {term}  vote {hex_id(vote)}  commit {commit}"
         case SnapshotMark(index=index, term=term):
@@ -113,7 +159,7 @@ def _what(record: Record) -> str:
             return f"not etcd's  {byte_count(len(raw or b''))}"
         case Metadata(node_id=node, cluster_id=cluster):
             return f"member {hex_id(node)}  cluster {hex_id(cluster)}"
-        case Checkpoint():
-            return ""
         case Unknown(reason=reason):
             return reason
+        case _:
+            return ""
