@@ -15,14 +15,21 @@ _WORLDS = ("walctl.cli", "walctl.fs.real", "walctl.cluster.runtime", "walctl.sim
 _CLUSTER = ("walctl.cluster",)
 _INSPECT = ("walctl.inspect",)
 _FORMATS = ("formats",)
+# Decoders that are programs of somebody else; all that there is of processes outside clusters.
+_PROGRAMS = ("walctl.payload.process",)
 
 ONLY_IN: dict[str, tuple[str, ...]] = {
     # Packages, each for one purpose.
     "click": _CLI,
     "rich": ("walctl.render",),
     "construct": _FORMATS,
-    "google": _FORMATS,
+    # A person's own descriptor file is read by the package that defines such files.
+    "google": (*_FORMATS, "walctl.payload.descriptor"),
     "aiohttp": _CLUSTER,
+    # What an application packed itself is opened in one place, which has bounds.
+    "zstandard": ("walctl.payload.compressed",),
+    "zlib": ("walctl.payload.compressed",),
+    "gzip": NOWHERE,  # its reader has no bound on what comes out
     # The disk.
     "os": (*_CLI, *_DISK),
     "shutil": (*_CLI, *_DISK),
@@ -55,9 +62,9 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "concurrent": _INSPECT,
     "threading": _CLUSTER,
     "socket": _CLUSTER,
-    "select": _CLUSTER,
-    "selectors": _CLUSTER,
-    "subprocess": _CLUSTER,
+    "select": (*_CLUSTER, *_PROGRAMS),
+    "selectors": (*_CLUSTER, *_PROGRAMS),
+    "subprocess": (*_CLUSTER, *_PROGRAMS),
     "signal": (*_CLI, *_CLUSTER),
     # The process itself.
     "builtins.print": _CLI,
@@ -77,6 +84,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "builtins.exec": NOWHERE,
     "builtins.__import__": NOWHERE,
     "importlib.import_module": _CLI,
+    "importlib.metadata": ("walctl.payload.registry",),  # decoders that other packages bring
 }
 """Dotted names (with all that lies below them), and where they may be imported or used."""
 
@@ -226,6 +234,10 @@ def test_only_the_real_file_system_touches_a_disk() -> None:
         ("walctl.wal.scan", "exec('1')"),
         ("walctl.wal.scan", "import importlib\nimportlib.import_module('os')"),
         ("walctl.cli.main", "import pickle"),
+        ("walctl.payload.external", "import subprocess"),
+        ("walctl.payload.auto", "import zlib"),
+        ("walctl.payload.compressed", "from gzip import decompress"),
+        ("walctl.cli.main", "from importlib.metadata import entry_points"),
     ],
 )
 def test_a_banned_name_is_found(name: str, text: str) -> None:
@@ -245,6 +257,9 @@ def test_a_banned_name_is_found(name: str, text: str) -> None:
         ("walctl.wal.scan", "from datetime import datetime\ndatetime.fromtimestamp(1)"),
         ("walctl.wal.scan", "import sys\nsys.byteorder\nimport timeit_of_ours, osmosis"),
         ("walctl.wal.scan", "import re\nre.compile('x')\nshown.print()"),
+        ("walctl.payload.process", "import select, selectors, subprocess"),
+        ("walctl.payload.compressed", "import zlib, zstandard"),
+        ("walctl.payload.registry", "from importlib.metadata import entry_points"),
     ],
 )
 def test_a_name_in_its_room_is_allowed(name: str, text: str) -> None:
