@@ -38,9 +38,9 @@ from walctl.inspect.row import FindingRow, RecordRow, Row
 from walctl.model.finding import Finding
 from walctl.model.record import Entry, HardState, Metadata, Record, SnapshotMark, Unknown
 from walctl.payload.base import Blob, KeyRange, Node, Privacy, Redaction, Request, Text
-from walctl.render.request_words import hidden, size_of
 from walctl.render.screen import Screen
 from walctl.render.text import hex_id, printable
+from walctl.render.values import bytes_text, hidden, size_of
 
 COLUMNS = (
     "kind",
@@ -73,9 +73,6 @@ FORMULA_STARTS = frozenset("=+-@\t\r\n\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS
 }
 """First characters of what a spreadsheet may take for a formula."""
 GUARD = "'"
-HEX_PREFIX = "hex:"
-_MARKS = (HEX_PREFIX, "<redacted ")
-"""How texts of ours begin; a value that begins so comes as hex, so that none can pass for them."""
 
 Cell = str | int | None
 Cells = dict[str, Cell]
@@ -99,17 +96,6 @@ def guarded(cell: Cell) -> str | int:
     text = cell if cell.isprintable() else printable(cell)
     is_formula = text.lstrip(" ")[:1] in FORMULA_STARTS or text.startswith(GUARD)
     return GUARD + text if text and is_formula else text
-
-
-def bytes_text(data: bytes) -> str:
-    """Bytes as their text where that can be printed, else `hex:6b00`; no two look alike."""
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        return HEX_PREFIX + data.hex()
-    if text.isprintable() and not text.startswith(_MARKS):
-        return text
-    return HEX_PREFIX + data.hex()
 
 
 def _finding(row: FindingRow) -> Cells:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 from walctl.payload.base import Blob, PayloadError, Redaction, Request, Text
 from walctl.payload.privacy import is_hidden
-from walctl.render.text import byte_count, columns, printable, quoted
+from walctl.render.text import columns, printable, quoted
+from walctl.render.values import hidden, size_of
 
 VALUE_COLUMNS_MAX = 128
 """Columns of one value, unless all was asked for: what a person can still take in."""
@@ -40,11 +41,6 @@ def request_words(
         _narrow(texts, pieces, redaction, width_max)
         return printable("".join(texts), width_max=width_max)
     return "".join(texts)
-
-
-def hidden(size: int) -> str:
-    """What stands where `size` bytes may not be shown."""
-    return f"<redacted {byte_count(size)}>"
 
 
 def _pieces(
@@ -80,16 +76,6 @@ def _shown(piece: str | Blob | Text, redaction: Redaction, width_max: int | None
     if redaction.hides(piece.privacy):
         return hidden(size_of(piece))
     return _quoted(piece.data if isinstance(piece, Blob) else piece.text, width_max)
-
-
-def size_of(piece: Blob | Text) -> int:
-    """Bytes of a value as the payload has it."""
-    if isinstance(piece, Blob):
-        return len(piece.data)
-    try:
-        return len(piece.text.encode("utf-8", "surrogateescape"))
-    except UnicodeEncodeError:  # JSON can name code points that stand for no bytes
-        return len(piece.text.encode("utf-8", "surrogatepass"))
 
 
 def _quoted(value: bytes | str, width_max: int | None) -> str:
