@@ -9,6 +9,8 @@ from walctl.datadir.layout import Layout, understand
 from walctl.datadir.survey import Survey
 from walctl.errors import UsageError
 from walctl.fs.memory import MemoryFileSystem
+from walctl.inspect.flow import Flow
+from walctl.inspect.positions import Position, parse_position
 from walctl.inspect.reading import ONE_PROCESS, survey_of
 from walctl.inspect.row import (
     COMMITTED,
@@ -19,7 +21,7 @@ from walctl.inspect.row import (
     RecordRow,
     Row,
 )
-from walctl.inspect.select import Position, Selection, parse_position, rows
+from walctl.inspect.select import Selection, rows
 from walctl.model.record import Check, Entry
 from walctl.wal.records import name_of
 
@@ -37,6 +39,15 @@ class Log:
         self.disk = MemoryFileSystem(files)
         self.layout: Layout = understand(self.disk, FOLDER)
         self.survey: Survey = survey_of(self.disk, self.layout, depth=ONE_PROCESS)
+
+    def flow(self) -> Flow:
+        """The log as it is told from its beginning."""
+        return Flow(
+            self.disk,
+            self.layout,
+            survey=lambda: self.survey,
+            applied=lambda: self.survey.applied,
+        )
 
     def rows(self, wanted: Selection | None = None) -> list[Row]:
         return list(rows(self.disk, self.layout, self.survey, wanted or Selection()))
@@ -167,21 +178,30 @@ def test_damage_stands_once_between_the_rows_whatever_types_were_chosen() -> Non
         (f"{FIRST}:0", Position(segment=FIRST, offset=0)),
         (f"{SECOND}:48", Position(segment=SECOND, offset=48)),
         ("snap", Position(index=0)),
+        ("first", Position(index=1)),
+        ("last", Position(index=6)),
+        ("last-2", Position(index=4)),
+        ("last-100", Position(index=0)),
+        ("last+1", Position(index=7)),
+        ("commit", Position(index=5)),
+        ("commit-1", Position(index=4)),
+        ("@1", Position(index=1)),
+        (SECOND, Position(segment=SECOND)),
     ],
 )
 def test_a_position_is_read_as_a_person_writes_it(text: str, position: Position) -> None:
-    assert parse_position(text, two_segments().survey) == position
+    assert parse_position(text, two_segments().flow(), is_start=True) == position
 
 
 @pytest.mark.parametrize("text", ["", "-1", "1.5", "0x10", "٣", "snapshot", f"{FIRST}:x", ":5"])
 def test_what_is_no_position_is_refused_with_what_would_be_one(text: str) -> None:
     with pytest.raises(UsageError):
-        parse_position(text, two_segments().survey)
+        parse_position(text, two_segments().flow(), is_start=True)
 
 
 def test_a_segment_that_is_not_there_is_named_with_those_that_are() -> None:
     with pytest.raises(UsageError) as caught:
-        parse_position("0000.wal:5", two_segments().survey)
+        parse_position("0000.wal:5", two_segments().flow(), is_start=True)
     assert caught.value.message == f"no segment is called 0000.wal; there are: {FIRST}, {SECOND}"
 
 

@@ -1,5 +1,6 @@
 """`walctl dump`: the records of a log, one by one."""
 
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -8,8 +9,9 @@ from walctl.cli.options import jobs, one_path, output, pass_disk, pass_screen, s
 from walctl.datadir.layout import understand
 from walctl.errors import UnsupportedError
 from walctl.fs.base import FileSystem
-from walctl.inspect.reading import Depth, survey_of
-from walctl.inspect.select import TYPES, Selection, parse_position, rows
+from walctl.inspect.positions import bounds_of
+from walctl.inspect.reading import Depth, flow_of
+from walctl.inspect.select import TYPES, Choice
 from walctl.render import dump as render
 from walctl.render.screen import Screen
 
@@ -70,12 +72,9 @@ def command(
     if layout.wal_dir is None:
         raise UnsupportedError(f"{path}: {layout.shape}, which holds no log")
     with screen.progress(f"reading {path}") as step:
-        seen = survey_of(disk, layout, depth=Depth(jobs=jobs, on_segment=step))
-    wanted = Selection(
-        start=None if start is None else parse_position(start, seen),
-        stop=None if end is None else parse_position(end, seen),
-        limit=limit,
-        types=frozenset(types),
-    )
-    if not render.show(screen, rows(disk, layout, seen, wanted)):
-        render.nothing(screen, seen.log)
+        flow = flow_of(disk, layout, depth=Depth(jobs=jobs, on_segment=step))
+        bounds = bounds_of(flow, start, end)
+        choice = Choice(disk=disk, folder=layout.wal_dir, bounds=bounds, types=frozenset(types))
+        rows = islice((row for item in flow.items() for row in choice.rows(item)), limit)
+        if not render.show(screen, rows):
+            render.nothing(screen, flow.survey.log)

@@ -95,10 +95,7 @@ class Survey:
     @property
     def applied(self) -> int | None:
         """What the database has applied: 0 for one that is new, `None` where it is not known."""
-        witness = self.database
-        if witness is None or (witness.consistent_index is None and witness.defects):
-            return None
-        return witness.consistent_index or 0
+        return applied_by(self.database)
 
     @cached_property
     def _bridges(self) -> tuple[list[tuple[str, int]], list[int]]:
@@ -133,6 +130,27 @@ class Survey:
         """Last index that the log reaches: by an entry, or by a snapshot that was installed."""
         marked = max((placed.mark.index for placed in self.marks), default=0)
         return max(self.log.last or 0, marked) or None
+
+
+def applied_by(witness: Witness | None) -> int | None:
+    """What a database has applied: 0 when it is new, `None` where that is not known."""
+    if witness is None or (witness.consistent_index is None and witness.defects):
+        return None
+    return witness.consistent_index or 0
+
+
+def applied_in(disk: FileSystem, layout: Layout) -> int | None:
+    """What the database of a member has applied, without a look at anything else.
+
+    Raises: AccessError.
+    """
+    path = layout.database
+    if path is None or not disk.exists(path) or disk.stat(path).size == 0:
+        return None
+    try:
+        return applied_by(read_witness(disk, path))
+    except PageError:
+        return None
 
 
 def survey(

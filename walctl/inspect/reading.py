@@ -8,9 +8,10 @@ from multiprocessing import get_all_start_methods, get_context
 
 from walctl.datadir.chain import DigestTask, Mapper, one_by_one
 from walctl.datadir.layout import Layout
-from walctl.datadir.survey import Survey, survey
+from walctl.datadir.survey import Survey, applied_in, survey
 from walctl.errors import AccessError, TimeOverError
 from walctl.fs.base import FileSystem
+from walctl.inspect.flow import Flow
 from walctl.inspect.start_points import newest_start
 from walctl.wal.fold import Digest
 
@@ -47,6 +48,16 @@ def survey_of(disk: FileSystem, layout: Layout, *, depth: Depth) -> Survey:
     if depth.is_quick and newest_start(seen) < max(_usable_indexes(seen), default=0):
         return survey(disk, layout, mapper=_mapper(depth))
     return seen
+
+
+def flow_of(disk: FileSystem, layout: Layout, *, depth: Depth) -> Flow:
+    """The log of a member, told from its beginning; surveyed only where it has to be."""
+    return Flow(
+        disk,
+        layout,
+        survey=lambda: survey_of(disk, layout, depth=depth),
+        applied=lambda: applied_in(disk, layout),
+    )
 
 
 def _usable_indexes(seen: Survey) -> Iterator[int]:
