@@ -1,6 +1,7 @@
 """What every file system keeps to; each test runs on the real disk and on the one in memory."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -383,6 +384,69 @@ def test_ranges_end_when_the_file_is_cut_while_they_are_asked_for(disk: Disk) ->
         rest = list(ranges)
     assert first == (0, BLOCK)
     assert len(rest) <= 3
+
+
+# Making what is new.
+
+
+def test_a_new_file_holds_what_it_was_given_and_is_its_owners_alone(disk: Disk) -> None:
+    data = bytes(range(256)) * 100
+    disk.make_directory(disk.root / "folder")
+    disk.reader.create(disk.root / "folder" / "new", data)
+    disk.reader.create(disk.root / "folder" / "empty", b"")
+    assert disk.reader.names(disk.root / "folder") == ["empty", "new"]
+    with disk.reader.open(disk.root / "folder" / "new") as file:
+        assert file.read_at(0, 1 << 20) == data
+        assert file.stat().mode == 0o600
+    assert disk.reader.stat(disk.root / "folder" / "empty").size == 0
+
+
+def test_a_new_directory_is_empty_and_its_owners_alone(disk: Disk) -> None:
+    disk.reader.make_dir(disk.root / "new")
+    assert disk.reader.names(disk.root / "new") == []
+    found = disk.reader.stat(disk.root / "new")
+    assert (found.kind, found.mode) == (Kind.DIRECTORY, 0o700)
+
+
+@pytest.mark.parametrize("taken", ["file", "folder", "pipe", "link", "dangling", "circle"])
+def test_a_name_that_is_taken_stays_what_it_was(disk: Disk, taken: str) -> None:
+    disk.write(disk.root / "file", b"old")
+    disk.write(disk.root / "folder" / "inner", b"")
+    disk.make_special(disk.root / "pipe")
+    disk.link(disk.root / "link", Path("file"))
+    disk.link(disk.root / "dangling", Path("nowhere"))
+    disk.link(disk.root / "circle", Path("circle"))
+    path = disk.root / taken
+    before = disk.reader.stat(path)
+    words = f"{path}: File exists"
+    assert message_of(lambda: disk.reader.create(path, b"new")) == words
+    assert message_of(lambda: disk.reader.make_dir(path)) == words
+    assert disk.reader.stat(path) == before
+    assert not disk.reader.exists(disk.root / "nowhere")
+    with disk.reader.open(disk.root / "file") as file:
+        assert file.read_at(0, 9) == b"old"
+
+
+def test_nothing_is_made_where_no_directory_is(disk: Disk) -> None:
+    disk.write(disk.root / "file", b"")
+    disk.link(disk.root / "a", Path("b"))
+    disk.link(disk.root / "b", Path("a"))
+    reasons = {
+        "missing/new": "No such file or directory",
+        "file/new": "Not a directory",
+        "a/new": "Too many levels of symbolic links",
+    }
+    for name, reason in reasons.items():
+        path = disk.root / name
+        assert message_of(partial(disk.reader.create, path, b"")) == f"{path}: {reason}"
+        assert message_of(partial(disk.reader.make_dir, path)) == f"{path}: {reason}"
+
+
+def test_a_new_file_may_lie_behind_a_link(disk: Disk) -> None:
+    disk.make_directory(disk.root / "far")
+    disk.link(disk.root / "near", Path("far"))
+    disk.reader.create(disk.root / "near" / "new", b"123")
+    assert disk.reader.names(disk.root / "far") == ["new"]
 
 
 # Holes.

@@ -196,6 +196,15 @@ def test_a_directory_that_lets_nobody_through_hides_whether_a_file_is_there() ->
     assert message_of(lambda: disk.exists(missing)) == f"{missing}: Permission denied"
 
 
+def test_a_directory_may_refuse_new_names_and_stays_as_it_was() -> None:
+    disk = MemoryFileSystem({Path("/folder/file"): b""})
+    disk.fail(Path("/folder"), "No space left on device", Call.CREATE)
+    words = "/folder/new: No space left on device"
+    assert message_of(lambda: disk.create(Path("/folder/new"), b"")) == words
+    assert message_of(lambda: disk.make_dir(Path("/folder/new"))) == words
+    assert disk.names(Path("/folder")) == ["file"]
+
+
 def test_a_link_into_a_forbidden_directory_is_forbidden_and_not_just_a_link() -> None:
     disk = holding(b"1")
     disk.link(Path("/link"), FILE)

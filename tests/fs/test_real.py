@@ -20,6 +20,8 @@ from walctl.fs.real import RealFileSystem
 DISK = RealFileSystem()
 OWN_MEMORY = Path("/proc/self/mem")
 NOBODY = 65534
+WRITE = os.write
+"""The system's own, where a test puts another in its place."""
 
 
 def message_of(call: Callable[[], object]) -> str:
@@ -255,6 +257,52 @@ def test_a_system_that_always_gives_the_same_answer_ends_the_ranges(
     with sparse(tmp_path) as file:
         ranges = list(file.data_ranges(50, 200))
     assert ranges == [(50, 200)]
+
+
+# Making what is new.
+
+
+def test_a_file_that_cannot_be_written_whole_is_taken_away_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[int] = []
+
+    def short(descriptor: int, data: memoryview) -> int:
+        if written:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written.append(WRITE(descriptor, data[:3]))
+        return written[0]
+
+    monkeypatch.setattr(os, "write", short)
+    with pytest.raises(AccessError) as caught:
+        DISK.create(tmp_path / "new", b"12345")
+    assert caught.value.message == f"{tmp_path / 'new'}: No space left on device"
+    assert (written, os.listdir(tmp_path)) == ([3], [])
+
+
+def test_a_disk_that_takes_little_at_a_time_gets_all_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "write", lambda descriptor, data: WRITE(descriptor, data[:3]))
+    DISK.create(tmp_path / "new", b"12345678")
+    assert (tmp_path / "new").read_bytes() == b"12345678"
+
+
+def test_an_interrupted_write_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(descriptor: int, data: memoryview) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        DISK.create(tmp_path / "new", b"12345678")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_name_that_no_disk_can_hold_is_refused_when_it_is_to_be_made(tmp_path: Path) -> None:
+    assert "null" in message_of(lambda: DISK.create(tmp_path / "a\0b", b""))
+    assert "null" in message_of(lambda: DISK.make_dir(tmp_path / "a\0b"))
 
 
 # Real segments.

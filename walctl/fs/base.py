@@ -1,9 +1,10 @@
 """The file-system seam: what every room above may ask of a disk; no implementation lives here.
 
-Reading only, so far: the calls that write come with the writer engine. An implementation
-translates every `OSError` into `AccessError` with the path and the reason, and nothing else leaves
-it. Paths are `pathlib.Path` values used as names (no method of theirs that touches a disk is
-called outside `real.py`); names that are not UTF-8 come as surrogate escapes.
+Reading, and making what is new beside: `create` and `make_dir` add a name and never touch what
+exists, so no call here can change a log. The calls that do come with the writer engine. An
+implementation translates every `OSError` into `AccessError` with the path and the reason, and
+nothing else leaves it. Paths are `pathlib.Path` values used as names (no method of theirs that
+touches a disk is called outside `real.py`); names that are not UTF-8 come as surrogate escapes.
 """
 
 import enum
@@ -111,4 +112,19 @@ class FileSystem(Protocol):
         """Open a plain file for reading, with no lock and without changing its access time.
 
         Raises: AccessError when it is missing, unreadable or no plain file.
+        """
+
+    def create(self, path: Path, data: bytes) -> None:
+        """Make the new file `path` with exactly `data`, for its owner's eyes only.
+
+        Its directory has to be there. What cannot be written whole is taken away again. Nothing
+        is synced: this is for what can be made once more, never for a log.
+
+        Raises: AccessError, when the name is taken, by whatever it may be, or the disk refuses.
+        """
+
+    def make_dir(self, path: Path) -> None:
+        """Make the new directory `path`, for its owner alone; its parent has to be there.
+
+        Raises: AccessError, as `create`.
         """

@@ -6,8 +6,8 @@ so that a message from here and one from `real.py` are the same. Times come from
 every change advances; there is no clock here. What a file costs is what was written to it, by
 pages; what `truncate` adds is a hole.
 
-The calls a reader has are those of `FileSystem`. The calls that make and change the disk are for
-whoever owns it (a test, a world); faults are stated as data, by `fail` and `fail_reads`.
+The calls that a program has are those of `FileSystem`. The others that make and change the disk
+are for whoever owns it (a test, a world); faults are stated as data, by `fail` and `fail_reads`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -60,7 +60,7 @@ class MemoryFileSystem:
         for path, data in (files or {}).items():
             self.write(path, data)
 
-    # What a reader asks.
+    # What a program asks.
 
     def stat(self, path: Path) -> Stat:
         """See `FileSystem.stat`; a link that leads nowhere or in a circle is itself, `OTHER`."""
@@ -96,6 +96,18 @@ class MemoryFileSystem:
         node = self._plain(path)
         _demand_allowed(path, node, Call.OPEN)
         return MemoryFile(self, path, node)
+
+    def create(self, path: Path, data: bytes) -> None:
+        """See `FileSystem.create`."""
+        self._demand_new(path)
+        node = Plain(self._next_inode(), self._tick(), 0o600)
+        node.write(0, data)
+        self._place(path, node)
+
+    def make_dir(self, path: Path) -> None:
+        """See `FileSystem.make_dir`."""
+        self._demand_new(path)
+        self._place(path, self._new_directory())
 
     # What the owner of the disk does to it.
 
@@ -180,6 +192,16 @@ class MemoryFileSystem:
             self._place(path, node)
             return node
 
+    def _demand_new(self, path: Path) -> None:
+        """Raise what stands in the way of a new name: no directory, or what is there already."""
+        parent = self._find(path.parent, asked=path)
+        if not isinstance(parent, Directory):
+            raise AccessError(f"{path}: {NOT_A_DIRECTORY}")
+        _demand_allowed(path, parent, Call.ENTER)
+        if path.name in parent.children or not path.name:
+            raise AccessError(f"{path}: {EXISTS}")
+        _demand_allowed(path, parent, Call.CREATE)
+
     def _place(self, path: Path, node: Node) -> None:
         parent = self._directory(path.parent)
         if path.name in parent.children:
@@ -198,8 +220,12 @@ class MemoryFileSystem:
             raise AccessError(f"{path}: {NOT_A_DIRECTORY}")
         return node
 
-    def _find(self, path: Path, *, follow_final: bool = True) -> Node:
-        """Walk `path` from the root (a relative one too), following links."""
+    def _find(self, path: Path, *, follow_final: bool = True, asked: Path | None = None) -> Node:
+        """Walk `path` from the root (a relative one too), following links.
+
+        Errors name `asked`, where somebody asked for another path than this.
+        """
+        asked = path if asked is None else asked
         trail: list[Directory] = [self._root]
         node: Node = self._root
         waiting = list(reversed(_names_of(path)))
@@ -207,8 +233,8 @@ class MemoryFileSystem:
         while waiting:
             name = waiting.pop()
             if not isinstance(node, Directory):
-                raise _NothingThereError(f"{path}: {NOT_A_DIRECTORY}")
-            _demand_allowed(path, node, Call.ENTER)
+                raise _NothingThereError(f"{asked}: {NOT_A_DIRECTORY}")
+            _demand_allowed(asked, node, Call.ENTER)
             if name == "..":
                 if len(trail) > 1:
                     trail.pop()
@@ -216,11 +242,11 @@ class MemoryFileSystem:
                 continue
             child = node.children.get(name)
             if child is None:
-                raise _NothingThereError(f"{path}: {MISSING}")
+                raise _NothingThereError(f"{asked}: {MISSING}")
             if isinstance(child, Link) and (waiting or follow_final):
                 links += 1
                 if links > LINKS_MAX:
-                    raise _LinkLoopError(f"{path}: {LINK_LOOP}")
+                    raise _LinkLoopError(f"{asked}: {LINK_LOOP}")
                 if child.target.is_absolute():
                     trail, node = [self._root], self._root
                 waiting.extend(reversed(_names_of(child.target)))

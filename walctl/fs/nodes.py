@@ -26,6 +26,8 @@ class Call(enum.StrEnum):
     """Listing a directory."""
     ENTER = "enter"
     """Passing through a directory, to anything below it."""
+    CREATE = "create"
+    """Making a new name in a directory."""
 
 
 @dataclass(slots=True)

@@ -1,9 +1,9 @@
 """The operating system's disk; the one module that may call it.
 
-Reading takes no lock, maps no file (a mapped file that somebody truncates ends the process) and
-leaves access times alone where the system permits that. Every `OSError` becomes an `AccessError`
-that says `PATH: reason`, with the offset where a read failed. The path is in the message as it is:
-making it fit for a screen is the business of `render`.
+Nothing that exists is changed. Reading takes no lock, maps no file (a mapped file that somebody
+truncates ends the process) and leaves access times alone where the system permits that. Every
+`OSError` becomes an `AccessError` that says `PATH: reason`, with the offset where a read failed.
+The path is in the message as it is: making it fit for a screen is the business of `render`.
 """
 
 import errno
@@ -13,6 +13,7 @@ import stat
 import struct
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,9 +22,15 @@ from walctl.fs.base import File, Kind, Stat
 
 READ_BYTES_MAX = 16 << 20
 """Bytes asked of the system at a time: memory follows what a file holds, not what was asked for."""
+WRITE_BYTES_MAX = 16 << 20
+"""Bytes given to the system at a time, which takes two gigabytes at most."""
 
 OFFSET_MAX = (1 << 63) - 1
 """The last offset that the system can name; no file reaches it."""
+
+_OWNER_FILE = 0o600
+_OWNER_DIRECTORY = 0o700
+"""Modes as etcd gives them: a log holds what its clients stored."""
 
 BLOCK_BYTES = 512
 """The unit of `st_blocks`, whatever the block size of the file system."""
@@ -31,6 +38,8 @@ BLOCK_BYTES = 512
 # O_NONBLOCK: opening a pipe that nobody writes to returns at once. O_NOCTTY: a terminal stays what
 # it is. Neither means anything to a plain file.
 _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+# O_EXCL: a name that is there is an error, and a link in its place is not followed.
+_CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _NO_ATIME: int = getattr(os, "O_NOATIME", 0)
 _SEEK_DATA: int | None = getattr(os, "SEEK_DATA", None)
 _SEEK_HOLE: int | None = getattr(os, "SEEK_HOLE", None)
@@ -86,6 +95,29 @@ class RealFileSystem:
         except (OSError, ValueError) as error:
             raise _access_error(path, error) from error
         return RealFile(path, descriptor)
+
+    def create(self, path: Path, data: bytes) -> None:
+        """See `FileSystem.create`."""
+        try:
+            descriptor = os.open(path, _CREATE_FLAGS, _OWNER_FILE)
+        except (OSError, ValueError) as error:
+            raise _access_error(path, error) from error
+        try:
+            _write_all(descriptor, data)
+        except BaseException as error:
+            # Half a file would pass for a whole one. Nobody else can have made this name.
+            with suppress(OSError):
+                os.unlink(path)
+            if isinstance(error, OSError):
+                raise _access_error(path, error) from error
+            raise
+
+    def make_dir(self, path: Path) -> None:
+        """See `FileSystem.make_dir`."""
+        try:
+            os.mkdir(path, _OWNER_DIRECTORY)
+        except (OSError, ValueError) as error:
+            raise _access_error(path, error) from error
 
 
 class RealFile:
@@ -198,6 +230,16 @@ class RealFile:
             # Between the two calls somebody made a hole of it; calling it data is always true.
             return position, stop
         return start, min(end, stop)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    """Write all of `data` and close; a disk that is full may say so only then."""
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(descriptor, rest[:WRITE_BYTES_MAX]) :]
+    finally:
+        os.close(descriptor)
 
 
 def _open_quietly(path: Path) -> int:
