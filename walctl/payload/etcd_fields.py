@@ -111,7 +111,7 @@ Tree: TypeAlias = dict[str, Node]
 
 _Shape: TypeAlias = Callable[[Any], Node]
 _Plan: TypeAlias = tuple[tuple[str, str, _Shape | None, bool], ...]
-"""For each field: attribute, name in the tree, what makes a node of a value, whether zero counts."""
+"""For each field: attribute, name in the tree, what makes a node of a value, if zero counts."""
 
 _PLANS: Final[dict[type[Any], _Plan]] = {}
 
