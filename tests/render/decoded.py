@@ -14,14 +14,15 @@ from walctl.payload.base import PayloadError, Request
 
 
 def rows_with_bytes(member: Path) -> Iterator[Row]:
-    """Every row of a member, each with the bytes that it stands for, read here once more."""
+    """Every row of a member, its bytes held against those of the file."""
     layout = understand(DISK, member)
     assert layout.wal_dir is not None
     for row in rows(DISK, layout, survey_of(DISK, layout, depth=ONE_PROCESS), Selection()):
         if isinstance(row, RecordRow):
             span = row.frame.span
             raw = _bytes(layout.wal_dir / row.frame.segment, span.start, span.stop)
-            yield replace(row, raw=raw)
+            assert row.raw == raw
+            yield row
             continue
         place = row.finding.place
         start, stop = place.offset, row.finding.stop
@@ -29,7 +30,8 @@ def rows_with_bytes(member: Path) -> Iterator[Row]:
             yield row
             continue
         stop = min(stop, start + RAW_BYTES_MAX)
-        yield replace(row, raw=_bytes(layout.wal_dir / place.segment, start, stop))
+        assert row.raw == _bytes(layout.wal_dir / place.segment, start, stop)
+        yield row
 
 
 def _bytes(path: Path, start: int, stop: int) -> bytes:

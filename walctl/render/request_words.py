@@ -7,6 +7,7 @@ the longest values give way first, and a short key stays whole beside a value of
 
 from collections.abc import Iterator
 
+from walctl.inspect.row import UNDECODED
 from walctl.payload.base import Blob, PayloadError, Redaction, Request, Text
 from walctl.payload.privacy import is_hidden
 from walctl.render.text import columns, printable, quoted
@@ -30,8 +31,8 @@ def request_words(
 ) -> str:
     """The request in a payload as one harmless line of at most `width_max` columns.
 
-    `None` shows every value whole, however long. Without a request: why there is none, or the
-    payload itself where it is a text that may be shown, or nothing.
+    `None` shows every value whole, however long. Without a request: that it could not be decoded,
+    or the payload itself where it is a text that may be shown, or nothing.
     """
     pieces = tuple(_pieces(request, problem, payload, redaction))
     if width_max is None:
@@ -52,8 +53,7 @@ def _pieces(
     if request is not None:
         yield from request.words or (request.type,)
     elif problem is not None:
-        where = "" if problem.offset is None else f" at byte {problem.offset}"
-        yield f"undecodable{where}: {problem.message}"
+        yield UNDECODED  # why, says the finding behind the record
     elif is_hidden(payload, None, redaction):
         yield hidden(len(payload or b""))
     elif payload and _is_text(payload):

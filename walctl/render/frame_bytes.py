@@ -1,0 +1,127 @@
+"""The bytes of a row for those who look at bytes: which part of a frame each is, which are hidden.
+
+Positions here count from the row's first byte, where `Frame` counts from the start of the file.
+"""
+
+import enum
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from formats import raftpb, walpb
+from formats.codec import Codec
+from formats.errors import FormatError
+from formats.frame import LENGTH_FIELD_BYTES, split_length
+from walctl.inspect.row import RAW_BYTES_MAX, FindingRow, RecordRow, Row
+from walctl.model.record import Entry, Span, Unknown
+from walctl.payload.base import Redaction
+from walctl.payload.privacy import is_hidden
+
+
+class Part(enum.Enum):
+    """What a byte of a frame belongs to."""
+
+    LENGTH = "length field"
+    HEAD = "record head"
+    PAYLOAD = "payload"
+    """The bytes under the checksum."""
+    PADDING = "padding"
+    DAMAGE = "damage"
+    """Bytes that belong to no frame, or nobody knows to which."""
+
+
+def parts(row: Row) -> tuple[tuple[Part, Span], ...]:
+    """The parts of a row's bytes, from the first to the last, none of them empty."""
+    size = len(row.raw)
+    if isinstance(row, FindingRow):
+        return _filled([(Part.DAMAGE, Span(0, size))])
+    start = row.frame.span.start
+    record_bytes = split_length(int.from_bytes(row.raw[:LENGTH_FIELD_BYTES], "little")).record_bytes
+    stop = min(LENGTH_FIELD_BYTES + record_bytes, size)
+    payload = row.frame.payload
+    head_stop = stop if payload is None else min(payload.start - start, stop)
+    return _filled(
+        [
+            (Part.LENGTH, Span(0, min(LENGTH_FIELD_BYTES, size))),
+            (Part.HEAD, Span(LENGTH_FIELD_BYTES, head_stop)),
+            (Part.PAYLOAD, Span(head_stop, stop)),
+            (Part.PADDING, Span(stop, size)),
+        ]
+    )
+
+
+def _filled(found: list[tuple[Part, Span]]) -> tuple[tuple[Part, Span], ...]:
+    return tuple((part, span) for part, span in found if span.start < span.stop)
+
+
+def hidden_bytes(row: Row, redaction: Redaction) -> tuple[Span, ...]:
+    """The bytes of a row that may not be shown, ascending and apart.
+
+    Of damage nobody knows what it holds, so it is judged by its bytes, and hidden as a whole.
+    """
+    if isinstance(row, FindingRow):
+        is_all = is_hidden(row.raw, None, redaction)
+        return (Span(0, min(len(row.raw), RAW_BYTES_MAX)),) if is_all else ()
+    record = row.frame.record
+    if not isinstance(record, Entry | Unknown):
+        return ()
+    if not is_hidden(record.payload, row.request, redaction):
+        return ()
+    return tuple(_hidden_of_record(row.raw, is_entry=isinstance(record, Entry)))
+
+
+def _hidden_of_record(raw: bytes, *, is_entry: bool) -> Iterator[Span]:
+    """Where the data of a frame lies; where it holds an entry, the data of that.
+
+    The fields are looked up, since a frame from elsewhere may have them in any order, twice, or
+    among others that nobody knows: of those, all is hidden.
+    """
+    length = split_length(int.from_bytes(raw[:LENGTH_FIELD_BYTES], "little"))
+    stop = LENGTH_FIELD_BYTES + length.record_bytes
+    for span in _data_of(walpb.RECORD, raw, LENGTH_FIELD_BYTES, stop):
+        if is_entry:
+            yield from _data_of(raftpb.ENTRY, raw, span.start, span.stop)
+        else:
+            yield span
+
+
+def _data_of(codec: Codec[Any], raw: bytes, start: int, stop: int) -> Iterator[Span]:
+    """Where `data` and unknown fields lie in a message at `[start, stop)`; all, if it is none."""
+    try:
+        fields = codec.spans(raw[start:stop])
+    except FormatError:
+        yield Span(start, min(stop, len(raw)))
+        return
+    for field in fields:
+        if field.name in ("data", None) and field.value_start < field.value_stop:
+            yield Span(start + field.value_start, start + field.value_stop)
+
+
+def with_own_bytes(rows: Iterable[Row]) -> Iterator[tuple[Row, bytes]]:
+    """Each row with the bytes to show below it.
+
+    Damage and the record that it is about come one after the other, and have the same bytes: they
+    are shown once, at the record. What damage is told of may be long, and is cut.
+    """
+    before: Row | None = None
+    waiting: FindingRow | None = None
+    for row in rows:
+        if waiting is not None:
+            yield waiting, b"" if _is_about(waiting, row) else waiting.raw[:RAW_BYTES_MAX]
+            waiting = None
+        if isinstance(row, RecordRow):
+            before = row
+            yield row, row.raw
+        elif before is not None and _is_about(row, before):
+            yield row, b""
+        else:
+            waiting = row
+    if waiting is not None:
+        yield waiting, waiting.raw[:RAW_BYTES_MAX]
+
+
+def _is_about(damage: FindingRow, row: Row) -> bool:
+    """Whether a record begins where damage does."""
+    if isinstance(row, FindingRow):
+        return False
+    place = damage.finding.place
+    return (place.segment, place.offset) == (row.frame.segment, row.frame.span.start)
