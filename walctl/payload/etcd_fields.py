@@ -6,7 +6,7 @@ an unknown field holds nobody can judge, so it counts as a secret.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from formats.authpb import Permission
@@ -19,6 +19,7 @@ from formats.membershippb import (
     ClusterVersionSetRequest,
     DowngradeInfoSetRequest,
 )
+from formats.raftpb import ConfChange, ConfChangeV2
 from formats.rpcpb import (
     ENUMS,
     AlarmMember,
@@ -43,11 +44,14 @@ from formats.rpcpb import (
     PutRequest,
     RangeRequest,
 )
+from formats.spans import FieldSpan
 from walctl.payload.base import Blob, Node, Privacy, Text
 
 _OPEN, _NAME, _KEY, _VALUE, _SECRET = Privacy
 
 PRIVACY: Final[dict[type[Any], dict[str, Privacy]]] = {
+    ConfChange: {"context": _NAME},
+    ConfChangeV2: {"context": _NAME},
     RequestHeader: {"username": _NAME},
     InternalAuthenticateRequest: {"name": _NAME, "password": _SECRET, "simple_token": _SECRET},
     PutRequest: {"key": _KEY, "value": _VALUE},
@@ -83,8 +87,10 @@ UNKNOWN_PRIVACY: Final = Privacy.SECRET
 V2_METHODS: Final = ("PUT", "POST", "DELETE", "QGET", "SYNC", "GET", "HEAD")
 """The methods that a v2 request may have; another one is a text of nobody knows whom."""
 
-_V2_USERS = ("2", "users")
+V2_USERS_PATH: Final = "/2/users"
 """Below this path the v2 store keeps its users, with the hashes of their passwords."""
+
+_V2_VALUES: Final = ("val", "prev_value")
 
 _IDS = frozenset(
     {
@@ -155,7 +161,17 @@ def holds_v2_secrets(path: str) -> bool:
             parts = parts[:-1]
         elif part not in ("", "."):
             parts.append(part)
-    return tuple(parts[:2]) == _V2_USERS
+    return f"/{'/'.join(parts[:2])}" == V2_USERS_PATH
+
+
+def privacies_of(cls: type[Any], spans: tuple[FieldSpan, ...]) -> Mapping[str, Privacy]:
+    """What each field of a message reveals, given where its fields lie on the wire."""
+    found = PRIVACY.get(cls, {})
+    if cls is V2Request:
+        paths = [span.value for span in spans if span.name == "path"]
+        if any(isinstance(path, str) and holds_v2_secrets(path) for path in paths):
+            return {**found, **dict.fromkeys(_V2_VALUES, Privacy.SECRET)}
+    return found
 
 
 def _judge_v2(request: V2Request, out: Tree) -> None:
@@ -163,10 +179,10 @@ def _judge_v2(request: V2Request, out: Tree) -> None:
     if request.method in V2_METHODS:
         out["Method"] = request.method
     if holds_v2_secrets(request.path or ""):
-        for name in ("Val", "PrevValue"):
-            shown = out.get(name)
-            if isinstance(shown, Text):
-                out[name] = Text(shown.text, Privacy.SECRET)
+        for field in spec_of(V2Request).fields:
+            shown = out.get(field.proto)
+            if field.name in _V2_VALUES and isinstance(shown, Text):
+                out[field.proto] = Text(shown.text, Privacy.SECRET)
 
 
 def _plan(cls: type[Any]) -> _Plan:
