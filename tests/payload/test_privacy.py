@@ -75,7 +75,7 @@ def test_a_user_of_the_v2_store_is_hidden_unasked() -> None:
     assert b"/2/users/u" in shown
     assert b"clear" not in shown
     public = V2Request(id=1, method="PUT", path="/1/users/u", val="clear", dir=False)
-    assert left(REQUEST.build(public), Redaction.AUTH)[-1] == b"clear"
+    assert b"clear" in b"".join(left(REQUEST.build(public), Redaction.AUTH))
 
 
 def test_names_and_addresses_of_members_are_hidden_when_all_is() -> None:
