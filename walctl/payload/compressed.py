@@ -1,8 +1,8 @@
 """Payloads that an application has compressed before it proposed them: gzip and zstd.
 
-Neither etcd nor a known user of its log does that, but users of the library do, and both formats
-begin with bytes that no request of etcd and no gob begins with. What comes out is bounded, and
-so is the memory that getting there takes: a payload of a few bytes can ask for gigabytes.
+Neither etcd nor a known user of its log does that, but users of the library may, and both formats
+begin with bytes that no request and no gob is written with. What comes out is bounded, and so is
+the memory that getting there takes: a payload of a few bytes can ask for gigabytes.
 """
 
 import io
