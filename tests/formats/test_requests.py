@@ -1,14 +1,16 @@
 """The requests of etcd's log against bytes that etcd wrote: parsed on both paths, built back."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from formats import etcdserverpb, limits, raftpb, rpcpb
+from formats import authpb, etcdserverpb, leasepb, limits, mvccpb, raftpb, rpcpb
 from formats.codec import Codec
 from formats.errors import LimitError, WireError
 from formats.etcdserverpb import Request
-from formats.fields import ALWAYS, IMPLICIT, Kind, reachable
+from formats.fields import ALWAYS, IMPLICIT, FieldSpec, Kind, reachable
 from formats.internalpb import INTERNAL_RAFT_REQUEST, InternalRaftRequest, RequestHeader
 from formats.rpcpb import (
     AlarmRequest,
@@ -230,3 +232,52 @@ def test_every_enum_is_of_a_field_that_there_is() -> None:
         if field.kind is Kind.INT32
     }
     assert set(rpcpb.ENUMS) == ints
+
+
+MANUAL = (Path(__file__).parents[2] / "man" / "walctl-formats.5").read_text()
+
+
+def described(codec: Codec[Any]) -> Iterator[str]:
+    """The paragraph of the manual for each message with fields that a codec needs."""
+    for spec in reachable(codec.cls):
+        if spec.fields and spec.cls is not InternalRaftRequest:
+            fields = (rf"\%{each.proto} {each.number} \%{kind_of(each)}" for each in spec.fields)
+            yield f"\n{', '.join(fields)}.\n"
+
+
+def kind_of(field: FieldSpec) -> str:
+    """The type as the manual has it: enums by that word, an asterisk for any number."""
+    scalar = "enum" if field.kind is Kind.INT32 else field.kind.value
+    name = scalar if field.target is None else field.target.__name__
+    return name + "*" * field.is_repeated
+
+
+@pytest.mark.parametrize(
+    "codec",
+    [
+        INTERNAL_RAFT_REQUEST,
+        etcdserverpb.REQUEST,
+        mvccpb.KEY_VALUE,
+        leasepb.LEASE,
+        rpcpb.ALARM_MEMBER,
+        authpb.USER,
+        authpb.ROLE,
+    ],
+    ids=lambda codec: codec.cls.__name__,
+)
+def test_the_manual_lists_every_field_with_its_number_and_type(codec: Codec[Any]) -> None:
+    missing = [text for text in described(codec) if text not in MANUAL]
+    assert missing == []
+
+
+def test_the_manual_has_the_tag_of_every_request() -> None:
+    for field in reachable(InternalRaftRequest)[0].fields:
+        tag = gogo_varint(field.number << 3 | field.kind.wire_type).hex(" ")
+        assert f"\n{field.number:<6}  {tag:<8}  {field.proto:<27}  {kind_of(field)}\n" in MANUAL
+
+
+@pytest.mark.parametrize("place", list(rpcpb.ENUMS), ids=lambda place: place[1])
+def test_the_manual_has_the_words_of_every_enum_by_number(place: tuple[type, str]) -> None:
+    words = list(rpcpb.ENUMS[place])
+    assert [word.value for word in words] == list(range(len(words)))
+    assert f"  {' '.join(word.name for word in words)}\n" in MANUAL

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from formats import raftpb, walpb
 from tests.corpus import manifest, unpacked
@@ -17,7 +17,8 @@ KINDS = {
 _LINE = re.compile(r"(\S+\.wal) (\d+) \d+ entry .* (Entry\w+) term=(\d+) index=(\d+) len=(\d+)")
 
 
-class Logged(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Logged:
     """One entry with what the lister says of it."""
 
     index: int
