@@ -7,10 +7,11 @@ from pathlib import Path
 from tests.render.drawing import DISK
 from walctl.datadir.layout import understand
 from walctl.inspect.reading import ONE_PROCESS, survey_of
-from walctl.inspect.row import RAW_BYTES_MAX, RecordRow, Row
-from walctl.inspect.select import Selection, rows
+from walctl.inspect.row import RAW_BYTES_MAX, FindingRow, RecordRow, Row
+from walctl.inspect.select import Selection, rows, undecodable
 from walctl.model.record import Check, Entry, EntryKind, Frame, Record, Span
-from walctl.payload.base import PayloadError, Request
+from walctl.payload.base import Decoder, PayloadError, Request
+from walctl.payload.etcd import EtcdDecoder
 
 
 def rows_with_bytes(member: Path) -> Iterator[Row]:
@@ -32,6 +33,21 @@ def rows_with_bytes(member: Path) -> Iterator[Row]:
         stop = min(stop, start + RAW_BYTES_MAX)
         assert row.raw == _bytes(layout.wal_dir / place.segment, start, stop)
         yield row
+
+
+def decoded_rows(member: Path, decoder: Decoder | None = None) -> Iterator[Row]:
+    """Every row of a member, decoded; what cannot be is damage behind its record, as in dump."""
+    decoder = EtcdDecoder() if decoder is None else decoder
+    for row in rows_with_bytes(member):
+        record = row.frame.record if isinstance(row, RecordRow) else None
+        if not isinstance(row, RecordRow) or not isinstance(record, Entry) or not record.payload:
+            yield row
+            continue
+        try:
+            yield replace(row, request=decoder.decode(record.payload, record.kind))
+        except PayloadError as problem:
+            yield replace(row, problem=problem)
+            yield FindingRow(finding=undecodable(row.frame, problem), raw=row.raw)
 
 
 def _bytes(path: Path, start: int, stop: int) -> bytes:

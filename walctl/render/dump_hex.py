@@ -20,9 +20,15 @@ from walctl.model.finding import Finding
 from walctl.model.record import Span
 from walctl.payload.base import Redaction
 from walctl.render.dump import COLUMNS_MAX_PIPED, finding_line, heading, record_line
-from walctl.render.frame_bytes import Part, hidden_bytes, parts, with_own_bytes
+from walctl.render.frame_bytes import (
+    Part,
+    hidden_bytes,
+    more_words,
+    parts,
+    with_own_bytes,
+)
 from walctl.render.screen import Screen
-from walctl.render.text import byte_count, printable
+from walctl.render.text import printable
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -30,9 +36,12 @@ if TYPE_CHECKING:
 LINE_BYTES = 16
 OFFSET_COLUMNS = 12
 """Two more than the offset of a record's line has: bytes stand below their record."""
+PAIRS_COLUMNS = 2 * (LINE_BYTES // 2 * 3 - 1) + 2
+"""Two groups of pairs, and what lies between them."""
 HIDDEN_HEX = "--"
 HIDDEN_CHAR = "·"
 OTHER_CHAR = "."
+_CHARS = bytes(byte if 0x20 <= byte < 0x7F else ord(OTHER_CHAR) for byte in range(256))
 SAME = "*"
 
 _STYLES = {
@@ -54,7 +63,7 @@ def hex_lines(
             where = _place(row.finding)
             _write(screen, f"# {where} {row.finding.code}: {row.finding.detail}")
             if raw:
-                _write(screen, f"# {where} {shown} {_more(row, raw)}".rstrip())
+                _write(screen, f"# {where} {shown} {more_words(row, raw)}".rstrip())
         else:
             _write(screen, f"{row.frame.segment}:{row.frame.span.start} {shown}")
 
@@ -92,8 +101,7 @@ def hexdump_lines(
         if isinstance(row, FindingRow):
             finding_line(screen, row.finding)
             hexdump(screen, row, raw, redaction, start=row.finding.place.offset or 0)
-            more = _more(row, raw)
-            if more:
+            if more := more_words(row, raw):
                 screen.line(f"{'':>{OFFSET_COLUMNS}}  {more}")
         else:
             record_line(screen, row, redaction=redaction, columns_max=columns_max)
@@ -102,62 +110,43 @@ def hexdump_lines(
 
 def hexdump(screen: Screen, row: Row, raw: bytes, redaction: Redaction, *, start: int) -> None:
     """The bytes of one row, which begin at `start` of the file."""
-    hidden = _Hidden(hidden_bytes(row, redaction))
+    hidden = hidden_bytes(row, redaction) if raw else ()
+    digits, chars = hexed(raw, hidden), _printed(raw, hidden)
     spans = parts(row) if screen.colour else ()
     before, is_told = "", False
     for position in range(0, len(raw), LINE_BYTES):
-        piece = raw[position : position + LINE_BYTES]
-        marks = hidden.marks(position, len(piece))
-        pairs = [
-            HIDDEN_HEX if mark else f"{byte:02x}" for byte, mark in zip(piece, marks, strict=True)
-        ]
-        body = "".join(pairs)
-        is_last = position + LINE_BYTES >= len(raw)
-        if body == before and not is_last:
+        stop = position + LINE_BYTES
+        body = digits[position * 2 : stop * 2]
+        if body == before and stop < len(raw):
             if not is_told:
                 screen.line(f"{SAME:>{OFFSET_COLUMNS}}")
             is_told = True
             continue
         before, is_told = body, False
-        chars = "".join(_char(byte, mark) for byte, mark in zip(piece, marks, strict=True))
-        offset = f"{start + position:>{OFFSET_COLUMNS}}"
+        pairs = [body[at : at + 2] for at in range(0, len(body), 2)]
+        text = f"{start + position:>{OFFSET_COLUMNS}}  {_columns(pairs)}  {chars[position:stop]}"
         if screen.colour:
-            styles = _styles(spans, position, len(piece))
-            screen.console.print(_coloured(offset, pairs, chars, styles), soft_wrap=True)
+            styles = _styles(spans, position, len(pairs))
+            screen.console.print(_coloured(text, styles), soft_wrap=True)
         else:
-            screen.line(f"{offset}  {_columns(pairs)}  {chars}")
+            screen.line(text)
 
 
-class _Hidden:
-    """Which bytes are hidden, asked for from the first to the last."""
-
-    def __init__(self, spans: tuple[Span, ...]) -> None:
-        self._spans = spans
-        self._next = 0
-
-    def marks(self, start: int, size: int) -> list[bool]:
-        """For each of `size` bytes from `start` on, whether it is hidden."""
-        while self._next < len(self._spans) and self._spans[self._next].stop <= start:
-            self._next += 1
-        marks = [False] * size
-        for span in self._spans[self._next :]:
-            if span.start >= start + size:
-                break
-            for position in range(max(span.start, start), min(span.stop, start + size)):
-                marks[position - start] = True
-        return marks
-
-
-def _char(byte: int, is_hidden: bool) -> str:
-    if is_hidden:
-        return HIDDEN_CHAR
-    return chr(byte) if 0x20 <= byte < 0x7F else OTHER_CHAR
+def _printed(raw: bytes, hidden: Iterable[Span]) -> str:
+    """A character for each byte: itself where it can be printed, as ASCII."""
+    text = raw.translate(_CHARS).decode("ascii")
+    pieces = []
+    position = 0
+    for span in hidden:
+        pieces += [text[position : span.start], HIDDEN_CHAR * span.length]
+        position = span.stop
+    return "".join(pieces) + text[position:]
 
 
 def _columns(pairs: list[str]) -> str:
     """Pairs in two groups of eight, as wide as a whole line has them."""
     half = LINE_BYTES // 2
-    width = half * 3 - 1
+    width = (PAIRS_COLUMNS - 2) // 2
     return f"{' '.join(pairs[:half]):<{width}}  {' '.join(pairs[half:]):<{width}}"
 
 
@@ -170,24 +159,16 @@ def _styles(spans: tuple[tuple[Part, Span], ...], start: int, size: int) -> list
     return styles
 
 
-def _coloured(offset: str, pairs: list[str], chars: str, styles: list[str]) -> "Text":
+def _coloured(line: str, styles: list[str]) -> "Text":
+    """A line whose pairs and characters have the styles of their bytes."""
     from rich.text import Text
 
-    text = Text(f"{offset}  {_columns(pairs)}  {chars}")
-    first = len(offset) + 2
-    last = len(text) - len(chars)
+    text = Text(line)
+    last = len(line) - len(styles)
+    first = last - PAIRS_COLUMNS - 2
     for position, style in enumerate(styles):
         if style:
             at = first + position * 3 + (1 if position >= LINE_BYTES // 2 else 0)
             text.stylize(style, at, at + 2)
             text.stylize(style, last + position, last + position + 1)
     return text
-
-
-def _more(row: FindingRow, raw: bytes) -> str:
-    """A note on the bytes of damage that are not shown here; empty when there are none."""
-    finding = row.finding
-    if not raw or finding.stop is None or finding.place.offset is None:
-        return ""
-    rest = finding.stop - finding.place.offset - len(raw)
-    return f"and {byte_count(rest)} more" if rest > 0 else ""

@@ -5,7 +5,7 @@ Positions here count from the row's first byte, where `Frame` counts from the st
 
 import enum
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from formats import raftpb, walpb
 from formats.codec import Codec
@@ -14,7 +14,13 @@ from formats.frame import LENGTH_FIELD_BYTES, split_length
 from walctl.inspect.row import RAW_BYTES_MAX, FindingRow, RecordRow, Row
 from walctl.model.record import Entry, Span, Unknown
 from walctl.payload.base import Redaction
-from walctl.payload.privacy import is_hidden
+from walctl.payload.privacy import hidden_spans, is_hidden
+from walctl.render.text import byte_count
+
+READS_AS_ETCD: Final = frozenset({"etcd", "k8s", "raft"})
+"""Decoders that read what the codecs of `formats` declare for etcd's log."""
+COMPRESSED: Final = "compressed"
+"""In the tree of a request whose payload had to be opened first."""
 
 
 class Part(enum.Enum):
@@ -66,22 +72,43 @@ def hidden_bytes(row: Row, redaction: Redaction) -> tuple[Span, ...]:
         return ()
     if not is_hidden(record.payload, row.request, redaction):
         return ()
-    return tuple(_hidden_of_record(row.raw, is_entry=isinstance(record, Entry)))
+    return tuple(_hidden_of_record(row, redaction))
 
 
-def _hidden_of_record(raw: bytes, *, is_entry: bool) -> Iterator[Span]:
-    """Where the data of a frame lies; where it holds an entry, the data of that.
+def _hidden_of_record(row: RecordRow, redaction: Redaction) -> Iterator[Span]:
+    """What of a record's data is hidden: of an entry of etcd its private fields, else all.
 
     The fields are looked up, since a frame from elsewhere may have them in any order, twice, or
     among others that nobody knows: of those, all is hidden.
     """
+    record, raw = row.frame.record, row.raw
     length = split_length(int.from_bytes(raw[:LENGTH_FIELD_BYTES], "little"))
     stop = LENGTH_FIELD_BYTES + length.record_bytes
-    for span in _data_of(walpb.RECORD, raw, LENGTH_FIELD_BYTES, stop):
-        if is_entry:
-            yield from _data_of(raftpb.ENTRY, raw, span.start, span.stop)
-        else:
-            yield span
+    for data in _data_of(walpb.RECORD, raw, LENGTH_FIELD_BYTES, stop):
+        if not isinstance(record, Entry):
+            yield data
+            continue
+        fields = _private_fields(row, record, redaction)
+        for inner in _data_of(raftpb.ENTRY, raw, data.start, data.stop):
+            if raw[inner.start : inner.stop] == record.payload:
+                yield from (_moved(each, inner.start) for each in fields)
+            else:
+                yield inner
+
+
+def _private_fields(row: RecordRow, entry: Entry, redaction: Redaction) -> tuple[Span, ...]:
+    """The private bytes of a payload that holds some; all of it where they cannot be told."""
+    payload = entry.payload or b""
+    everything = (Span(0, len(payload)),)
+    request = row.request
+    if request is None or request.decoder not in READS_AS_ETCD or COMPRESSED in request.body:
+        return everything
+    # Something is private, so where no field is found to be, the two do not speak of the same.
+    return hidden_spans(payload, redaction, entry.kind) or everything
+
+
+def _moved(span: Span, by: int) -> Span:
+    return Span(span.start + by, span.stop + by)
 
 
 def _data_of(codec: Codec[Any], raw: bytes, start: int, stop: int) -> Iterator[Span]:
@@ -125,3 +152,13 @@ def _is_about(damage: FindingRow, row: Row) -> bool:
         return False
     place = damage.finding.place
     return (place.segment, place.offset) == (row.frame.segment, row.frame.span.start)
+
+
+def more_words(row: Row, raw: bytes) -> str:
+    """A note on the bytes of damage that are not among `raw`; empty where there are none."""
+    if isinstance(row, RecordRow) or not raw:
+        return ""
+    stop, start = row.finding.stop, row.finding.place.offset
+    if stop is None or start is None or stop - start <= len(raw):
+        return ""
+    return f"and {byte_count(stop - start - len(raw))} more"
