@@ -98,19 +98,18 @@ class RealFileSystem:
 
     def create(self, path: Path, data: bytes) -> None:
         """See `FileSystem.create`."""
+        is_whole = False
         try:
             descriptor = os.open(path, _CREATE_FLAGS, _OWNER_FILE)
+            try:
+                _write_all(descriptor, data)
+                is_whole = True
+            finally:
+                if not is_whole:  # half a file would pass for a whole one; the name is ours
+                    with suppress(OSError):
+                        os.unlink(path)
         except (OSError, ValueError) as error:
             raise _access_error(path, error) from error
-        try:
-            _write_all(descriptor, data)
-        except BaseException as error:
-            # Half a file would pass for a whole one. Nobody else can have made this name.
-            with suppress(OSError):
-                os.unlink(path)
-            if isinstance(error, OSError):
-                raise _access_error(path, error) from error
-            raise
 
     def make_dir(self, path: Path) -> None:
         """See `FileSystem.make_dir`."""
