@@ -67,7 +67,7 @@ def test_entries_and_hard_state_are_those_of_etcd_or_its_words_are(name: str, me
         if error is not None:
             with pytest.raises(CorruptionError) as caught:
                 dump_logs(DISK, seen.layout, seen, start_index=start)
-            assert caught.value.message.endswith(f": {error}")
+            assert f": {error} (the other outputs" in caught.value.message
             continue
         dump = dump_logs(DISK, seen.layout, seen, start_index=start)
         state = dump.hard_state
@@ -201,6 +201,19 @@ def test_a_segment_that_changes_meanwhile_is_an_error_at_its_place(change: str) 
     assert caught.value.exit_status == 4
 
 
+def test_entries_behind_what_etcd_takes_for_a_torn_end_are_left_out_aloud() -> None:
+    built = fresh().puts(1, 9)
+    damaged = bytearray(built.done())
+    place = next(each for each in built.frames[8:] if each.kind == ENTRY)
+    # The parser then finds the record too short, which is no error to a reader of etcd.
+    damaged[place.start + 8 + 9] ^= 0x40
+    dump = Log(bytes(damaged)).dump()
+    assert dump.last_index is not None
+    assert [each.index for each in dump.entries] == list(range(1, dump.last_index + 1))
+    assert dump.left_out == (dump.last_index + 1, 9)
+    assert Log(built.done()).dump().left_out is None
+
+
 def test_an_index_with_a_marker_of_a_later_term_can_be_started_from() -> None:
     # etcd refuses to open a log at a marker when it is told another term than the marker's.
     built = fresh().puts(1, 3).puts(4, 6, term=5).add(SNAPSHOT, mark(4, 5)).puts(7, 8, term=5)
@@ -218,7 +231,7 @@ def test_a_log_without_entries_has_no_last_index() -> None:
 def test_a_log_whose_beginning_was_purged_needs_a_start_index() -> None:
     first = fresh().puts(1, 3)
     log = Log(Builder(first.crc).puts(4, 6).done(), names=(SECOND,))
-    with pytest.raises(CorruptionError, match=r"^/log: etcd .*: wal: file not found$"):
+    with pytest.raises(CorruptionError, match=r"^/log: etcd .*: wal: file not found "):
         log.dump()
     assert [index for index, _, _ in log.entries(4)] == [5, 6]
 
@@ -230,7 +243,7 @@ def test_a_gap_stops_etcd_at_its_place() -> None:
     with pytest.raises(CorruptionError) as caught:
         log.dump()
     assert caught.value.message.startswith(f"{FIRST.name}:{place}: ")
-    assert caught.value.message.endswith("wal: slice bounds out of range")
+    assert ": wal: slice bounds out of range (" in caught.value.message
 
 
 def test_a_path_without_a_log_is_told() -> None:

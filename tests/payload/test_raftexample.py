@@ -10,7 +10,7 @@ from tests.corpus import needs_corpus, unpacked
 from tests.formats.proposals import entries_of
 from walctl.inspect.document import request_document
 from walctl.model.record import EntryKind
-from walctl.payload.base import KeyRange, PayloadError, Redaction, key_blob, value_blob
+from walctl.payload.base import Blob, KeyRange, PayloadError, Redaction, key_blob, value_blob
 from walctl.payload.raftexample import RaftexampleDecoder
 
 DECODER = RaftexampleDecoder()
@@ -46,9 +46,9 @@ def test_the_puts_of_a_real_log_are_what_its_server_answered() -> None:
         assert request is None or request.type == ("conf_change" if is_change else "put")
         if request is not None and request.type == "put":
             _, key, _, value = request.words
+            assert isinstance(key, Blob)
+            assert isinstance(value, Blob)
             assert key == key_blob(request.keys[0].key)
-            assert not isinstance(value, str)
-            assert not isinstance(key, str)
             stored[key.data.decode().removeprefix("/")] = value.data.decode()
     assert stored == json.loads((folder / "truth" / "kv.api.json").read_bytes())["kv"]
 

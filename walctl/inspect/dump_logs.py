@@ -6,6 +6,7 @@ stops. Which entries these are follows from the runs of the survey; the entries 
 again one after the other, and none is kept.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from formats.walpb import RecordType
 from walctl.datadir.layout import Layout
 from walctl.datadir.survey import Survey
 from walctl.errors import CorruptionError, UnsupportedError
-from walctl.fs.base import File, FileSystem
+from walctl.fs.base import FileSystem
 from walctl.fs.lazy import LazyFile
 from walctl.inspect.entry_frames import entries_of
 from walctl.model.log import Run, put_together
@@ -36,7 +37,8 @@ class Dump:
 
     `start_index` is the index that was asked for, and `None` when the log is read from `snapshot`
     (`None`: from its beginning) on. `last_index` is that of the last entry, `None` without any.
-    `entries` can be gone through once.
+    `left_out` are the first and the last index of entries that stand behind where etcd's decoder
+    stops without an error. `entries` can be gone through once.
     """
 
     start_index: int | None
@@ -44,6 +46,7 @@ class Dump:
     metadata: Metadata | None
     hard_state: HardState
     last_index: int | None
+    left_out: tuple[int, int] | None
     entries: Iterator[Entry]
 
 
@@ -73,12 +76,14 @@ def dump_logs(
         if reading.error is not None and not is_found:
             raise _unreadable(layout, reading.error)
         runs = _runs(sources, index)
+    reached, there = reading.last or index, survey.log.last or 0
     return Dump(
         start_index=start_index,
         snapshot=snapshot,
         metadata=reading.metadata,
         hard_state=reading.hard_state,
         last_index=reading.last,
+        left_out=(reached + 1, there) if there > reached else None,
         entries=_entries(disk, layout, _live(runs, index, reading)),
     )
 
@@ -107,7 +112,8 @@ def _start(survey: Survey, snapshot: SnapFile | None, index: int | None) -> tupl
 
 def _unreadable(layout: Layout, failure: Failure) -> CorruptionError:
     place = layout.path if failure.segment is None else f"{failure.segment}:{failure.offset}"
-    return CorruptionError(f"{place}: etcd stops reading the log here: {failure.words}")
+    told = f"{place}: etcd gives up on the log here: {failure.words}"
+    return CorruptionError(f"{told} (the other outputs of dump show what is there)")
 
 
 def _runs(sources: Sequence[Source], index: int) -> list[Run]:
@@ -137,10 +143,8 @@ def _entries(
 ) -> Iterator[Entry]:
     """The entries of these runs, read again."""
     assert layout.wal_dir is not None
-    with ExitStack() as stack:
-        files: dict[str, File] = {}
-        for run, first, last in live:
-            if run.segment not in files:
-                path = layout.wal_dir / run.segment
-                files[run.segment] = stack.enter_context(LazyFile(disk, path))
-            yield from entries_of(files[run.segment], run, first=first, last=last)
+    # Live runs are in file order, so one file at a time is open.
+    for segment, runs in itertools.groupby(live, key=lambda each: each[0].segment):
+        with LazyFile(disk, layout.wal_dir / segment) as file:
+            for run, first, last in runs:
+                yield from entries_of(file, run, first=first, last=last)
