@@ -20,7 +20,7 @@ from walctl.payload.base import (
 )
 from walctl.render import dump
 from walctl.render.request_words import request_words
-from walctl.render.text import columns
+from walctl.render.text import columns, printable, quoted
 
 
 def put(key: bytes, value: bytes) -> Request:
@@ -149,6 +149,19 @@ def test_whatever_it_holds_it_is_one_harmless_line_within_its_width(
     text = words(request, redaction=redaction, width_max=width_max)
     assert text.isprintable()
     assert width_max is None or columns(text) <= width_max
+
+
+@given(
+    st.one_of(st.binary(max_size=20), st.text('ab"\\é\n', max_size=20).map(str.encode)),
+    st.one_of(st.none(), st.integers(4, 20)),
+)
+def test_the_short_way_to_quotes_is_the_long_one(value: bytes, width_max: int | None) -> None:
+    request = Request(decoder="x", type="x", body={}, words=(Blob(value),))
+    assert words(request) == quoted(value)
+    if width_max is not None and columns(quoted(value)) > width_max:
+        narrow = max(width_max - 3, 4)
+        cut = printable(quoted(value, width_max=narrow), width_max=width_max)
+        assert words(request, width_max=width_max) == cut
 
 
 def test_the_line_of_an_entry_says_what_it_asks_for_how_big_it_is_and_what_became_of_it() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from walctl.inspect.row import UNDECODED
 from walctl.payload.base import Blob, PayloadError, Redaction, Request, Text
 from walctl.payload.privacy import is_hidden
-from walctl.render.text import columns, printable, quoted
+from walctl.render.text import ELLIPSIS, columns, printable, quoted
 from walctl.render.values import hidden, size_of
 
 VALUE_COLUMNS_MAX = 128
@@ -80,10 +80,12 @@ def _shown(piece: str | Blob | Text, redaction: Redaction, width_max: int | None
 
 def _quoted(value: bytes | str, width_max: int | None) -> str:
     """As `quoted`; most keys and values are plain ASCII, which needs no look at each character."""
-    if (width_max is None or len(value) <= width_max) and value.isascii():
-        text = value if isinstance(value, str) else value.decode("ascii")
+    is_cut = width_max is not None and len(value) > width_max
+    head = value[: width_max - 1] if width_max is not None and is_cut else value
+    if head.isascii():
+        text = head if isinstance(head, str) else head.decode("ascii")
         if text.isprintable() and '"' not in text and "\\" not in text:
-            return f'"{text}"'
+            return f'"{text}"{ELLIPSIS}' if is_cut else f'"{text}"'
     return quoted(value, width_max=width_max)
 
 
