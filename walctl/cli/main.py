@@ -43,6 +43,7 @@ COMMANDS: Mapping[str, Lazy] = {
     "doctor": Lazy("walctl.cli.doctor", "Say what a member is, what is damaged, and what now."),
     "verify": Lazy("walctl.cli.verify", "Check a member's log, snapshots and database."),
     "dump": Lazy("walctl.cli.dump", "Print the records of a log."),
+    "encode": Lazy("walctl.cli.encode", "Make the bytes of records from rows of dump."),
     "explain": Lazy("walctl.cli.explain", "Tell what a code or an exit status means."),
 }
 """Every command, in the order of `walctl --help`; adding one is one line."""
