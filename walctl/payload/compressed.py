@@ -8,8 +8,6 @@ the memory that getting there takes: a payload of a few bytes can ask for gigaby
 import io
 import zlib
 
-import zstandard
-
 from formats import limits
 from walctl.payload.base import PayloadError
 
@@ -54,6 +52,8 @@ def _gunzipped(payload: bytes) -> bytes:
 
 def _unzstandard(payload: bytes) -> bytes:
     """Goes over it twice: one pass has a bound, and the other one tells where the frame ends."""
+    import zstandard  # slow, and payloads are rarely compressed
+
     unpacker = zstandard.ZstdDecompressor(max_window_size=WINDOW_BYTES_MAX)
     try:
         # What a frame says of its own length is not believed by a stream.

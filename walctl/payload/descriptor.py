@@ -35,8 +35,8 @@ from formats import limits
 from walctl.errors import UsageError
 from walctl.model.record import EntryKind
 from walctl.payload.base import Blob, Node, PayloadError, Privacy, Request, Text
+from walctl.payload.errors import shown
 from walctl.payload.numbers import json_number
-from walctl.payload.process import shown
 
 NAMES_MAX = 10
 """How many messages of a schema are listed when one is not found, and unknown fields named."""

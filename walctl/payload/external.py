@@ -20,9 +20,9 @@ from typing import cast
 
 from walctl.model.record import EntryKind
 from walctl.payload.base import KeyRange, Node, PayloadError, Privacy, Request, Text
-from walctl.payload.errors import DecoderError
+from walctl.payload.errors import DecoderError, shown
 from walctl.payload.numbers import json_number
-from walctl.payload.process import TIMEOUT_SECONDS, LineProcess, shown
+from walctl.payload.process import TIMEOUT_SECONDS, LineProcess
 
 NESTING_MAX = 64
 """Lists and objects inside one another in an answer."""

@@ -25,7 +25,7 @@ from types import TracebackType
 from typing import IO, Self, cast
 
 from walctl.errors import UsageError
-from walctl.payload.errors import DecoderError
+from walctl.payload.errors import DecoderError, shown
 
 TIMEOUT_SECONDS = 10.0
 """Longest silence of a program while an answer is due."""
@@ -38,8 +38,6 @@ LAST_WORDS_BYTES = 4096
 """How much of the end of standard error is kept."""
 LAST_READS_MAX = 64
 """How often standard error is read for the last words; a program may print for ever."""
-SHOWN_CHARS = 200
-"""How much of what a program printed goes into a message."""
 
 
 def split_command(command: str) -> tuple[str, ...]:
@@ -56,13 +54,6 @@ def split_command(command: str) -> tuple[str, ...]:
     if "\0" in command:
         raise UsageError(f"decoder command {shown(command)}: a word cannot hold a zero byte")
     return words
-
-
-def shown(text: bytes | str) -> str:
-    """What somebody else wrote, quoted, escaped and shortened for a message of one line."""
-    if isinstance(text, bytes):
-        text = text[: 4 * SHOWN_CHARS + 1].decode("utf-8", "backslashreplace")
-    return ascii(text[:SHOWN_CHARS]) + ("…" if len(text) > SHOWN_CHARS else "")
 
 
 class LineProcess:

@@ -5,17 +5,18 @@ A package brings a decoder by an entry point of the group `walctl.decoders`: its
 package raises is not ours, so whatever it is becomes one line that names the decoder.
 """
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from walctl.errors import UsageError, WalctlError
 from walctl.model.record import EntryKind
 from walctl.payload.base import Decoder, Request
-from walctl.payload.errors import DecoderError
-from walctl.payload.process import shown
+from walctl.payload.errors import DecoderError, shown
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "walctl.decoders"
 AUTO = "auto"
@@ -109,8 +110,10 @@ _OURS: dict[str, Callable[[], Decoder]] = {
 """Each is imported when it is asked for: none of them is needed to list their names."""
 
 
-def _packaged() -> dict[str, list[EntryPoint]]:
+def _packaged() -> dict[str, list["EntryPoint"]]:
     """The entry points of packages by name; two packages may have taken the same one."""
+    from importlib.metadata import entry_points  # slow, and not needed for a decoder of ours
+
     found: dict[str, list[EntryPoint]] = {}
     with _Foreign("what the installed packages bring cannot be read"):
         for point in entry_points(group=GROUP):
@@ -118,7 +121,7 @@ def _packaged() -> dict[str, list[EntryPoint]]:
     return found
 
 
-def _loaded(name: str, points: list[EntryPoint]) -> Decoder:
+def _loaded(name: str, points: list["EntryPoint"]) -> Decoder:
     if len({point.value for point in points}) > 1:
         packages = ", ".join(sorted(_package(point) for point in points))
         raise DecoderError(f"decoder {shown(name)} is brought by more than one package: {packages}")
@@ -132,12 +135,14 @@ def _loaded(name: str, points: list[EntryPoint]) -> Decoder:
     return PackagedDecoder(name, found)
 
 
-def _package(point: EntryPoint) -> str:
+def _package(point: "EntryPoint") -> str:
     """The package that brings it, as a person would install it."""
     return shown(point.value if point.dist is None else point.dist.name)
 
 
 def _unknown(name: str) -> str:
+    import difflib
+
     near = difflib.get_close_matches(name, names(), n=3)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     known = ", ".join(each if each.isprintable() else shown(each) for each in names())
