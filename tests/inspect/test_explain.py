@@ -91,10 +91,11 @@ def test_a_topic_is_found_however_it_is_typed(topic: str, found: str) -> None:
     ("topic", "told"),
     [
         ("db-aheda", "close to it: db-ahead"),
-        ("", "no code and no exit status is called ''"),
-        ("6", "no code and no exit status is called '6'"),
-        ("tocommit(3) is out of range", "no messages of a server"),
-        ("x" * 10_000_000, "no code and no exit status is called 'xxx"),
+        ("", "no code, no exit status and no message is called ''"),
+        ("6", "no code, no exit status and no message is called '6'"),
+        ("wal-crc-mismatc", "close to it: wal-crc-mismatch"),
+        ("tocommit(3) is out of range", "but a message"),
+        ("x" * 10_000_000, "no code, no exit status and no message is called 'xxx"),
     ],
 )
 def test_an_unknown_topic_is_a_usage_error_that_says_what_there_is(topic: str, told: str) -> None:
@@ -105,7 +106,8 @@ def test_an_unknown_topic_is_a_usage_error_that_says_what_there_is(topic: str, t
 
 
 def test_a_page_says_that_its_code_is_looked_for_exactly_when_a_check_names_it() -> None:
-    words = {WALCTL / "model" / "finding.py", *(WALCTL / "inspect").glob("expl*.py")}
+    inspect = WALCTL / "inspect"
+    words = {WALCTL / "model" / "finding.py", *inspect.glob("expl*.py"), *inspect.glob("panic*.py")}
     checks = "".join(path.read_text() for path in set(WALCTL.rglob("*.py")) - words)
     looked_for = {code for code in Code if re.search(rf"\bCode\.{code.name}\b", checks)}
     assert {code for code in Code if explain(code).is_reported} == looked_for

@@ -15,14 +15,14 @@ def page(screen: Screen, explanation: Explanation) -> None:
         paragraph(screen, f"Severity: {severities}. {explanation.judged}".rstrip())
     if not explanation.is_reported:
         paragraph(screen, "This version of walctl does not look for it yet.")
-    _section(screen, "What it is", [explanation.what])
-    _section(screen, "Why it happens", [explanation.why] if explanation.why else [])
+    section(screen, "What it is", [explanation.what])
+    section(screen, "Why it happens", [explanation.why] if explanation.why else [])
     acts = [f"{act.versions}: {act.act}" for act in explanation.etcd]
-    _section(screen, "What etcd does", acts, hanging="  ")
-    _section(screen, "What is lost", [explanation.lost] if explanation.lost else [])
+    section(screen, "What etcd does", acts, hanging="  ")
+    section(screen, "What is lost", [explanation.lost] if explanation.lost else [])
     numbered = [f"{number}. {step}" for number, step in enumerate(explanation.do, 1)]
-    _section(screen, "What to do", numbered, hanging="   ")
-    _section(screen, "What not to do", [f"- {step}" for step in explanation.avoid], hanging="  ")
+    section(screen, "What to do", numbered, hanging="   ")
+    section(screen, "What not to do", [f"- {step}" for step in explanation.avoid], hanging="  ")
     if explanation.see:
         screen.line()
         paragraph(screen, f"See also: {', '.join(map(str, explanation.see))}")
@@ -75,7 +75,7 @@ def listing_document(groups: list[tuple[Group, tuple[Explanation, ...]]]) -> dic
     return {"v": 1, "topics": topics}
 
 
-def _section(screen: Screen, heading: str, paragraphs: list[str], *, hanging: str = "") -> None:
+def section(screen: Screen, heading: str, paragraphs: list[str], *, hanging: str = "") -> None:
     """A heading and its paragraphs; lines after the first of each are indented by `hanging`."""
     if not paragraphs:
         return
