@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from fixtures.unpack import unpack
 from formats.internalpb import INTERNAL_RAFT_REQUEST, InternalRaftRequest
 from formats.limits import RECORD_BYTES_MAX
+from formats.rpcpb import PutRequest
 from tests.corpus import needs_corpus, unpacked
 from tests.inspect.answers import logs_in, of_kind
 from tests.strategies import messages
@@ -41,6 +42,7 @@ from walctl.inspect.select import Selection, rows
 from walctl.model.record import Entry, EntryKind
 from walctl.payload.base import PayloadError, Redaction
 from walctl.payload.etcd import EtcdDecoder
+from walctl.payload.k8s import K8sDecoder
 
 DECODER = EtcdDecoder()
 FIRST = "0000000000000000-0000000000000000.wal"
@@ -334,7 +336,7 @@ def asking(**tree: Any) -> Document:
         ({**ENTRY, "text": "\ud800"}, "half a character"),
         ({**ENTRY, "size": 5}, "data: missing, and there is no request to build it from"),
         ({**ENTRY, "request": []}, "request: expected an object, found a list"),
-        ({**ENTRY, "request": {"decoder": "k8s"}}, 'made by the decoder "k8s"; only those of etcd'),
+        ({**ENTRY, "request": {"decoder": "mine"}}, 'made by the decoder "mine"; only those of'),
         ({**ENTRY, "request": {"decoder": "raft"}}, "expected one of conf_change, conf_change_v2"),
         (asking(pet={}), 'request: it has no field "pet"; did you mean put?'),
         (asking(put={"kei": "a"}), 'request.put: it has no field "kei"; did you mean key?'),
@@ -425,6 +427,17 @@ def test_a_row_may_be_put_together_from_words_that_a_person_types() -> None:
     assert document["txn"]["compare"][0]["mod_revision"] == 0
     assert document["txn"]["success"][0]["request_put"]["lease"] == "-1"
     assert document["txn"]["failure"][0]["request_delete_range"]["prev_kv"] is True
+
+
+def test_what_is_said_of_an_object_of_kubernetes_is_not_built() -> None:
+    value = b'{"kind":"Pod","apiVersion":"v1","metadata":{"name":"p","namespace":"n"}}'
+    put = PutRequest(key=b"/registry/pods/n/p", value=value)
+    payload = INTERNAL_RAFT_REQUEST.build(InternalRaftRequest(put=put))
+    request = K8sDecoder().decode(payload, EntryKind.NORMAL)
+    document: Any = request_document(request, Redaction.NONE)
+    assert "kubernetes" in document["put"]
+    assert document["decoder"] == "k8s"
+    assert build_payload(document, Era.GOGO) == payload
 
 
 # --- lines and seeds

@@ -16,6 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fixtures.unpack import unpack
+from tests.cli.commands import ROOT
 from tests.corpus import needs_corpus, unpacked
 from walctl.datadir.layout import understand
 from walctl.fs.real import RealFileSystem
@@ -275,6 +276,19 @@ def test_an_expression_can_be_sent_to_another_process() -> None:
 def test_words_of_the_language_may_be_names_below_the_first() -> None:
     document = {"request": {"in": {"not": {"size": 5}}}, "size": 2}
     assert holds("request.in.not.size == 5 and size == 2", document)
+
+
+def test_the_manual_s_examples_are_understood() -> None:
+    page = (ROOT / "man" / "walctl.7").read_text()
+    section = page.partition(".SH CONDITIONS\n")[2].partition(".SH ")[0]
+    examples = section.partition(".nf\n")[2].partition(".fi")[0].splitlines()
+    assert len(examples) >= 5
+    typed = {"\\[aq]": "'", "\\[ti]": "~", "\\[ha]": "^", "\\-": "-"}
+    for line in examples:
+        for escape, char in typed.items():
+            line = line.replace(escape, char)
+        assert "\\" not in line
+        parse_where(line)
 
 
 # --- a slow evaluation

@@ -29,7 +29,7 @@ from formats.raftpb import (
     ConfChangeType,
     ConfChangeV2,
 )
-from formats.rpcpb import ENUMS
+from formats.rpcpb import ENUMS, PutRequest
 from walctl.inspect.encode_values import (
     Tree,
     as_bytes,
@@ -68,6 +68,9 @@ _ENUMS: Final[Mapping[tuple[type[Any], str], type[enum.IntEnum]]] = {
     (ConfChangeV2, "transition"): ConfChangeTransition,
 }
 
+_BESIDE: Final = frozenset({(PutRequest, "kubernetes")})
+"""What a decoder adds to a tree: said of the bytes that are there too."""
+
 _ZEROS: Final = {Kind.BYTES: b"", Kind.STRING: "", Kind.BOOL: False}
 
 
@@ -77,7 +80,7 @@ def build_payload(request: Tree, era: Era) -> bytes:
     body = {name: node for name, node in request.items() if name not in HEAD}
     if decoder == "raft":
         payload = _build_conf_change(body, era)
-    elif decoder == "etcd":
+    elif decoder in ("etcd", "k8s"):
         payload = _build_etcd(request, body, era)
     else:
         made_by = f"made by the decoder {shown(decoder)}"
@@ -126,7 +129,7 @@ def _message(cls: type[Any], node: object, place: str, era: Era, depth: int = 0)
     values: dict[str, Any] = {"unknown": _unknown(found.get("unknown"), f"{place}.unknown")}
     taken: dict[str, str] = {}
     for name, value in found.items():
-        if name == "unknown" or value is None:
+        if name == "unknown" or value is None or (cls, name) in _BESIDE:
             continue
         field = specs.get(name)
         if field is None:
