@@ -44,9 +44,9 @@ def survey_of(disk: FileSystem, layout: Layout, *, depth: Depth) -> Survey:
     A quick one reads everything after all when the log does not mark the newest snapshot: a start
     then begins at an older one. Raises: as `examine`.
     """
-    seen = survey(disk, layout, mapper=_mapper(depth), is_quick=depth.is_quick)
+    seen = survey(disk, layout, mapper=mapper_of(depth), is_quick=depth.is_quick)
     if depth.is_quick and newest_start(seen) < max(_usable_indexes(seen), default=0):
-        return survey(disk, layout, mapper=_mapper(depth))
+        return survey(disk, layout, mapper=mapper_of(depth))
     return seen
 
 
@@ -64,7 +64,7 @@ def _usable_indexes(seen: Survey) -> Iterator[int]:
     return (snap.index or 0 for snap in seen.snaps if snap.is_usable)
 
 
-def _mapper(depth: Depth) -> Mapper:
+def mapper_of(depth: Depth) -> Mapper:
     """How the segments are gone through at this depth."""
 
     def mapper(

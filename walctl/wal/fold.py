@@ -4,6 +4,7 @@ The digest is what crosses processes and what all judgement works on; its size f
 of leaders, restarts and faults that a log has seen, not its length. No judgement is made here.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from formats.limits import WINDOW_BYTES
@@ -92,9 +93,18 @@ class Digest:
 
 
 def digest(
-    file: File, *, segment: str, seed: int | None = None, window_bytes: int = WINDOW_BYTES
+    file: File,
+    *,
+    segment: str,
+    seed: int | None = None,
+    window_bytes: int = WINDOW_BYTES,
+    watch: Callable[[Batch], None] = lambda batch: None,
 ) -> Digest:
-    """Scan a segment and fold it; `seed` as in `scan`. Never raises, whatever the bytes are."""
+    """Scan a segment and fold it; `seed` as in `scan`. Never raises, whatever the bytes are.
+
+    `watch` is shown each batch while it is current, so that who wants more of the records than a
+    digest has need not scan them again.
+    """
     result = Digest(segment=segment)
     stretch: Stretch | None = None
     for item in scan(file, segment=segment, seed=seed, window_bytes=window_bytes):
@@ -104,6 +114,7 @@ def digest(
                 if stretch is None:
                     stretch = _begin(item)
                     result.items.append(stretch)
+                watch(item)
                 add(stretch, item)
             case Damage():
                 stretch = None

@@ -1,0 +1,253 @@
+"""stats: the figures of a log: what is in it, how much of each, and what there is most of.
+
+The segments are scanned as verify does it, in several processes where that pays, and each is
+folded to its figures while it is scanned. A part of a log between two positions needs a second
+look, because a position may depend on the whole. Damage is passed over and counted: what it is,
+verify tells. Reads, and never writes.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from formats import raftpb, walpb
+from formats.errors import FormatError, LimitError
+from formats.frame import LENGTH_FIELD_BYTES, split_length
+from formats.limits import RECORD_BYTES_MAX
+from walctl.datadir.chain import DigestTask, Segment
+from walctl.datadir.layout import Layout, understand
+from walctl.datadir.survey import Survey, survey
+from walctl.errors import AccessError, ExitStatus, UnsupportedError, WalctlError
+from walctl.fs.base import FileSystem
+from walctl.inspect.flow import Covers, Flow, covered
+from walctl.inspect.positions import bounds_of
+from walctl.inspect.reading import ONE_PROCESS, Depth, mapper_of
+from walctl.inspect.stats_figures import Big, Figures
+from walctl.inspect.stats_fold import Wish
+from walctl.inspect.stats_measure import Measured, Part, measure
+from walctl.inspect.status import Status
+from walctl.model.log import Run
+from walctl.model.record import Entry
+from walctl.payload.base import PayloadError, Request
+from walctl.wal.fold import Digest
+from walctl.wal.forensics import Named
+from walctl.wal.records import lift_entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentFigures:
+    """One segment: its size as a file, and where its frames end; what lies behind is preallocated,
+    or damaged. `first_index` and `last_index` are of its entries, `None` without any."""
+
+    name: str
+    size: int
+    end: int
+    records: int
+    entries: int
+    bytes: int
+    padding_bytes: int
+    first_index: int | None
+    last_index: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BigEntry:
+    """One of the biggest entries, read once more: what its decoder says of it, or why it cannot."""
+
+    big: Big
+    request: Request | None = None
+    problem: PayloadError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    """The figures of one path; with `error`, it could not be read, and nothing else counts.
+
+    `damages` are the damaged places, of `damaged_bytes` together. `start` and `stop` are what was
+    asked for, as it was typed.
+    """
+
+    path: Path
+    understood_as: str = ""
+    error: str | None = None
+    error_status: ExitStatus = ExitStatus.UNFINISHED
+    wish: Wish
+    start: str | None = None
+    stop: str | None = None
+    node_id: int | None = None
+    cluster_id: int | None = None
+    figures: Figures = field(default_factory=Figures)
+    segments: tuple[SegmentFigures, ...] = ()
+    biggest: tuple[BigEntry, ...] = ()
+    damages: int = 0
+    damaged_bytes: int = 0
+    is_moving: bool = False
+
+
+def stats(
+    disk: FileSystem,
+    path: Path,
+    *,
+    wish: Wish,
+    start: str | None = None,
+    stop: str | None = None,
+    wal_dir: Path | None = None,
+    snap_dir: Path | None = None,
+    depth: Depth = ONE_PROCESS,
+) -> Stats:
+    """Count what `path` holds, or what lies between two positions; what keeps it from being read
+    becomes `Stats.error`."""
+    try:
+        layout = understand(disk, path, wal_dir=wal_dir, snap_dir=snap_dir)
+        if layout.wal_dir is None:
+            raise UnsupportedError(f"{path}: {layout.shape}, which holds no log")
+        # What the database says of the log is no figure; the snapshots decide positions only.
+        layout = replace(layout, database=None)
+        if start is None and stop is None:
+            return _whole(disk, replace(layout, snap_dir=None), wish, depth)
+        return _part(disk, layout, wish, start, stop, depth)
+    except WalctlError as error:
+        return Stats(path=path, error=error.message, error_status=error.exit_status, wish=wish)
+
+
+def _whole(disk: FileSystem, layout: Layout, wish: Wish, depth: Depth) -> Stats:
+    """The figures of the whole log, by one look at each segment."""
+
+    def mapper(_: object, tasks: Sequence[DigestTask]) -> Iterable[Digest | None]:
+        return mapper_of(depth)(partial(measure, wish, None), tasks)
+
+    seen = survey(disk, layout, mapper=mapper)
+    found = [_whole_of(disk, layout, wish, segment) for segment in seen.segments]
+    figures = _merged(found, wish)
+    written = [run for run in seen.runs if not run.is_recovered]
+    live = [run for run in seen.log.live if not run.is_recovered]
+    figures.overwritten = _entries(written) - _entries(live)
+    return _told(disk, seen, wish, figures, found, seen.named)
+
+
+def _whole_of(disk: FileSystem, layout: Layout, wish: Wish, segment: Segment) -> Figures:
+    """The figures of a segment; one that was scanned again with another checksum in front of it is
+    counted again too."""
+    if isinstance(segment.digest, Measured):
+        return segment.digest.figures
+    measured = measure(wish, None, _task(disk, layout, segment))
+    return Figures() if measured is None else measured.figures
+
+
+def _task(disk: FileSystem, layout: Layout, segment: Segment) -> DigestTask:
+    """What scans a segment as it was scanned."""
+    assert layout.wal_dir is not None
+    seed = segment.digest.items[0].seed if segment.digest.items else None
+    return DigestTask(disk=disk, path=layout.wal_dir / segment.name.text, seed=seed)
+
+
+def _part(
+    disk: FileSystem, layout: Layout, wish: Wish, start: str | None, stop: str | None, depth: Depth
+) -> Stats:
+    """The figures of the records between two positions, by a second look."""
+    seen = survey(disk, layout, mapper=mapper_of(depth))
+    flow = Flow(disk, layout, survey=lambda: seen, applied=lambda: None)
+    assert flow.survey is seen
+    bounds = bounds_of(flow, start, stop)
+    part = Part(bounds=bounds, status=Status(seen), reached=dict(_reached(seen)))
+    tasks = [_task(disk, layout, segment) for segment in seen.segments]
+    measured = list(mapper_of(depth)(partial(measure, wish, part), tasks))
+    found = [each.figures if isinstance(each, Measured) else Figures() for each in measured]
+    named = [
+        each
+        for each in seen.named
+        if bounds.has(each.damage.segment, each.damage.start, _covered(seen, each))
+    ]
+    told = _told(disk, seen, wish, _merged(found, wish), found, named)
+    return replace(told, start=start, stop=stop)
+
+
+def _reached(seen: Survey) -> Iterator[tuple[str, int]]:
+    """The index that the log has reached in front of each segment."""
+    reached = 0
+    for segment in seen.segments:
+        yield segment.name.text, reached
+        runs = [run for stretch in segment.digest.stretches for run in stretch.runs]
+        reached = runs[-1].last if runs else reached
+
+
+def _covered(seen: Survey, named: Named) -> Covers:
+    """The indexes that a damage stands for."""
+    before = named.before
+    return covered(named, before.last if before is not None else 0)
+
+
+def _entries(runs: Iterable[Run]) -> int:
+    return sum(run.last - run.first + 1 for run in runs)
+
+
+def _merged(found: Iterable[Figures], wish: Wish) -> Figures:
+    """All figures together; those of the segments stay as they are."""
+    whole = Figures()
+    for figures in found:
+        whole.merge(figures, top=wish.top)
+    return whole
+
+
+def _told(
+    disk: FileSystem,
+    seen: Survey,
+    wish: Wish,
+    figures: Figures,
+    found: Sequence[Figures],
+    named: Sequence[Named],
+) -> Stats:
+    metadata = seen.metadata[0].metadata if seen.metadata else None
+    segments = zip(seen.segments, found, strict=True)
+    return Stats(
+        path=seen.layout.path,
+        understood_as=str(seen.layout.shape),
+        wish=wish,
+        node_id=metadata.node_id if metadata is not None else None,
+        cluster_id=metadata.cluster_id if metadata is not None else None,
+        figures=figures,
+        segments=tuple(_segment(segment, each) for segment, each in segments),
+        biggest=tuple(_read_again(disk, seen.layout, wish, big) for big in figures.biggest),
+        damages=len(named),
+        damaged_bytes=sum(each.damage.stop - each.damage.start for each in named),
+        is_moving=seen.is_moving,
+    )
+
+
+def _segment(segment: Segment, figures: Figures) -> SegmentFigures:
+    return SegmentFigures(
+        name=segment.name.text,
+        size=segment.digest.size,
+        end=segment.digest.end,
+        records=figures.all_records.count,
+        entries=figures.entries.count,
+        bytes=figures.all_records.bytes,
+        padding_bytes=figures.padding_bytes,
+        first_index=figures.first_index or None,
+        last_index=figures.last_index or None,
+    )
+
+
+def _read_again(disk: FileSystem, layout: Layout, wish: Wish, big: Big) -> BigEntry:
+    """A big entry with what it asks for: only its place was kept."""
+    assert layout.wal_dir is not None
+    try:
+        entry = _entry(disk, layout.wal_dir / big.segment, big.offset)
+        request = None if not entry.payload else wish.decoder.decode(entry.payload, entry.kind)
+    except PayloadError as error:
+        return BigEntry(big=big, problem=error)
+    except (AccessError, FormatError):
+        return BigEntry(big=big)  # a server has overwritten or purged it meanwhile
+    return BigEntry(big=big, request=request)
+
+
+def _entry(disk: FileSystem, path: Path, offset: int) -> Entry:
+    """The entry in the frame at an offset. Raises: AccessError, FormatError."""
+    with disk.open(path) as file:
+        field = file.read_at(offset, LENGTH_FIELD_BYTES)
+        length = split_length(int.from_bytes(field, "little")).record_bytes
+        if length > RECORD_BYTES_MAX:
+            raise LimitError(f"a record of {length} bytes is more than walctl reads")
+        record = walpb.RECORD.parse(file.read_at(offset + LENGTH_FIELD_BYTES, length))
+    return lift_entry(raftpb.ENTRY.parse(record.data or b""))[0]
