@@ -4,7 +4,8 @@ import base64
 import functools
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,7 @@ from walctl.datadir.layout import understand
 from walctl.inspect.document import row_document
 from walctl.inspect.reading import ONE_PROCESS, survey_of
 from walctl.inspect.row import FindingRow, RecordRow, Row
-from walctl.inspect.select import Selection, rows
+from walctl.inspect.select import Choice, Selection, rows
 from walctl.model.finding import Code, Finding, Place, Severity
 from walctl.model.record import (
     Check,
@@ -28,6 +29,8 @@ from walctl.model.record import (
     Unknown,
 )
 from walctl.render import dump as render
+from walctl.render.dump_show import Sheet
+from walctl.render.dump_view import Look, view_of
 
 
 @functools.cache
@@ -40,6 +43,14 @@ def drawn(found: list[Row]) -> str:
     paper = Paper()
     render.lines(paper, found)
     return paper.text
+
+
+def shown(paper: Paper, found: Iterable[Row]) -> None:
+    """What the command does with rows."""
+    choice = Choice(disk=DISK, folder=Path("/nowhere"))
+    sheet = Sheet(paper)
+    sheet.rows(found, view_of(paper, choice, Look()))
+    sheet.end()
 
 
 def row(record: Record, *, check: Check = Check.VERIFIED, status: str | None = None) -> RecordRow:
@@ -100,7 +111,7 @@ def test_no_record_can_write_on_the_terminal_what_it_wants() -> None:
 def test_every_row_is_one_line_of_ndjson_with_the_promised_fields(case: str) -> None:
     found = rows_of(case)
     paper = Paper(output="ndjson")
-    render.show(paper, found)
+    shown(paper, found)
     lines = paper.text.splitlines()
     assert len(lines) == len(found)
     assert paper.text.isascii()
@@ -123,8 +134,8 @@ def test_every_row_is_one_line_of_ndjson_with_the_promised_fields(case: str) -> 
 def test_json_is_one_document_of_the_same_rows() -> None:
     found = rows_of("etcd-3.5-three-puts")
     one, many = Paper(output="json"), Paper(output="ndjson")
-    render.show(one, found)
-    render.show(many, found)
+    shown(one, found)
+    shown(many, found)
     told = json.loads(one.text)
     assert told["v"] == 1
     assert told["records"] == [json.loads(line) for line in many.text.splitlines()]
@@ -132,7 +143,7 @@ def test_json_is_one_document_of_the_same_rows() -> None:
 
 def test_json_of_no_rows_is_a_document_too() -> None:
     paper = Paper(output="json")
-    render.show(paper, [])
+    shown(paper, [])
     assert json.loads(paper.text) == {"v": 1, "records": []}
 
 
@@ -147,7 +158,7 @@ def test_rows_are_written_as_they_come() -> None:
             seen.append(stream.getvalue().count("\n"))
             yield row(entry(str(number).encode()))
 
-    render.show(paper, one_by_one())
+    shown(paper, one_by_one())
     assert seen == [0, 1, 2]
 
 

@@ -12,6 +12,7 @@ Names decide; only a file whose name says nothing is looked at, its first bytes.
 """
 
 import enum
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,10 @@ _DATABASE_MAGIC = b"\xed\xda\x0c\xed"
 """bbolt's magic number, at offset 16 of a file."""
 _CRC_RECORD_HEAD = b"\x08\x04\x10"
 """How the first record of a segment begins, behind its length field."""
+
+
+LOGS_MAX = 10_000
+"""Folders in which logs are looked for, where a path holds several."""
 
 
 class Shape(enum.StrEnum):
@@ -97,6 +102,39 @@ def understand(
         f"{path}: not a member's directory: no member/, wal/ or snap/, and no *.wal, *.snap or db"
         f"{_hint(disk, path, names)}"
     )
+
+
+def understand_all(
+    disk: FileSystem, path: Path, *, wal_dir: Path | None = None, snap_dir: Path | None = None
+) -> list[Layout]:
+    """What `path` is, where it may hold several logs side by side; one layout for each.
+
+    Fabric's orderers have a folder for each channel: `wal/CHANNEL` and `snapshot/CHANNEL`. Raises:
+    as `understand`.
+    """
+    if wal_dir is not None or snap_dir is not None or disk.stat(path).kind is not Kind.DIRECTORY:
+        return [understand(disk, path, wal_dir=wal_dir, snap_dir=snap_dir)]
+    for folder in (path / "wal", path):
+        if disk.exists(folder):
+            found = list(_logs_below(disk, folder))
+            if found:
+                return found
+    return [understand(disk, path)]
+
+
+def _logs_below(disk: FileSystem, folder: Path) -> Iterator[Layout]:
+    """The folders of segments in `folder`, unless it holds segments or a member itself."""
+    names = disk.names(folder)
+    if "member" in names or _has_segments(set(names)):
+        return
+    for name in sorted(names)[:LOGS_MAX]:
+        if not _is_directory(disk, folder / name):
+            continue
+        inner = set(disk.names(folder / name))
+        if _has_segments(inner):
+            beside = folder.parent / "snapshot" / name
+            snaps = beside if folder.name == "wal" and disk.exists(beside) else None
+            yield _segments(disk, folder / name, inner, snaps)
 
 
 def _hint(disk: FileSystem, path: Path, names: set[str]) -> str:

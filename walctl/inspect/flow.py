@@ -27,6 +27,8 @@ from walctl.wal.records import lift
 from walctl.wal.scan import Damage, End, scan
 
 OFFSET_MAX = (1 << 63) - 1
+PIECE_BYTES = 1 << 18
+"""Bytes of a log that are looked at together: as JSON they become some six times as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,15 @@ class Flow:
             return {each.name.text: place for place, each in enumerate(self.survey.segments)}
         return {name.text: place for place, name in enumerate(self.names)}
 
+    @cached_property
+    def is_etcds(self) -> bool:
+        """Whether the log says at its beginning that a member of etcd writes it."""
+        for name in self.names[:1]:
+            for item in self._scan(name.text, None):
+                if isinstance(item, Batch):
+                    return any(each.metadata.node_id is not None for each in item.metadata)
+        return False
+
     @property
     def _is_surveyed(self) -> bool:
         return "survey" in self.__dict__
@@ -148,7 +159,7 @@ class Flow:
                 raise
             return
         with file:
-            yield from scan(file, segment=name, seed=seed)
+            yield from scan(file, segment=name, seed=seed, window_bytes=PIECE_BYTES)
 
 
 def surveyed(
@@ -219,7 +230,7 @@ class _Telling:
     ) -> Iterator[tuple[Item, int]]:
         """The items of a segment, each with the index that the log has reached with it."""
         first_check = Check.UNVERIFIABLE
-        for item in scan(file, segment=name, seed=seed):
+        for item in scan(file, segment=name, seed=seed, window_bytes=PIECE_BYTES):
             match item:
                 case Batch():
                     piece = piece_of(item, reached=reached, first_check=first_check)

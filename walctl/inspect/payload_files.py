@@ -16,6 +16,7 @@ from pathlib import Path
 from walctl.datadir.layout import Layout
 from walctl.errors import UsageError
 from walctl.fs.base import FileSystem, Kind
+from walctl.inspect.filters import Gap
 from walctl.inspect.row import OVERWRITTEN, RecordRow, Row
 from walctl.model.record import Check, Entry
 from walctl.payload.base import Redaction
@@ -38,7 +39,7 @@ class PayloadFiles:
         self.hidden = 0
         self._disk = disk
 
-    def passing(self, rows: Iterable[Row]) -> Iterator[Row]:
+    def passing(self, rows: Iterable[Row | Gap]) -> Iterator[Row | Gap]:
         """The same rows, each entry's payload saved before its row is handed on.
 
         Raises: AccessError, when the disk does not take a file.

@@ -9,19 +9,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from formats.frame import LENGTH_FIELD_BYTES, split_length
 from walctl.datadir.layout import Layout
 from walctl.datadir.survey import Survey
 from walctl.fs.base import FileSystem
+from walctl.inspect.document import row_document
 from walctl.inspect.fate import Fate, Piece
+from walctl.inspect.filters import Filter
 from walctl.inspect.flow import Covers, Item, surveyed
-from walctl.inspect.frames import whole_frames
+from walctl.inspect.frames import frames_of
 from walctl.inspect.positions import Bounds, Position
 from walctl.inspect.row import FindingRow, RecordRow, Row
 from walctl.model.finding import Code, Finding, Place, Severity
 from walctl.model.record import Entry, Frame, SnapshotMark
-from walctl.payload.base import Decoder, PayloadError, Request
-from walctl.wal.records import name_of
+from walctl.payload.base import Decoder, PayloadError, Redaction, Request
 
 TYPES = ("metadata", "entry", "state", "crc", "snapshot")
 
@@ -48,7 +48,9 @@ def rows(disk: FileSystem, layout: Layout, survey: Survey, wanted: Selection) ->
         return
     order = {each.name.text: number for number, each in enumerate(survey.segments)}
     bounds = Bounds(start=wanted.start, stop=wanted.stop, order=order)
-    choice = Choice(disk=disk, folder=layout.wal_dir, bounds=bounds, types=wanted.types)
+    choice = Choice(
+        disk=disk, folder=layout.wal_dir, bounds=bounds, filter=Filter(types=wanted.types)
+    )
     shown = 0
     for item in surveyed(disk, layout, survey):
         for row in choice.rows(item):
@@ -65,8 +67,10 @@ class Choice:
     disk: FileSystem
     folder: Path
     bounds: Bounds = field(default_factory=Bounds)
-    types: frozenset[str] = field(default_factory=frozenset)
+    filter: Filter = field(default_factory=Filter)
     decoder: Decoder | None = None
+    redaction: Redaction = Redaction.AUTH
+    """What a condition may not see either, and what no form shows."""
 
     def rows(self, item: Item) -> Iterator[Row]:
         """The rows of one item, in file order.
@@ -80,47 +84,46 @@ class Choice:
         row = item.row
         if isinstance(row, FindingRow):
             place = row.finding.place
-            if self.bounds.has(place.segment or "", place.offset or 0, item.covers):
+            is_within = self.bounds.has(place.segment or "", place.offset or 0, item.covers)
+            if is_within and self.wants(row):
                 yield row
             return
         if self.bounds.has(row.frame.segment, row.frame.span.start, item.covers):
-            yield from self._shown(row.frame, row.raw, row.status)
+            yield from self.shown(row.frame, row.raw, row.status)
+
+    def bytes_of(self, piece: Piece) -> bytes:
+        """All bytes of a piece, as they are now. Raises: AccessError."""
+        with self.disk.open(self.folder / piece.segment) as file:
+            return file.read_at(piece.start, piece.stop - piece.start)
 
     def _piece_rows(self, piece: Piece) -> Iterator[Row]:
         is_enclosed = self.bounds.encloses(piece)
         fates = Fates(piece.fates)
-        for frame, raw, reached in self.frames(piece):
-            start = frame.span.start
-            if is_enclosed or self.bounds.has(piece.segment, start, Covers(reached, reached)):
-                yield from self._shown(frame, raw, fates.status(frame))
-
-    def frames(self, piece: Piece) -> Iterator[tuple[Frame, bytes, int]]:
-        """Every frame of a piece, its bytes, and the index that it stands at."""
-        with self.disk.open(self.folder / piece.segment) as file:
-            data = file.read_at(piece.start, piece.stop - piece.start)
+        data = self.bytes_of(piece)
         reached = piece.reached
-        found = whole_frames(
-            data,
-            offsets_of(data),
-            segment=piece.segment,
-            base=piece.start,
-            seed=piece.seed,
-            first_check=piece.first_check,
-        )
-        for frame in found:
+        for frame in frames_of(piece, data):
             if isinstance(frame.record, Entry | SnapshotMark):
                 reached = frame.record.index
-            start = frame.span.start - piece.start
-            yield frame, data[start : start + frame.span.length], reached
+            start = frame.span.start
+            if is_enclosed or self.bounds.has(piece.segment, start, Covers(reached, reached)):
+                raw = data[start - piece.start : frame.span.stop - piece.start]
+                yield from self.shown(frame, raw, fates.status(frame))
 
-    def _shown(self, frame: Frame, raw: bytes, status: str | None) -> Iterator[Row]:
+    def shown(self, frame: Frame, raw: bytes, status: str | None) -> Iterator[Row]:
         """The row of a record, decoded, if it was asked for; what does not decode is damage."""
-        if self.types and name_of(frame.record) not in self.types:
+        if not self.filter.wants_frame(frame):
             return
         request, problem = self._decoded(frame)
-        yield RecordRow(frame=frame, raw=raw, status=status, request=request, problem=problem)
+        row = RecordRow(frame=frame, raw=raw, status=status, request=request, problem=problem)
+        if not self.wants(row):
+            return
+        yield row
         if problem is not None:
             yield FindingRow(finding=undecodable(frame, problem), raw=raw)
+
+    def wants(self, row: Row) -> bool:
+        """Whether the filter lets a whole row through; what is hidden, no condition sees."""
+        return self.filter.matches(row, lambda: row_document(row, self.redaction))
 
     def _decoded(self, frame: Frame) -> tuple[Request | None, PayloadError | None]:
         entry = frame.record
@@ -145,16 +148,6 @@ class Fates:
         while self._fates[0].stop <= frame.span.start:
             self._fates.popleft()
         return self._fates[0].status(frame.record.index)
-
-
-def offsets_of(data: bytes) -> Iterator[int]:
-    """Positions of the frames of a piece: each length field says where the next one stands."""
-    offset = 0
-    while offset < len(data):
-        yield offset
-        word = int.from_bytes(data[offset : offset + LENGTH_FIELD_BYTES], "little")
-        length = split_length(word)
-        offset += LENGTH_FIELD_BYTES + length.record_bytes + length.padding_bytes
 
 
 def undecodable(frame: Frame, problem: PayloadError) -> Finding:

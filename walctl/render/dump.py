@@ -1,8 +1,8 @@
 """How records look: a line each for people, an object each for machines."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from walctl.inspect.document import row_document
+from walctl.inspect.filter_words import TypeWord
 from walctl.inspect.row import FindingRow, RecordRow, Row
 from walctl.model.finding import Finding
 from walctl.model.log import Log
@@ -18,7 +18,7 @@ from walctl.model.record import (
 from walctl.payload.base import Redaction
 from walctl.render.prose import paragraph
 from walctl.render.request_words import request_words
-from walctl.render.screen import Output, Screen
+from walctl.render.screen import Screen
 from walctl.render.text import byte_count, columns, hex_id, index_range, printable
 from walctl.wal.records import name_of
 
@@ -30,40 +30,16 @@ WORDS_COLUMNS_MIN = 16
 GAP = "  "
 
 
-def show(screen: Screen, rows: Iterable[Row]) -> int:
-    """Every row as soon as it comes, in the screen's form; how many there were."""
-    counted = _Counted(rows)
-    _show(screen, counted)
-    return counted.count
+def types(screen: Screen, words: Iterable[TypeWord]) -> None:
+    """What `-r` takes: records first, then requests."""
+    for word in words:
+        screen.line(f"{word.kind:<9}{word.name:<30}{word.what}".rstrip())
 
 
 def nothing(screen: Screen, log: Log) -> None:
     """A note on stderr that no row was asked for that is there."""
     holds = "no entry" if log.first is None else f"entries {index_range(log.first, log.last)}"
     screen.note(f"walctl: no record there; the log holds {holds}")
-
-
-class _Counted:
-    """Rows, counted while they go by."""
-
-    def __init__(self, rows: Iterable[Row]) -> None:
-        self._rows = rows
-        self.count = 0
-
-    def __iter__(self) -> Iterator[Row]:
-        for row in self._rows:
-            self.count += 1
-            yield row
-
-
-def _show(screen: Screen, rows: Iterable[Row]) -> None:
-    if screen.output == Output.NDJSON:
-        for row in rows:
-            screen.row(row_document(row))
-    elif screen.output == Output.JSON:
-        screen.show_stream("records", (row_document(row) for row in rows))
-    else:
-        lines(screen, rows)
 
 
 def lines(

@@ -6,6 +6,7 @@ it at the width of a pipe. Streams, width and colour are handed in (the command 
 out), so that output does not depend on where a test runs.
 """
 
+import codecs
 import enum
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +22,8 @@ if TYPE_CHECKING:  # rich takes 0.1 s to import: only those who draw pay for it
 
 WIDTH_PIPED = 80
 WIDTH_MIN = 20
+BYTES_PAST_MIN = 1 << 16
+"""Bytes from which on it is worth while to go past the encoding of a stream."""
 PROGRESS_STEPS_MIN = 4
 """Steps from which on a job is long enough for a progress bar."""
 
@@ -62,6 +65,11 @@ class Screen:
         self.quiet = quiet
         self._progress_shown = progress_shown and not quiet
 
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person sees what goes to stdout as it comes."""
+        return self.stdout.isatty()
+
     def show(
         self,
         result: Result,
@@ -92,6 +100,19 @@ class Screen:
             self.stdout.write(",\n" if number else "\n")
             self.stdout.write(json.dumps(row, separators=(",", ":"), allow_nan=False))
         self.stdout.write("\n]}\n")
+
+    def write_lines(self, lines: bytes) -> None:
+        """Lines that were made elsewhere, as they are: UTF-8 with a newline at each end."""
+        buffer = getattr(self.stdout, "buffer", None)
+        if buffer is None or len(lines) < BYTES_PAST_MIN or not _is_utf8(self.stdout):
+            self.stdout.write(lines.decode("utf-8"))
+            return
+        self.stdout.flush()
+        buffer.write(lines)
+
+    def flush(self) -> None:
+        """Hand on what is still waiting here."""
+        self.stdout.flush()
 
     def line(self, text: str = "", *, style: str | None = None) -> None:
         """One line of text, never wrapped; whatever is not printable is escaped.
@@ -170,3 +191,11 @@ class Screen:
             legacy_windows=False,
             quiet=self.quiet,
         )
+
+
+def _is_utf8(stream: TextIO) -> bool:
+    """Whether the stream writes texts as UTF-8, so that bytes may go past it."""
+    try:
+        return codecs.lookup(stream.encoding or "").name == "utf-8"
+    except LookupError:
+        return False

@@ -1,0 +1,72 @@
+"""Which decoder the command line of dump asks for."""
+
+from pathlib import Path
+
+from walctl.cli.dump_options import DumpOptions
+from walctl.errors import UsageError
+from walctl.fs.base import FileSystem
+from walctl.payload.auto import AutoDecoder
+from walctl.payload.base import Decoder
+from walctl.payload.etcd import EtcdDecoder
+from walctl.payload.external import CommandDecoder, StreamDecoder
+from walctl.payload.k8s import ROOT, K8sDecoder
+from walctl.payload.process import split_command
+from walctl.payload.registry import decoder
+
+PROTO_BYTES_MAX = 64 << 20
+"""Bytes of a descriptor set."""
+CHOICES = ("decoder", "proto", "decoder_cmd", "stream_decoder")
+
+
+def decoder_of(disk: FileSystem, options: DumpOptions, *, is_etcds: bool) -> Decoder:
+    """The decoder; without a wish the one that finds out, strict in a log of etcd (`is_etcds`).
+
+    Raises: UsageError; AccessError, when a descriptor set cannot be read; DecoderError.
+    """
+    given = [name for name in CHOICES if getattr(options, name) is not None]
+    if len(given) > 1:
+        words = " and ".join("--" + name.replace("_", "-") for name in given)
+        raise UsageError(f"{words} exclude each other: only one can read the payloads")
+    if options.proto is not None:
+        return _proto(disk, options.proto)
+    if options.decoder_cmd is not None:
+        return CommandDecoder(split_command(options.decoder_cmd))
+    if options.stream_decoder is not None:
+        return StreamDecoder(split_command(options.stream_decoder))
+    if options.decoder is None or options.decoder == "auto":
+        return AutoDecoder(strict=is_etcds)
+    return decoder(options.decoder)
+
+
+def is_of_processes(found: Decoder) -> bool:
+    """Whether a decoder has a process of its own, which only one of ours may use."""
+    return isinstance(found, CommandDecoder | StreamDecoder)
+
+
+def reads_puts_of_etcd(found: Decoder) -> tuple[bool, bytes | None]:
+    """Whether a put is nothing but a put to this decoder, unless its key begins with the bytes."""
+    if isinstance(found, EtcdDecoder):
+        return True, None
+    if isinstance(found, AutoDecoder):
+        return found.strict, ROOT
+    return False, None
+
+
+def reads_requests_of_etcd(found: Decoder) -> bool:
+    """Whether payloads are taken for etcd's requests first of all."""
+    is_strict = isinstance(found, AutoDecoder) and found.strict
+    return isinstance(found, EtcdDecoder | K8sDecoder) or is_strict
+
+
+def _proto(disk: FileSystem, text: str) -> Decoder:
+    """`FILE:MESSAGE`; protobuf's own descriptors take long to import, so only when asked for."""
+    from walctl.payload.descriptor import ProtoDecoder
+
+    name, colon, message = text.rpartition(":")
+    if not colon or not name or not message:
+        raise UsageError(f"--proto {text}: expected FILE:MESSAGE, as schema.desc:my.Message")
+    with disk.open(Path(name)) as file:
+        size = file.stat().size
+        if size > PROTO_BYTES_MAX:
+            raise UsageError(f"--proto {name}: {size:,} bytes are no descriptor set")
+        return ProtoDecoder(file.read_at(0, size), message)
