@@ -171,10 +171,10 @@ def test_an_element_is_any_element_or_the_one_at_its_position(text: str, answer:
 
 
 def test_ids_are_the_same_however_they_are_written() -> None:
-    for written in ('"8e9e05c52164694d"', '"0x8E9E05C52164694D"', "0x8e9e05c52164694d"):
-        assert holds(f"vote == {written} and vote in (0, {written})", STATE)
-        assert holds(f"conf_state.voters contains {written}", MARK)
-        assert holds(f"conf_state.voters[*] == {written}", MARK)
+    for way in ('"8e9e05c52164694d"', '"0x8E9E05C52164694D"', "0x8e9e05c52164694d"):
+        assert holds(f"vote == {way} and vote in (0, {way})", STATE)
+        assert holds(f"conf_state.voters contains {way}", MARK)
+        assert holds(f"conf_state.voters[*] == {way}", MARK)
     assert holds("conf_state.voters contains 1 and not conf_state.voters contains 2", MARK)
     assert holds("vote != 0 and node_id == null", STATE)
 
