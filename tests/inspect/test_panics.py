@@ -269,6 +269,14 @@ def test_a_part_of_a_member_refutes_nothing(member: Path) -> None:
     assert report.foretold == ""
 
 
+def test_a_log_without_its_database_does_not_prove_an_older_copy(member: Path) -> None:
+    where = Where(path=member / "member" / "wal")
+    report = explain_text(DISK, [TOCOMMIT.format(90_000, last_index(member))], where)
+    assert verdict(report, "older-copy") is Fit.UNKNOWN
+    assert verdict(report, "tail-lost") is Fit.UNKNOWN
+    assert verdict(report, "another-directory") is Fit.DOES_NOT_FIT
+
+
 def test_a_path_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(AccessError):
         explain_text(DISK, ["walpb: crc mismatch"], Where(path=tmp_path / "gone"))

@@ -10,6 +10,8 @@ Source: raft-core notes 4.2 and 15; incidents I7, I8, I14, I15, I36 to I41.
 
 from walctl.inspect.panic_cause import (
     ASK,
+    MOVING,
+    PART,
     Facts,
     Fit,
     Judged,
@@ -88,6 +90,12 @@ def _remembered(facts: Facts) -> Judged:
         return fits(f"{facts.set_aside} lies beside the segments: a start has cut the log here")
     if survey.commit_max > end:
         return fits(f"a hard state calls {survey.commit_max} committed; the log ends at {end}")
+    if not report.is_member:
+        return unknown(PART)
+    if report.is_moving:
+        return unknown(MOVING)
+    if survey.database_problem is not None:
+        return unknown("the database does not read, so it cannot be asked what it has applied")
     return refuted("log, snapshots and database of this directory end together; none is cut")
 
 
@@ -115,6 +123,8 @@ def older_copy(facts: Facts) -> Judged:
         return refuted("its parts do not agree with each other, as those of one copy would")
     if _begun_anew(facts).fit is Fit.FITS:
         return refuted("the log was begun anew")
+    if kept.fit is Fit.UNKNOWN:
+        return kept
     return fits(
         f"log, snapshots and database agree with each other and simply end at {survey.last_index}"
     )

@@ -134,7 +134,7 @@ REPAIRED = Page(
         ),
         Cause(
             name="too-much-was-cut",
-            text="Whole records were cut off too: the log is now behind the database.",
+            text="Whole records go with the cut, so that the log falls behind the database.",
             test=found(Code.DB_AHEAD, Code.ZERO_HOLE, Code.BAD_LENGTH),
         ),
     ),

@@ -143,6 +143,7 @@ def _nothing_known(text: str, reading: Reading) -> str:
     near = [page.topic for page in closest(text, PAGES, count=CLOSE_MAX)]
     hint = f"; near to it: {', '.join(near)}" if near else ""
     what = repr(told) if reading.lines <= 1 else f"{reading.lines:,} lines from {told!r} on"
+    what += " (no more were read)" if reading.is_cut else ""
     return (
         f"no known message in {what}{hint}; `walctl explain` lists those that are known, and"
         " `walctl doctor DIR` finds what is wrong with a directory"
