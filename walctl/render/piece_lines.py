@@ -24,6 +24,7 @@ from walctl.inspect.frames import frame_at
 from walctl.inspect.row import COMMITTED, Row
 from walctl.inspect.select import Choice
 from walctl.model.record import Entry, Frame, SnapshotMark
+from walctl.render.put_shapes import CRC_BYTES, PutShapes
 
 _VARINT = rb"([\x80-\xff]{0,9}[\x00-\x7f])"
 _ENTRY = re.compile(
@@ -39,8 +40,6 @@ _WORDS = struct.Struct("<QQ").unpack_from
 """Length field and the first eight bytes of the record; every record has as many."""
 _RECORD_BYTES = (1 << 56) - 1
 _LEASE_MAX = (1 << 63) - 1
-_CRC_BYTES = 5
-"""Bytes that the varint of a checksum mostly takes."""
 _CACHED_MAX = 1 << 12
 
 
@@ -95,6 +94,7 @@ class PieceLines:
         self._has_puts = has_puts and choice.filter.is_empty
         self._is_picky = not choice.filter.is_empty
         self._special = special
+        self._shapes = PutShapes()
         self._sizes: dict[int, bytes] = {}
         self._numbers: dict[bytes, int] = {}
 
@@ -111,37 +111,45 @@ class PieceLines:
 
     def _lines(self, piece: Piece, data: bytes) -> Iterator[bytes]:
         """Frame by frame; fate, index and checksum run on from one to the next."""
-        form, wants_payload = self._form, self._choice.filter.wants_payload
+        form, wants_payload, shapes = self._form, self._choice.filter.wants_payload, self._shapes.of
         form.begin(piece.segment)
         is_plain = self._has_puts and self._choice.bounds.encloses(piece)
         base, seed, at, reached = piece.start, piece.seed, 0, piece.reached
         run = _Run(piece.fates)
         while at < len(data):
             word, head = _WORDS(data, at)
-            start, stop = base + at, at + LENGTH_FIELD_BYTES + (word & _RECORD_BYTES)
+            start, body = base + at, at + LENGTH_FIELD_BYTES
+            stop = body + (word & _RECORD_BYTES)
             length = stop - at + (word >> 56 & 7 if word >> 63 else 0)
-            found = None if seed is None else _ENTRY(data, at + LENGTH_FIELD_BYTES)
-            line = None
-            if found is not None:
-                if start >= run.stop:
-                    run.move(start)
-                payload = data[found.end() : stop]
-                crc = _crc(found[1], head)
+            line = fields = None
+            shape = shapes.get(word) if is_plain and seed is not None else None
+            known = None if shape is None else shape(data, body)
+            if known is not None:
+                payload, key, value, group = known.groups()
+                fields, crc = (key, value, 0, self._id(group)), _wide_crc(head)
+                if self._special is not None and key.startswith(self._special):
+                    fields = None
+            elif seed is not None and (found := _ENTRY(data, body)) is not None:
+                payload, crc = data[found.end() : stop], _crc(found[1], head)
                 if found[5] != self._size(len(payload)):
                     pass
                 elif self._is_picky and not wants_payload(payload):
                     line = b""
-                elif is_plain and (fields := self._put(payload)) is not None:
-                    index = run.index + 1
-                    status = COMMITTED if index <= run.committed else run.fate.status(index)
-                    line = form.put(start, length, crc, run.term, index, payload, fields, status)
-                if line is not None:
-                    run.index = reached = run.index + 1
+                elif is_plain and (fields := self._put(payload)) is not None and not fields[2]:
+                    self._shapes.learn(word, found, fields[0], fields[1])
             elif is_plain and seed is not None:
                 state = self._state(data, at, stop)
                 if state is not None:
                     crc = _crc(state[0], head)
                     line = form.state(start, length, crc, *state[1:])
+            if fields is not None or line == b"":
+                if start >= run.stop:
+                    run.move(start)
+                run.index = reached = run.index + 1
+            if fields is not None:
+                index = run.index
+                status = COMMITTED if index <= run.committed else run.fate.status(index)
+                line = form.put(start, length, crc, run.term, index, payload, fields, status)
             if line is None:
                 frame = frame_at(piece, data, at, seed)
                 line, reached = self._row(frame, data[at : at + length], run, reached)
@@ -246,8 +254,11 @@ class _Run:
 
 def _crc(group: bytes, head: int) -> int:
     """The checksum that `group` is; `head` are the first eight bytes of its record."""
-    if len(group) != _CRC_BYTES:
-        return whole_varint(group)
+    return _wide_crc(head) if len(group) == CRC_BYTES else whole_varint(group)
+
+
+def _wide_crc(head: int) -> int:
+    """The checksum in the first eight bytes of a record where it takes five of them."""
     low = head >> 24 & 0x7F | head >> 25 & 0x3F80 | head >> 26 & 0x1FC000 | head >> 27 & 0xFE00000
     return low | head >> 28 & 0xF0000000
 
