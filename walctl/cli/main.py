@@ -44,6 +44,9 @@ COMMANDS: Mapping[str, Lazy] = {
     "verify": Lazy("walctl.cli.verify", "Check a member's log, snapshots and database."),
     "dump": Lazy("walctl.cli.dump", "Print the records of a log."),
     "encode": Lazy("walctl.cli.encode", "Make the bytes of records from rows of dump."),
+    "stats": Lazy(
+        "walctl.cli.stats", "Count what a log holds: requests, key prefixes, sizes, terms."
+    ),
     "explain": Lazy("walctl.cli.explain", "Tell what a code or an exit status means."),
 }
 """Every command, in the order of `walctl --help`; adding one is one line."""

@@ -16,7 +16,7 @@ from formats.errors import FormatError, LimitError
 from formats.frame import LENGTH_FIELD_BYTES, split_length
 from formats.limits import RECORD_BYTES_MAX
 from walctl.datadir.chain import DigestTask, Segment
-from walctl.datadir.layout import Layout, understand
+from walctl.datadir.layout import Layout, understand_all
 from walctl.datadir.survey import Survey, survey
 from walctl.errors import AccessError, ExitStatus, UnsupportedError, WalctlError
 from walctl.fs.base import FileSystem
@@ -29,6 +29,7 @@ from walctl.inspect.stats_measure import Measured, Part, measure
 from walctl.inspect.status import Status
 from walctl.model.log import Run
 from walctl.model.record import Entry
+from walctl.payload.auto import AutoDecoder
 from walctl.payload.base import PayloadError, Request
 from walctl.wal.fold import Digest
 from walctl.wal.forensics import Named
@@ -95,20 +96,48 @@ def stats(
     wal_dir: Path | None = None,
     snap_dir: Path | None = None,
     depth: Depth = ONE_PROCESS,
-) -> Stats:
-    """Count what `path` holds, or what lies between two positions; what keeps it from being read
-    becomes `Stats.error`."""
+) -> list[Stats]:
+    """Count what `path` holds, or what lies between two positions; one report for each log there.
+
+    What keeps a log from being read becomes `Stats.error`.
+    """
     try:
-        layout = understand(disk, path, wal_dir=wal_dir, snap_dir=snap_dir)
+        layouts = understand_all(disk, path, wal_dir=wal_dir, snap_dir=snap_dir)
+    except WalctlError as error:
+        return [_failed(path, wish, error)]
+    return [_one(disk, layout, wish, start, stop, depth) for layout in layouts]
+
+
+def _failed(path: Path, wish: Wish, error: WalctlError) -> Stats:
+    return Stats(path=path, error=error.message, error_status=error.exit_status, wish=wish)
+
+
+def _one(
+    disk: FileSystem, layout: Layout, wish: Wish, start: str | None, stop: str | None, depth: Depth
+) -> Stats:
+    """The figures of one log."""
+    try:
         if layout.wal_dir is None:
-            raise UnsupportedError(f"{path}: {layout.shape}, which holds no log")
+            raise UnsupportedError(f"{layout.path}: {layout.shape}, which holds no log")
         # What the database says of the log is no figure; the snapshots decide positions only.
         layout = replace(layout, database=None)
+        if isinstance(wish.decoder, AutoDecoder):
+            wish = replace(wish, decoder=AutoDecoder(strict=_flow(disk, layout).is_etcds))
         if start is None and stop is None:
             return _whole(disk, replace(layout, snap_dir=None), wish, depth)
         return _part(disk, layout, wish, start, stop, depth)
     except WalctlError as error:
-        return Stats(path=path, error=error.message, error_status=error.exit_status, wish=wish)
+        return _failed(layout.path, wish, error)
+
+
+def _flow(disk: FileSystem, layout: Layout, seen: Survey | None = None) -> Flow:
+    """The log as positions are found in it."""
+    return Flow(
+        disk,
+        layout,
+        survey=lambda: survey(disk, layout) if seen is None else seen,
+        applied=lambda: None,
+    )
 
 
 def _whole(disk: FileSystem, layout: Layout, wish: Wish, depth: Depth) -> Stats:
@@ -147,8 +176,8 @@ def _part(
 ) -> Stats:
     """The figures of the records between two positions, by a second look."""
     seen = survey(disk, layout, mapper=mapper_of(depth))
-    flow = Flow(disk, layout, survey=lambda: seen, applied=lambda: None)
-    assert flow.survey is seen
+    flow = _flow(disk, layout, seen)
+    assert flow.survey is seen, "positions are of the log that was surveyed"
     bounds = bounds_of(flow, start, stop)
     part = Part(bounds=bounds, status=Status(seen), reached=dict(_reached(seen)))
     tasks = [_task(disk, layout, segment) for segment in seen.segments]

@@ -26,7 +26,10 @@ from walctl.inspect.stats_touch import Touch, touch_of_payload, touch_of_request
 from walctl.model.batch import Batch
 from walctl.model.log import Run, StateRun
 from walctl.model.record import Entry, EntryKind, Frame, HardState
+from walctl.payload.auto import AutoDecoder
 from walctl.payload.base import Decoder, PayloadError
+from walctl.payload.etcd import EtcdDecoder
+from walctl.payload.k8s import K8sDecoder
 from walctl.wal.records import lift_entry, type_name
 
 SHAPES_MAX = 512
@@ -36,9 +39,6 @@ SHAPES_OF_A_SIZE_MAX = 8
 SIZES_MAX = 4096
 LOOKED_BACK_MAX = 16
 """Frames in front of a hard state that are looked through for the entry before it."""
-
-ETCD_READERS = frozenset({"etcd", "auto", "k8s"})
-"""Decoders that read etcd's requests as etcd does, so that they need not be asked for each."""
 
 _KINDS = {0: EntryKind.NORMAL, 1: EntryKind.CONF_CHANGE, 2: EntryKind.CONF_CHANGE_V2}
 _NOTHING = Shape(pattern=pattern_of(b"(?!)()"), frame_bytes=0, padding_bytes=0)
@@ -62,7 +62,7 @@ class Fold:
         self.figures = Figures()
         self._wish = wish
         self._prefix = wish.rule.finder()
-        self._is_etcd = wish.decoder.name in ETCD_READERS
+        self._is_etcd = _asks_etcd_first(wish.decoder)
         self.reached = reached
         """The index that the log has reached."""
         self._here = self._other = _NOTHING
@@ -366,6 +366,12 @@ class Fold:
                 )
             case _:
                 return None
+
+
+def _asks_etcd_first(decoder: Decoder) -> bool:
+    """Whether a request of etcd is one to this decoder, so that it need not be asked for each."""
+    is_strict = isinstance(decoder, AutoDecoder) and decoder.strict
+    return is_strict or isinstance(decoder, EtcdDecoder | K8sDecoder)
 
 
 def _start_of(step: Run | StateRun) -> int:

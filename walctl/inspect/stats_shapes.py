@@ -20,6 +20,7 @@ made of a frame that has it; what matches no shape goes through the definition.
 
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 from formats.frame import LENGTH_FIELD_BYTES, split_length
@@ -72,20 +73,19 @@ def shape_of(frame: bytes) -> Shape | None:
         return None
     lead = re.escape(frame[:LENGTH_FIELD_BYTES]) + rb"\x08" + re.escape(record[1]) + rb"\x10"
     lead += _any_varint(record[2]) + rb"\x1a" + re.escape(record[3])
-    sizes = {"frame_bytes": len(frame), "padding_bytes": length.padding_bytes}
+    made = partial(Shape, frame_bytes=len(frame), padding_bytes=length.padding_bytes)
     if record[1] == _STATE_TYPE:
         state = rb".{%d}()" % (stop - record.end())
-        return Shape(pattern=re.compile(lead + state, re.DOTALL), **sizes)
+        return made(pattern=re.compile(lead + state, re.DOTALL))
     put = _put_of(frame[:stop], record.end())
     if put is None:
         return None
-    return Shape(
+    return made(
         pattern=re.compile(lead + put.pattern, re.DOTALL),
         payload_bytes=put.payload_bytes,
         put_bytes=put.key_bytes + put.value_bytes,
         key_bytes=put.key_bytes,
         lease_bytes=put.lease_bytes,
-        **sizes,
     )
 
 

@@ -5,7 +5,7 @@ spares its making for etcd's own requests.
 """
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -174,5 +174,5 @@ def _bytes(node: Node) -> bytes:
     return node.data if isinstance(node, Blob) else b""
 
 
-def _list(node: Node) -> Iterable[Node]:
+def _list(node: Node) -> Sequence[Node]:
     return node if isinstance(node, Sequence) and not isinstance(node, str) else ()
