@@ -37,6 +37,7 @@ class Case:
     entry_bytes: int
     has_states: bool
     etcd_seconds: float | None
+    has_puts: bool = False
 
 
 CASES = (
@@ -45,6 +46,12 @@ CASES = (
     Case("64 MB of 1 KB entries", 1, 1024, False, 0.08),
     Case("640 MB of 1 KB entries", 10, 1024, False, 0.8),
 )
+PUTS = (
+    Case("64 MB of 100-byte puts", 1, 100, False, None, has_puts=True),
+    Case("64 MB of 100-byte puts, a state each", 1, 100, True, None, has_puts=True),
+    Case("640 MB of 1 KB puts", 10, 1024, False, None, has_puts=True),
+)
+"""What stats counts: entries that ask for something."""
 
 
 def best(function: Callable[[], object]) -> float:
@@ -139,6 +146,23 @@ def bench(case: Case, folder: Path) -> None:
         row(f"walctl verify -j {jobs}, {kib // 1024} MiB", seconds, against)
 
 
+def bench_stats(case: Case, folder: Path) -> None:
+    """What counting takes beside the scan that it is done in."""
+    count = write_log(
+        folder,
+        segments=case.segments,
+        entry_bytes=case.entry_bytes,
+        has_states=case.has_states,
+        has_puts=case.has_puts,
+    )
+    sys.stdout.write(f"{case.name}: {count:,} entries\n")
+    for jobs in (1, 2):
+        verified, _ = run("verify", "-q", "-j", str(jobs), str(folder))
+        seconds, kib = run("stats", "-j", str(jobs), str(folder))
+        against = f"{seconds / verified:.2f} of verify -j {jobs}"
+        row(f"walctl stats -j {jobs}, {kib // 1024} MiB", seconds, against)
+
+
 def main() -> None:
     """Run every case in a temporary folder, which is removed again."""
     sys.stdout.write(f"Python {sys.version.split()[0]}, {os.cpu_count()} cores\n")
@@ -149,6 +173,10 @@ def main() -> None:
         for number, case in enumerate(CASES):
             place = Path(folder) / str(number)
             bench(case, place)
+            shutil.rmtree(place)
+        for number, case in enumerate(PUTS):
+            place = Path(folder) / f"puts-{number}"
+            bench_stats(case, place)
             shutil.rmtree(place)
 
 

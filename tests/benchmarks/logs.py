@@ -37,10 +37,32 @@ class Writer:
         self.out += struct.pack("<Q", len(record) | top) + record + bytes(padding)
 
 
-def write_log(folder: Path, *, segments: int, entry_bytes: int, has_states: bool = False) -> int:
+KEYS = 10_000
+
+
+def put(index: int, size: int) -> bytes:
+    """A put of one of `KEYS` keys as etcd logs it, of `size` bytes where that can be."""
+    key = b"/registry/pods/default/pod-%05d" % (index * 7919 % KEYS)
+    header = b"\x08" + varint(0x8A1B000000000000 + index)
+    tail = b"\xa2\x06" + varint(len(header)) + header
+    rest = size - len(tail) - len(key) - 2
+    value_bytes = rest - 1 - len(varint(rest)) - 1 - len(varint(rest))
+    inner = b"\x0a" + varint(len(key)) + key + b"\x12" + varint(value_bytes) + b"v" * value_bytes
+    return b"\x22" + varint(len(inner)) + inner + tail
+
+
+def write_log(
+    folder: Path,
+    *,
+    segments: int,
+    entry_bytes: int,
+    has_states: bool = False,
+    has_puts: bool = False,
+) -> int:
     """Fill `folder` with whole segments of entries of `entry_bytes`; the number of entries.
 
-    With `has_states` a hard state follows every entry, as in a cluster of one member.
+    With `has_states` a hard state follows every entry, as in a cluster of one member. With
+    `has_puts` the entries are puts of etcd, else bytes that nobody reads.
     """
     folder.mkdir(parents=True)
     writer = Writer()
@@ -56,8 +78,9 @@ def write_log(folder: Path, *, segments: int, entry_bytes: int, has_states: bool
             writer.add(5, b"\x08\x00\x10\x00")
         while len(writer.out) < SEGMENT_BYTES:
             index += 1
-            head = b"\x08\x00\x10\x02\x18" + varint(index) + b"\x22" + varint(entry_bytes)
-            writer.add(2, head + value)
+            data = put(index, entry_bytes) if has_puts else value
+            head = b"\x08\x00\x10\x02\x18" + varint(index) + b"\x22" + varint(len(data))
+            writer.add(2, head + data)
             if has_states:
                 writer.add(3, b"\x08\x02\x10\x01\x18" + varint(index))
         if not has_states:
