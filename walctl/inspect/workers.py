@@ -1,9 +1,10 @@
 """Work on the pieces of a log by several processes, with the answers in order.
 
 A process is handed its next item only when its last answer was taken: so neither side ever waits
-for the other with a full pipe, and what is on its way is bounded by an answer a process. Answers
-are bytes and are not copied more often than a pipe does. The processes are forked where that is
-possible, and end with the one that started them.
+for the other with a full pipe, and what is on its way is bounded by an answer a process. An answer
+need not come here at all: when its turn has come, the process that has it may hand it on itself,
+so that gigabytes of text are not copied from process to process. The processes are forked where
+that is possible, and end with the one that started them.
 """
 
 from collections import deque
@@ -12,31 +13,62 @@ from contextlib import ExitStack, suppress
 from itertools import islice
 from multiprocessing import get_all_start_methods, get_context
 from multiprocessing.connection import Connection
-from typing import Generic, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from walctl.errors import WalctlError
 
 T = TypeVar("T")
 
-ALONE_ITEMS = 2
+ALONE_ITEMS = 8
 """Items that are worked on here, before it is worth while to start other processes."""
 END_SECONDS = 5.0
+FORK: Final = "fork"
+
+Deliver = Callable[[bytes], None]
+"""Where answers go in the end; a process that was forked calls it as this one would."""
 
 
-def in_order(function: Callable[[T], bytes], items: Iterable[T], *, jobs: int) -> Iterator[bytes]:
+class Answer(Protocol):
+    """The answer to one item; to be done with before the next one is asked for."""
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+
+    def hand_on(self) -> None:
+        """Deliver it. Raises what delivering raises."""
+
+
+class _Here:
+    """An answer of this process."""
+
+    def __init__(self, answer: bytes, deliver: Deliver) -> None:
+        self.size = len(answer)
+        self._answer = answer
+        self._deliver = deliver
+
+    def hand_on(self) -> None:
+        self._deliver(self._answer)
+
+
+def in_order(
+    function: Callable[[T], bytes], items: Iterable[T], *, jobs: int, deliver: Deliver
+) -> Iterator[Answer]:
     """`function` of each item, in their order, by one process more than `jobs`; by this one for 1.
 
-    One more, because each of them waits for its turn to be read. An error in an item is raised
-    here when its turn comes. `function` is copied once into each process: what it remembers of
-    items stays there.
+    One more, because each of them waits for its turn. An error in an item is raised here when its
+    turn comes. `function` is copied once into each process: what it remembers of items stays
+    there.
     """
     found = iter(items)
-    yield from map(function, islice(found, ALONE_ITEMS if jobs > 1 else None))
+    can_fork = FORK in get_all_start_methods()
+    for item in islice(found, ALONE_ITEMS if jobs > 1 and can_fork else None):
+        yield _Here(function(item), deliver)
     with ExitStack() as stack:
         ring: deque[_Worker[T]] = deque()
         for item in found:
             if len(ring) <= jobs:
-                worker = _Worker(function)
+                worker = _Worker(function, deliver)
                 stack.callback(worker.end)
             else:
                 worker = ring.popleft()
@@ -48,12 +80,13 @@ def in_order(function: Callable[[T], bytes], items: Iterable[T], *, jobs: int) -
 
 
 class _Worker(Generic[T]):
-    """One process, which answers one item at a time."""
+    """One process, which answers one item at a time; `size` is of its last answer."""
 
-    def __init__(self, function: Callable[[T], bytes]) -> None:
-        context = get_context("fork" if "fork" in get_all_start_methods() else None)
+    def __init__(self, function: Callable[[T], bytes], deliver: Deliver) -> None:
+        self.size = 0
+        context = get_context(FORK)
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_work, args=(function, theirs), daemon=True)
+        self._process = context.Process(target=_work, args=(function, deliver, theirs), daemon=True)
         self._process.start()
         theirs.close()
 
@@ -61,16 +94,28 @@ class _Worker(Generic[T]):
         """Hand it an item."""
         self._connection.send(item)
 
-    def answer(self) -> bytes:
-        """Its answer; raises what the function raised."""
+    def answer(self) -> Answer:
+        """Its answer, which is itself; raises what the function raised."""
+        self.size = self._heard()
+        return self
+
+    def hand_on(self) -> None:
+        """Let it deliver its answer."""
+        self._connection.send(True)
+        self._heard()
+
+    def _heard(self) -> int:
+        """The number that it says next; its error is raised here."""
         try:
-            if not self._connection.recv():
-                raise self._connection.recv()
-            return self._connection.recv_bytes()
+            said = self._connection.recv()
         except EOFError:
             self._process.join(END_SECONDS)
             code = self._process.exitcode
             raise WalctlError(f"a process that read for us ended by itself ({code})") from None
+        if isinstance(said, Exception):
+            raise said
+        assert isinstance(said, int), "a number or an error"
+        return said
 
     def end(self) -> None:
         """Let it end, whatever it is doing."""
@@ -79,16 +124,19 @@ class _Worker(Generic[T]):
         self._process.join(END_SECONDS)
 
 
-def _work(function: Callable[[T], bytes], connection: Connection) -> None:
-    """Answer until nobody asks any more."""
+def _work(function: Callable[[T], bytes], deliver: Deliver, connection: Connection) -> None:
+    """Answer until nobody asks any more: the next item, or to hand the last answer on."""
+    answer = b""
     with suppress(EOFError, OSError, KeyboardInterrupt):
         while True:
-            item = connection.recv()
+            said = connection.recv()
             try:
-                answer = function(item)
-            except WalctlError as error:
-                connection.send(False)
-                connection.send(error)
-                continue
-            connection.send(True)
-            connection.send_bytes(answer)
+                if said is True:
+                    deliver(answer)
+                    reply: int | Exception = len(answer)
+                else:
+                    answer = function(said)
+                    reply = len(answer)
+            except (WalctlError, OSError) as error:
+                reply = error
+            connection.send(reply)

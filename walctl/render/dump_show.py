@@ -130,16 +130,32 @@ class Sheet:
         self.begin(view)
         segments: list[str] = []
         self.screen.flush()  # or another process writes what is still waiting here once more
-        noted = _noted(items, segments)
-        found = in_order(view.draw.item, noted, jobs=1 if view.is_alone else jobs)
-        for number, lines in enumerate(found):
-            self._write(lines, segments[number], view)
+        draw = _JsonItems(view.draw) if self._is_json else view.draw
+        found = in_order(
+            draw.item,
+            _noted(items, segments),
+            jobs=1 if view.is_alone or not self.screen.is_shared else jobs,
+            deliver=self._deliver,
+        )
+        for number, answer in enumerate(found):
+            if answer.size:
+                self._introduce(segments[number], view)
+                self.screen.flush()
+                answer.hand_on()
 
     def rows(self, rows: Iterable[Row | Gap], view: View) -> None:
         """Rows, one after the other."""
         self.begin(view)
         for row in rows:
-            self._write(self._drawn(row, view), _segment(row), view)
+            lines = self._drawn(row, view)
+            if lines:
+                self._introduce(_segment(row), view)
+                self.screen.write_lines(_as_items(lines) if self._is_json else lines)
+
+    def _deliver(self, lines: bytes) -> None:
+        """Write lines so that nothing of them waits here, also where here is another process."""
+        self.screen.write_lines(lines)
+        self.screen.flush()
 
     def begin(self, view: View) -> None:
         """The head of the view, once; an empty dump has one too."""
@@ -157,18 +173,15 @@ class Sheet:
         if self._is_json and self._is_begun:
             self.screen.write_lines(b"\n]}\n")
 
-    def _write(self, lines: bytes, segment: str | None, view: View) -> None:
-        if not lines:
-            return
+    def _introduce(self, segment: str | None, view: View) -> None:
+        """What stands in front of the next lines: a heading, or what parts them from the last."""
         if view.has_headings and segment is not None and segment != self._segment:
             if self._segment is not None or (self.count and view.path is None):
                 self.screen.line()
             self.screen.line(segment, style="bold")
             self._segment = segment
         if self._is_json:
-            separator = b",\n" if self.count else b"\n"
-            lines = separator + lines[:-1].replace(b"\n", b",\n")
-        self.screen.write_lines(lines)
+            self.screen.write_lines(b",\n" if self.count else b"\n")
         self.count += 1
 
     def _drawn(self, row: Row | Gap, view: View) -> bytes:
@@ -179,6 +192,21 @@ class Sheet:
         if view.has_headings:
             return f"{'…':>10}  {counted(row.count, 'row')} left out\n".encode()
         return b""
+
+
+class _JsonItems:
+    """Lines of JSON as the elements of a list: parted by commas, without a last newline."""
+
+    def __init__(self, draw: Draw) -> None:
+        self._draw = draw
+
+    def item(self, item: Item) -> bytes:
+        """The elements of one item."""
+        return _as_items(self._draw.item(item))
+
+
+def _as_items(lines: bytes) -> bytes:
+    return lines[:-1].replace(b"\n", b",\n")
 
 
 def _noted(items: Iterable[Item], segments: list[str]) -> Iterator[Item]:

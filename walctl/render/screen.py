@@ -70,6 +70,14 @@ class Screen:
         """Whether a person sees what goes to stdout as it comes."""
         return self.stdout.isatty()
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether a process that was forked writes to the same stdout; one in memory is copied."""
+        try:
+            return self.stdout.fileno() >= 0
+        except (OSError, ValueError):
+            return False
+
     def show(
         self,
         result: Result,
