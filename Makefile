@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-slow bench style types man clean
+.PHONY: demo test test-slow bench style types man single-file clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "walctl needs Python 3.11 or later")'
@@ -33,6 +33,10 @@ bench: $(STAMP)
 
 man: $(STAMP)
 	$(BIN)/python -m walctl.cli.man man
+
+# Packs what .venv holds, so no network is needed; prints the file's name behind its SHA-256.
+single-file: $(STAMP)
+	@$(BIN)/python -m tests.single_file dist
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

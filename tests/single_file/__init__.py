@@ -1,0 +1,1 @@
+"""How `make single-file` packs walctl, and what its file does first."""
