@@ -9,7 +9,7 @@ from walctl.payload.auto import AutoDecoder
 from walctl.payload.base import Decoder
 from walctl.payload.etcd import EtcdDecoder
 from walctl.payload.external import CommandDecoder, StreamDecoder
-from walctl.payload.k8s import ROOT, K8sDecoder
+from walctl.payload.k8s import OBJECT_STARTS, K8sDecoder
 from walctl.payload.process import split_command
 from walctl.payload.registry import decoder
 
@@ -43,13 +43,15 @@ def is_of_processes(found: Decoder) -> bool:
     return isinstance(found, CommandDecoder | StreamDecoder)
 
 
-def reads_puts_of_etcd(found: Decoder) -> tuple[bool, bytes | None]:
-    """Whether a put is nothing but a put to this decoder, unless its key begins with the bytes."""
+def reads_puts_of_etcd(found: Decoder) -> tuple[bool, tuple[bytes, ...]]:
+    """Whether a put is nothing but a put to this decoder, unless its value begins so."""
     if isinstance(found, EtcdDecoder):
-        return True, None
+        return True, ()
     if isinstance(found, AutoDecoder):
-        return found.strict, ROOT
-    return False, None
+        return found.strict, OBJECT_STARTS
+    if isinstance(found, K8sDecoder):
+        return True, OBJECT_STARTS
+    return False, ()
 
 
 def reads_requests_of_etcd(found: Decoder) -> bool:

@@ -56,7 +56,7 @@ class FormDraw:
     """A form that has templates for usual records; arguments as those of `PieceLines`."""
 
     def __init__(
-        self, choice: Choice, form: Form, *, has_puts: bool, special: bytes | None = None
+        self, choice: Choice, form: Form, *, has_puts: bool, special: tuple[bytes, ...] = ()
     ) -> None:
         self._form = form
         self._lines = PieceLines(choice, form, has_puts=has_puts, special=special)

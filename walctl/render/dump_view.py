@@ -34,7 +34,7 @@ class Look:
     template: str | None = None
     is_full: bool = False
     has_puts: bool = False
-    special: bytes | None = None
+    special: tuple[bytes, ...] = ()
     path: Path | None = None
 
 

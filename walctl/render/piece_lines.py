@@ -83,11 +83,11 @@ class PieceLines:
     """The lines of single items of a log, in one form.
 
     `has_puts`: the choice's decoder reads a put as etcd does and adds nothing to it, unless the
-    key begins with `special`.
+    value begins with one of `special`.
     """
 
     def __init__(
-        self, choice: Choice, form: Form, *, has_puts: bool, special: bytes | None = None
+        self, choice: Choice, form: Form, *, has_puts: bool, special: tuple[bytes, ...] = ()
     ) -> None:
         self._choice = choice
         self._form = form
@@ -112,6 +112,7 @@ class PieceLines:
     def _lines(self, piece: Piece, data: bytes) -> Iterator[bytes]:
         """Frame by frame; fate, index and checksum run on from one to the next."""
         form, wants_payload, shapes = self._form, self._choice.filter.wants_payload, self._shapes.of
+        special = self._special
         form.begin(piece.segment)
         is_plain = self._has_puts and self._choice.bounds.encloses(piece)
         base, seed, at, reached = piece.start, piece.seed, 0, piece.reached
@@ -127,7 +128,7 @@ class PieceLines:
             if known is not None:
                 payload, key, value, group = known.groups()
                 fields, crc = (key, value, 0, self._id(group)), _wide_crc(head)
-                if self._special is not None and key.startswith(self._special):
+                if special and value.startswith(special):
                     fields = None
             elif seed is not None and (found := _ENTRY(data, body)) is not None:
                 payload, crc = data[found.end() : stop], _crc(found[1], head)
@@ -199,9 +200,10 @@ class PieceLines:
             return None
         key = payload[key_start:key_stop]
         request_id = self._id(header[2])
-        if request_id <= 0 or (self._special is not None and key.startswith(self._special)):
+        value = payload[value_start:value_stop]
+        if request_id <= 0 or (self._special and value.startswith(self._special)):
             return None
-        return key, payload[value_start:value_stop], lease, request_id
+        return key, value, lease, request_id
 
     def _state(self, data: bytes, at: int, stop: int) -> tuple[bytes, int, int, int] | None:
         """The checksum's bytes, term, vote and commit of a frame that is a hard state."""
