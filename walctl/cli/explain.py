@@ -19,7 +19,9 @@ from walctl.render.screen import Screen
 READ_BYTES = 1 << 20
 
 
-@click.command("explain", short_help="Tell what a code or an exit status means.")
+@click.command(
+    "explain", short_help="Tell what a code, an exit status or a server's message means."
+)
 @click.argument("topic", required=False, metavar="[CODE | STATUS | 'TEXT' | -]")
 @click.argument("path", required=False, type=PATH, metavar="[PATH]")
 @split_layout

@@ -47,7 +47,9 @@ COMMANDS: Mapping[str, Lazy] = {
     "stats": Lazy(
         "walctl.cli.stats", "Count what a log holds: requests, key prefixes, sizes, terms."
     ),
-    "explain": Lazy("walctl.cli.explain", "Tell what a code or an exit status means."),
+    "explain": Lazy(
+        "walctl.cli.explain", "Tell what a code, an exit status or a server's message means."
+    ),
 }
 """Every command, in the order of `walctl --help`; adding one is one line."""
 

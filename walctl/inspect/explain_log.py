@@ -170,7 +170,6 @@ PAGES = (
     Explanation(
         topic=Code.PAYLOAD_UNDECODABLE,
         group=Group.LOG,
-        is_reported=False,
         title="An entry's payload is no request that etcd knows.",
         severities=(INFO, HARMLESS, DAMAGE),
         judged="Damage where a start would apply the entry. In the log of another program, whose "

@@ -17,6 +17,7 @@ from walctl.fs.base import FileSystem
 from walctl.inspect.advice import advised
 from walctl.inspect.log_checks import log_findings
 from walctl.inspect.member_checks import member_findings
+from walctl.inspect.payload_checks import payload_findings
 from walctl.inspect.reading import ONE_PROCESS, Depth, survey_of
 from walctl.inspect.report import Report
 from walctl.inspect.segment_checks import segment_findings
@@ -62,7 +63,7 @@ def examine(disk: FileSystem, layout: Layout, *, depth: Depth = ONE_PROCESS) -> 
     Raises: WalctlError when a part that is there cannot be read, or time is over.
     """
     seen = survey_of(disk, layout, depth=depth)
-    findings = [*segment_findings(seen), *log_findings(seen)]
+    findings = [*segment_findings(seen), *log_findings(seen), *payload_findings(disk, seen)]
     findings = [weighed(finding, seen) for finding in findings]
     blocking = [
         finding.code
