@@ -20,8 +20,11 @@ from walctl.cli.main import COMMANDS
 from walctl.cli.man import build, pages, prose, roff
 from walctl.errors import ExitStatus, WalctlError
 from walctl.inspect.explain import PAGES
+from walctl.inspect.positions import NAMED
+from walctl.inspect.where_fields import FIELDS
 from walctl.model.finding import Code, Severity, Verdict
 from walctl.model.record import Check
+from walctl.payload.base import Redaction
 from walctl.version import VERSION
 
 MAN = Path(__file__).parents[2] / "man"
@@ -104,6 +107,26 @@ def test_the_concepts_explain_the_words_of_reports(word: str) -> None:
 @pytest.mark.parametrize("word", list(Verdict))
 def test_the_concepts_name_the_verdicts(word: Verdict) -> None:
     assert f"\\fB{word}\\fR" in CONCEPTS
+
+
+@pytest.mark.parametrize("name", sorted(FIELDS))
+def test_the_concepts_name_every_field_of_a_row(name: str) -> None:
+    assert f"\\fB{name}\\fR" in section("ROWS")
+
+
+@pytest.mark.parametrize("level", [*Redaction])
+def test_the_concepts_tell_what_each_redaction_hides(level: Redaction) -> None:
+    assert f"\\fB{level.value}\\fR" in section("ROWS")
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_the_concepts_explain_every_named_position(name: str) -> None:
+    assert f"\\fB{name}\\fR" in section("POSITIONS")
+
+
+def section(name: str) -> str:
+    """One section of walctl.7."""
+    return CONCEPTS.partition(f".SH {name}\n")[2].partition("\n.SH ")[0]
 
 
 @pytest.mark.parametrize("module", [formats.frame, formats.bbolt], ids=lambda each: each.__name__)
