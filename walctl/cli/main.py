@@ -16,7 +16,7 @@ from io import TextIOWrapper
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem, shell_complete
+from click.shell_completion import CompletionItem
 
 from walctl.errors import AccessError, ExitStatus, WalctlError
 from walctl.fs.base import FileSystem
@@ -66,10 +66,16 @@ class Commands(click.Group):
         return list(self.table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command itself; this imports its module."""
+        """The command itself; this imports its module, but for a shell that asks for words."""
         entry = self.table.get(cmd_name)
         if entry is None:
             return None
+        if ctx.resilient_parsing:
+            from walctl.cli.completion import bodiless
+
+            found = bodiless(cmd_name)
+            if found is not None:
+                return found
         command = import_module(entry.module).command
         assert isinstance(command, click.Command)
         return command
@@ -187,7 +193,9 @@ def _called(group: click.Group, words: list[str], disk: FileSystem | None) -> ob
     """What click's own `main` does, but for its handling of errors: it swallows broken pipes."""
     instruction = os.environ.get(COMPLETE_VARIABLE)
     if instruction:
-        return shell_complete(group, {}, "walctl", COMPLETE_VARIABLE, instruction)
+        from walctl.cli.completion import answer
+
+        return answer(group, COMPLETE_VARIABLE, instruction)
     try:
         with group.make_context("walctl", words, obj=disk) as ctx:
             return group.invoke(ctx)

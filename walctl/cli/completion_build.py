@@ -1,0 +1,104 @@
+"""Builds the table of what a shell may offer: `python -m walctl.cli.completion_build`.
+
+To be run when options, types or codes have changed; a test says so.
+"""
+
+import inspect
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from walctl.cli.main import Commands, main
+from walctl.cli.options import PathType
+from walctl.inspect import explain, panics
+from walctl.inspect.filter_words import STATUSES, list_types
+
+TABLE = Path(__file__).with_name("completion_words.py")
+LINE_CHARS_MAX = 100
+
+KINDS = {
+    "--decoder": "decoders",
+    "--end": "positions",
+    "--proto": "file",
+    "--start": "positions",
+    "--status": "statuses",
+    "--type": "types",
+    "topic": "topics",
+}
+"""What completes values that click cannot tell from text, by the longest name."""
+
+HEAD = '''\
+"""What each command takes, for the shell; see `completion`.
+
+Built by `python -m walctl.cli.completion_build` from the commands; do not edit.
+"""
+
+COMMANDS = {
+'''
+
+
+def table(group: Commands = main) -> str:
+    """The text of the module `completion_words`."""
+    ctx = click.Context(group, info_name="walctl", **group.context_settings)
+    commands = {name: _command(group, ctx, name) for name in group.table}
+    sections = "".join(f'    "{name}": {_text(lines)},\n' for name, lines in commands.items())
+    # One word may be a record and a request; the first has it.
+    types: dict[str, str] = {}
+    for word in list_types():
+        types.setdefault(word.name, word.what)
+    types["list"] = "show what all of these are"
+    topics = {page.topic: page.title for page in explain.PAGES}
+    topics |= {page.topic: page.title for page in panics.PAGES}
+    return (
+        f"{HEAD}{sections}}}\n\n"
+        f"TYPES = {_text(map(' | '.join, types.items()))}\n\n"
+        f"STATUSES = {_text(STATUSES)}\n\n"
+        f"TOPICS = {_text(map(' | '.join, topics.items()))}\n"
+    )
+
+
+def _command(group: Commands, ctx: click.Context, name: str) -> list[str]:
+    """The lines of one command's parameters; click adds --help by itself."""
+    command = group.get_command(ctx, name)
+    assert command is not None
+    return [_parameter(each) for each in command.params]
+
+
+def _parameter(param: click.Parameter) -> str:
+    is_many = param.multiple or param.nargs != 1
+    names = sorted([*param.opts, *param.secondary_opts], key=len)
+    help_text = getattr(param, "help", None) or ""
+    line = f"{' '.join(names)} | {_kind(param, names[-1])}{'*' * is_many}"
+    return f"{line} | {_first_sentence(help_text)}" if help_text else line
+
+
+def _kind(param: click.Parameter, name: str) -> str:
+    if isinstance(param, click.Option) and (param.is_flag or param.count):
+        return "flag"
+    if isinstance(param.type, click.Choice):
+        return f"[{' '.join(map(str, param.type.choices))}]"
+    if isinstance(param.type, PathType):
+        return "dir" if param.metavar == "DIR" else "file"
+    return KINDS.get(name, "text")
+
+
+def _first_sentence(text: str) -> str:
+    """A shell shows one line of it."""
+    words = " ".join(inspect.cleandoc(text).replace("`", "").split())
+    return words.partition(". ")[0].removesuffix(".")
+
+
+def _text(lines: Iterable[str]) -> str:
+    """Lines as one literal of Python; what is too long for a line of source is cut."""
+    limit = LINE_CHARS_MAX
+    cut = [line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…" for line in lines]
+    body = "".join(f"{line}\n" for line in cut)
+    assert "\\" not in body
+    assert '"""' not in body
+    return f'"""\n{body}"""'
+
+
+if __name__ == "__main__":
+    with click.open_file(str(TABLE), "w", encoding="utf-8") as module:
+        module.write(table())
