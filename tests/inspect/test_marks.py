@@ -1,6 +1,7 @@
 """A log that goes back while it is followed: cut, restored, or made anew in its place."""
 
 import functools
+import itertools
 
 import pytest
 
@@ -24,7 +25,8 @@ from tests.inspect.following import (
 )
 from tests.wal.builders import ENTRY, METADATA, Builder, fresh, metadata
 from walctl.inspect.event import Event, EventKind
-from walctl.inspect.marks import MARKS_MAX
+from walctl.inspect.marks import MARKS_MAX, Mark, Marks
+from walctl.inspect.reached import Reached
 
 
 def test_a_log_that_is_cut_at_any_record_and_written_anew_is_followed_from_there() -> None:
@@ -138,10 +140,53 @@ def test_what_was_passed_over_as_damage_and_is_cut_there_by_the_server_is_taken_
     assert places(items[items.index(event) :]) == frames_of(after)[victim:]
 
 
+def test_what_is_cut_behind_a_damage_goes_back_to_there_and_the_damage_is_not_told_again() -> None:
+    log = log_of((1, 2)).puts(3, 20)
+    victim = 8
+    data = bytearray(log.done(ZEROS))
+    data[log.frames[victim].start + 30] ^= 1
+    cut = log.frames[victim].stop
+    after = rebuilt(log, victim + 1).puts(7, 9, term=2)
+    disk = disk_with({FIRST: bytes(data)})
+    items = followed(disk, [*[nothing] * 4, *rewriting(disk, cut, after, is_at_once=True)], quiet=9)
+    (event,) = events(items, EventKind.REWOUND)
+    assert event.offset == cut
+    assert len(findings(items)) == 1
+
+
+def test_a_cut_in_front_of_what_was_given_goes_back_no_further_than_needed() -> None:
+    """Frames in front of the beginning are remembered too, some of them: here those at a damage."""
+    log = log_of((1, 2)).puts(3, 20)
+    victim = 8
+    data = bytearray(log.done(ZEROS))
+    data[log.frames[victim].start + 30] ^= 1
+    cut = log.frames[victim].start
+    after = rebuilt(log, victim).puts(7, 9, term=2)
+    disk = disk_with({FIRST: bytes(data)})
+    items = followed(disk, rewriting(disk, cut, after, is_at_once=True), last=3)
+    (event,) = events(items, EventKind.REWOUND)
+    assert event.offset == cut
+    assert places(items) == frames_of(log)[-3:] + frames_of(after)[victim:]
+
+
+@pytest.mark.parametrize("count", [1, MARKS_MAX, 3 * MARKS_MAX + 1, 30 * MARKS_MAX])
+def test_marks_are_bounded_exact_near_the_end_and_even_before(count: int) -> None:
+    marks = Marks([])
+    for number in range(count):
+        marks.add(Mark(number, number + 1, b"", None, Reached()))
+    kept = []
+    while (last := marks.last) is not None:
+        kept.append(last.start)
+        marks.drop_last()
+    assert kept[:MARKS_MAX] == list(range(count - 1, max(count - MARKS_MAX, 0) - 1, -1))
+    assert len(kept) <= 2 * MARKS_MAX
+    gaps = [later - earlier for later, earlier in itertools.pairwise([*kept, -1])]
+    assert max(gaps) <= 1 + 2 * count // MARKS_MAX
+
+
 @pytest.mark.slow
-def test_what_is_remembered_to_go_back_by_is_bounded_and_reaches_far_back() -> None:
-    count = 2 * MARKS_MAX
-    log = fresh().puts(1, count, size=8)
+def test_a_cut_far_back_is_found_within_some_records() -> None:
+    log = fresh().puts(1, 3 * MARKS_MAX, size=8)
     disk = disk_with({FIRST: log.done(ZEROS)})
     at = 1000
     after = rebuilt(log, at).puts(9000, 9001, term=2)
@@ -149,5 +194,6 @@ def test_what_is_remembered_to_go_back_by_is_bounded_and_reaches_far_back() -> N
     (event,) = events(items, EventKind.REWOUND)
     assert event.offset is not None
     back = sum(event.offset <= each.start for each in log.frames[:at])
-    assert back < 300  # so many are given again, at most
-    assert places(items)[-2:] == frames_of(after)[-2:]
+    assert back <= 12
+    given_again = places(items[items.index(event) :])
+    assert given_again == frames_of(after)[at - back :]

@@ -34,8 +34,8 @@ from tests.wal.builders import STATE, Builder, fresh, state
 from walctl.datadir.survey import survey
 from walctl.fs.memory import MemoryFileSystem
 from walctl.inspect.follow import follow
-from walctl.inspect.row import RecordRow
-from walctl.inspect.tail import PATIENT_POLLS, SETTLED_POLLS
+from walctl.inspect.row import COMMITTED, UNKNOWN, RecordRow
+from walctl.inspect.tail import LIVE_WINDOW_BYTES, PATIENT_POLLS, SETTLED_POLLS
 from walctl.model.finding import Code
 
 # A log that grows.
@@ -269,6 +269,77 @@ def test_a_hole_of_zeros_with_a_log_behind_is_told() -> None:
     steps = writes(disk, FIRST, high, bytes(data[high:]), 4096)
     (found,) = findings(followed(disk, steps, quiet=9))
     assert (found.finding.code, found.finding.place.offset) == (Code.ZERO_HOLE, low)
+
+
+def test_a_wide_hole_that_was_there_at_the_start_is_told() -> None:
+    log = log_of((1, 2)).puts(3, 4).put(5, 1, b"v" * 3 * LIVE_WINDOW_BYTES).puts(6, 9)
+    data = bytearray(log.done(ZEROS))
+    (big,) = [each for each in log.frames if each.stop - each.start > LIVE_WINDOW_BYTES]
+    data[big.start : big.stop] = bytes(big.stop - big.start)
+    items = followed(disk_with({FIRST: bytes(data)}), [], quiet=9)
+    (found,) = findings(items)
+    assert (found.finding.code, found.finding.place.offset) == (Code.ZERO_HOLE, big.start)
+    assert places(items)[-1] == frames_of(log)[-1]
+
+
+def test_a_torn_end_that_was_told_is_not_told_again_when_the_segment_is_sealed() -> None:
+    log = log_of((1, 3)).put(4, 1, b"v" * 900)
+    second = following_segment(log, 5)
+    disk = disk_with({FIRST: torn(log, 100)[: len(log.data)]})
+
+    def cut() -> None:
+        disk.write(WAL / second.name, second.data)
+
+    items = followed(disk, [*[nothing] * 12, cut])
+    assert len(findings(items)) == 1
+    assert places(items) == frames_of(log)[:-1] + second.frames
+
+
+def test_a_torn_write_is_not_told_while_anything_is_written_to_the_file() -> None:
+    log = log_of((1, 3)).put(4, 1, b"v" * 900)
+    disk = disk_with({FIRST: torn(log, 100) + bytes(ZEROS)})
+    zeros = writes(disk, FIRST, len(log.data) + ZEROS, bytes(30), 1)
+    assert not findings(followed(disk, zeros, quiet=0))
+
+
+def test_a_big_record_of_which_something_comes_now_and_again_is_not_told() -> None:
+    """Later Saves are there already, and the first sectors too; the rest comes every few polls."""
+    log = log_of((1, 3)).put(4, 1, random.Random(3).randbytes(2 * LIVE_WINDOW_BYTES)).puts(5, 8)
+    big = log.frames[-9]
+    late = range(big.start + LIVE_WINDOW_BYTES + SECTOR_BYTES, big.stop - 600, 20 * SECTOR_BYTES)
+    data = bytearray(log.done(ZEROS))
+    for at in late:
+        data[at : at + SECTOR_BYTES] = bytes(SECTOR_BYTES)
+    disk = disk_with({FIRST: bytes(data[: big.start]) + bytes(len(data) - big.start)})
+    steps: list[Step] = [nothing, lambda: disk.write(WAL / FIRST, bytes(data))]
+    for at in late:
+        steps += [nothing] * (SETTLED_POLLS - 1)
+        steps += writes(disk, FIRST, at, log.done()[at : at + SECTOR_BYTES], SECTOR_BYTES)
+    items = followed(disk, steps)
+    assert not findings(items)
+    assert places(items) == frames_of(log)
+
+
+def test_of_a_damaged_entry_nothing_is_claimed_unless_its_one_wrong_bit_is_known() -> None:
+    log = log_of((1, 2)).puts(3, 9)
+    for flips, status in ((1, COMMITTED), (2, UNKNOWN)):
+        data = bytearray(log.done(ZEROS))
+        for at in range(flips):
+            data[log.frames[6].start + 30 + at] ^= 1
+        items = followed(disk_with({FIRST: bytes(data)}), [], quiet=9)
+        (row,) = [
+            each for each in items if isinstance(each, RecordRow) and each.frame.check == "failed"
+        ]
+        assert row.status == status
+
+
+def test_old_damage_in_the_last_segment_needs_no_waiting_when_the_first_is_begun_with() -> None:
+    first = log_of((1, 3))
+    second = following_segment(first, 4, saves=9)
+    data = bytearray(second.data + bytes(ZEROS))
+    data[second.log.frames[7].start + 30] ^= 1
+    disk = disk_with({FIRST: first.done(), second.name: bytes(data)})
+    assert len(findings(followed(disk, [], quiet=3))) == 1
 
 
 # What it costs.

@@ -75,8 +75,6 @@ def find_start(
     for name in reversed(names):
         file = open_segment(disk, folder, name)
         if file is None:
-            if oldest is not None:
-                break  # a purge is going on: what is in front will go too
             continue
         oldest = name
         with file:
@@ -85,13 +83,13 @@ def find_start(
         if place is not None:
             if place.segment == name.text:
                 tail = tail_at_head(disk, folder, name, outlook.end)
-                return tail and Start(tail, outlook, offset=place.offset or 0)
+                return None if tail is None else Start(tail, outlook, offset=place.offset or 0)
         elif missing is not None:
             if scanned.records >= max(missing, 1):
                 return _among(disk, folder, name, scanned.steps, missing, outlook)
             missing -= scanned.records
     tail = tail_at_head(disk, folder, oldest, outlook.end) if oldest is not None else None
-    return tail and Start(tail, outlook)
+    return None if tail is None else Start(tail, outlook)
 
 
 def _among(

@@ -190,7 +190,8 @@ class Tail:
         if self._halt is Halt.END:
             self._doubt = None
             return None
-        self._consider()
+        if not self._consider():
+            return None
         doubt = self._doubt
         if doubt is None or not self._is_certain(doubt):
             return None
@@ -199,32 +200,35 @@ class Tail:
             self._pass(doubt.named)
         return None if is_told else doubt.named
 
-    def _consider(self) -> None:
-        """Look into what is not whole: once, where nothing is written; else now and again."""
+    def _consider(self) -> bool:
+        """Look into what is not whole: once, where nothing is written; else now and again.
+
+        False where the file has changed since it was last looked into.
+        """
         stat = self.file.stat()
         stamp = (stat.size, stat.mtime_ns)
         if stamp == self._looked_at:
-            return
+            return True
         if not self._is_still():
             self._doubt = None
             self._still_polls = 0
-            return
+            return False
         self._still_polls += 1
         if stamp != self._stamp:
             self._stamp, self._changed = stamp, self._poll
             if self._still_polls % SETTLED_POLLS:
-                return
+                return False
         self._looked_at = stamp
         self._doubt = self._look(self._doubt)
+        return True
 
     def _is_certain(self, doubt: _Doubt) -> bool:
         if self._poll - doubt.began >= PATIENT_POLLS:
             return True
-        same = self._poll - doubt.since
         if doubt.named.behind.later_batch:
             is_old = doubt.named.damage.stop < self._settled_until
-            return same >= (1 if is_old else SETTLED_POLLS)
-        return min(same, self._poll - self._changed) >= SETTLED_POLLS
+            return self._poll - doubt.since >= (1 if is_old else SETTLED_POLLS)
+        return self._poll - self._changed >= SETTLED_POLLS
 
     def _is_still(self) -> bool:
         """Whether the place is as it was at the last poll; a write half-way is not looked into."""
