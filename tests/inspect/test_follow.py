@@ -39,7 +39,7 @@ from walctl.inspect.event import Event, EventKind, event_document
 from walctl.inspect.follow import follow
 from walctl.inspect.row import COMMITTED, OVERWRITTEN, UNCOMMITTED, UNKNOWN, RecordRow
 from walctl.model.finding import Code, Place
-from walctl.model.record import Entry, EntryKind
+from walctl.model.record import Check, Entry, EntryKind
 from walctl.payload.base import PayloadError, Request
 from walctl.wal.names import format_name
 
@@ -180,6 +180,19 @@ def test_the_last_records_are_given_first_whatever_their_number() -> None:
             places(followed(disk, [], last=last, quiet=0)) == everything[-last or len(everything) :]
         )
     assert len(places(list(follow(disk, LAYOUT, wait=lambda: False)))) == DEFAULT_LAST
+
+
+def test_what_is_known_of_a_record_does_not_depend_on_where_it_begins() -> None:
+    """Behind a hole no checksum of what was lost is known: the first record is implied only."""
+    log = log_of((1, 2)).puts(3, 12)
+    data = bytearray(log.done(ZEROS))
+    low, high = log.frames[6].start, log.frames[8].stop
+    data[low:high] = bytes(high - low)
+    disk = disk_with({FIRST: bytes(data)})
+    everything = records(followed(disk, [], quiet=9))
+    assert Check.IMPLIED in [row.frame.check for row in everything]
+    for last in range(1, len(everything)):
+        assert records(followed(disk, [], last=last, quiet=9)) == everything[-last:]
 
 
 def test_it_may_begin_at_any_place_of_any_segment() -> None:
