@@ -9,6 +9,7 @@ verify tells. Reads, and never writes.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from operator import is_
 from pathlib import Path
 
 from formats import raftpb, walpb
@@ -37,19 +38,38 @@ from walctl.wal.records import lift_entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentNumbers:
+    """What is kept of the figures of one segment; indexes are of its entries, `None` without."""
+
+    records: int = 0
+    entries: int = 0
+    bytes: int = 0
+    padding_bytes: int = 0
+    first_index: int | None = None
+    last_index: int | None = None
+
+    @classmethod
+    def of(cls, figures: Figures) -> "SegmentNumbers":
+        """Those of these figures."""
+        return cls(
+            records=figures.all_records.count,
+            entries=figures.entries.count,
+            bytes=figures.all_records.bytes,
+            padding_bytes=figures.padding_bytes,
+            first_index=figures.first_index or None,
+            last_index=figures.last_index or None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentFigures:
     """One segment: its size as a file, and where its frames end; what lies behind is preallocated,
-    or damaged. `first_index` and `last_index` are of its entries, `None` without any."""
+    or damaged."""
 
     name: str
     size: int
     end: int
-    records: int
-    entries: int
-    bytes: int
-    padding_bytes: int
-    first_index: int | None
-    last_index: int | None
+    numbers: SegmentNumbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,28 +160,57 @@ def _flow(disk: FileSystem, layout: Layout, seen: Survey | None = None) -> Flow:
     )
 
 
+class _Gathered:
+    """The figures of segments, merged as they are done: of those of single segments only a few
+    numbers are kept, since a tally of each would fill the memory."""
+
+    def __init__(self, wish: Wish) -> None:
+        self.figures = Figures()
+        self.numbers: dict[str, SegmentNumbers] = {}
+        self._top = wish.top
+        self._taken: list[Digest] = []
+
+    def take(self, digest: Digest | None) -> Digest | None:
+        """Add the next segment, in the order of the log; gives it back without its figures."""
+        if isinstance(digest, Measured):
+            self._taken.append(digest)
+            self.numbers[digest.segment] = SegmentNumbers.of(digest.figures)
+            self.figures.merge(digest.figures, top=self._top)
+            digest.figures = Figures()
+        return digest
+
+    def is_of(self, seen: Survey) -> bool:
+        """Whether these are the figures of the segments that a survey came to believe in."""
+        found = [segment.digest for segment in seen.segments]
+        return len(found) == len(self._taken) and all(map(is_, found, self._taken))
+
+
 def _whole(disk: FileSystem, layout: Layout, wish: Wish, depth: Depth) -> Stats:
     """The figures of the whole log, by one look at each segment."""
+    gathered = _Gathered(wish)
 
     def mapper(_: object, tasks: Sequence[DigestTask]) -> Iterable[Digest | None]:
-        return mapper_of(depth)(partial(measure, wish, None), tasks)
+        return map(gathered.take, mapper_of(depth)(partial(measure, wish, None), tasks))
 
     seen = survey(disk, layout, mapper=mapper)
-    found = [_whole_of(disk, layout, wish, segment) for segment in seen.segments]
-    figures = _merged(found, wish)
+    if not gathered.is_of(seen):
+        # A segment was misplaced, purged, or scanned again with another checksum in front of it.
+        gathered = _gathered(disk, seen, wish, None, depth)
     written = [run for run in seen.runs if not run.is_recovered]
     live = [run for run in seen.log.live if not run.is_recovered]
-    figures.overwritten = _entries(written) - _entries(live)
-    return _told(disk, seen, wish, figures, found, seen.named)
+    gathered.figures.overwritten = _entries(written) - _entries(live)
+    return _told(disk, seen, wish, gathered, seen.named)
 
 
-def _whole_of(disk: FileSystem, layout: Layout, wish: Wish, segment: Segment) -> Figures:
-    """The figures of a segment; one that was scanned again with another checksum in front of it is
-    counted again too."""
-    if isinstance(segment.digest, Measured):
-        return segment.digest.figures
-    measured = measure(wish, None, _task(disk, layout, segment))
-    return Figures() if measured is None else measured.figures
+def _gathered(
+    disk: FileSystem, seen: Survey, wish: Wish, part: Part | None, depth: Depth
+) -> _Gathered:
+    """The figures of the segments of a survey, as they were scanned for it."""
+    gathered = _Gathered(wish)
+    tasks = [_task(disk, seen.layout, segment) for segment in seen.segments]
+    for measured in mapper_of(depth)(partial(measure, wish, part), tasks):
+        gathered.take(measured)
+    return gathered
 
 
 def _task(disk: FileSystem, layout: Layout, segment: Segment) -> DigestTask:
@@ -180,16 +229,13 @@ def _part(
     assert flow.survey is seen, "positions are of the log that was surveyed"
     bounds = bounds_of(flow, start, stop)
     part = Part(bounds=bounds, status=Status(seen), reached=dict(_reached(seen)))
-    tasks = [_task(disk, layout, segment) for segment in seen.segments]
-    measured = list(mapper_of(depth)(partial(measure, wish, part), tasks))
-    found = [each.figures if isinstance(each, Measured) else Figures() for each in measured]
+    gathered = _gathered(disk, seen, wish, part, depth)
     named = [
         each
         for each in seen.named
         if bounds.has(each.damage.segment, each.damage.start, _covered(seen, each))
     ]
-    told = _told(disk, seen, wish, _merged(found, wish), found, named)
-    return replace(told, start=start, stop=stop)
+    return replace(_told(disk, seen, wish, gathered, named), start=start, stop=stop)
 
 
 def _reached(seen: Survey) -> Iterator[tuple[str, int]]:
@@ -211,24 +257,15 @@ def _entries(runs: Iterable[Run]) -> int:
     return sum(run.last - run.first + 1 for run in runs)
 
 
-def _merged(found: Iterable[Figures], wish: Wish) -> Figures:
-    """All figures together; those of the segments stay as they are."""
-    whole = Figures()
-    for figures in found:
-        whole.merge(figures, top=wish.top)
-    return whole
-
-
 def _told(
     disk: FileSystem,
     seen: Survey,
     wish: Wish,
-    figures: Figures,
-    found: Sequence[Figures],
+    gathered: _Gathered,
     named: Sequence[Named],
 ) -> Stats:
     metadata = seen.metadata[0].metadata if seen.metadata else None
-    segments = zip(seen.segments, found, strict=True)
+    figures = gathered.figures
     return Stats(
         path=seen.layout.path,
         understood_as=str(seen.layout.shape),
@@ -236,7 +273,7 @@ def _told(
         node_id=metadata.node_id if metadata is not None else None,
         cluster_id=metadata.cluster_id if metadata is not None else None,
         figures=figures,
-        segments=tuple(_segment(segment, each) for segment, each in segments),
+        segments=tuple(_segment(segment, gathered) for segment in seen.segments),
         biggest=tuple(_read_again(disk, seen.layout, wish, big) for big in figures.biggest),
         damages=len(named),
         damaged_bytes=sum(each.damage.stop - each.damage.start for each in named),
@@ -244,17 +281,13 @@ def _told(
     )
 
 
-def _segment(segment: Segment, figures: Figures) -> SegmentFigures:
+def _segment(segment: Segment, gathered: _Gathered) -> SegmentFigures:
+    name = segment.name.text
     return SegmentFigures(
-        name=segment.name.text,
+        name=name,
         size=segment.digest.size,
         end=segment.digest.end,
-        records=figures.all_records.count,
-        entries=figures.entries.count,
-        bytes=figures.all_records.bytes,
-        padding_bytes=figures.padding_bytes,
-        first_index=figures.first_index or None,
-        last_index=figures.last_index or None,
+        numbers=gathered.numbers.get(name, SegmentNumbers()),
     )
 
 

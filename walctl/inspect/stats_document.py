@@ -224,14 +224,15 @@ def _term(term: int, figures: TermFigures) -> Document:
 
 
 def _segment(segment: SegmentFigures) -> Document:
+    numbers = segment.numbers
     return {
         "name": segment.name,
         "size": segment.size,
         "end": segment.end,
-        "records": segment.records,
-        "bytes": segment.bytes,
-        "entries": segment.entries,
-        "padding_bytes": segment.padding_bytes,
-        "first_index": segment.first_index,
-        "last_index": segment.last_index,
+        "records": numbers.records,
+        "bytes": numbers.bytes,
+        "entries": numbers.entries,
+        "padding_bytes": numbers.padding_bytes,
+        "first_index": numbers.first_index,
+        "last_index": numbers.last_index,
     }

@@ -19,9 +19,9 @@ TYPES_MAX = 1000
 """Types of requests that are told apart: a decoder may call each payload something else."""
 OTHER_TYPE = "other"
 
-KEYS_KEPT = 25_000
-PREFIXES_KEPT = 10_000
-LEASES_KEPT = 10_000
+KEYS_KEPT = 20_000
+PREFIXES_KEPT = 5_000
+LEASES_KEPT = 5_000
 """Rows that a tally keeps when it had twice as many."""
 
 REQUEST_BYTES_DEFAULT = 1_572_864
@@ -168,6 +168,8 @@ class Figures:
     biggest: list[Big] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     events_left: int = 0
+    said: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Term and vote of the last step of each kind."""
     overwritten: int = 0
     """Entries that a later one with the same index, or a lower one, has replaced."""
     undecodable: int = 0
@@ -212,9 +214,10 @@ class Figures:
 
     def add_event(self, event: Event) -> None:
         """Put one more step behind the others, if it is one from the last of its kind."""
-        before = next((each for each in reversed(self.events) if each.kind == event.kind), None)
-        if before is not None and (before.term, before.vote) == (event.term, event.vote):
+        said = (event.term, event.vote)
+        if self.said.get(event.kind) == said:
             return
+        self.said[event.kind] = said
         if len(self.events) < EVENTS_MAX:
             self.events.append(event)
         else:

@@ -9,7 +9,7 @@ definition has read one by one.
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from re import Match
 from re import compile as pattern_of
@@ -19,26 +19,25 @@ from formats.frame import LENGTH_FIELD_BYTES, split_length
 from formats.peek import peeker
 from formats.varint import whole_varint
 from walctl.inspect.row import NOOP, UNDECODED
-from walctl.inspect.stats_figures import ENTRY, STATE, Amount, Big, Event, Figures
+from walctl.inspect.stats_figures import Amount, Big, Figures
 from walctl.inspect.stats_prefix import KEY_BYTES_MAX, PrefixRule
 from walctl.inspect.stats_shapes import FRAME_BYTES_MAX, Shape, shape_of
+from walctl.inspect.stats_timeline import event_of, events
 from walctl.inspect.stats_touch import Touch, touch_of_payload, touch_of_request
 from walctl.model.batch import Batch
-from walctl.model.log import Run, StateRun
-from walctl.model.record import Entry, EntryKind, Frame, HardState
+from walctl.model.record import Entry, EntryKind, Frame
 from walctl.payload.auto import AutoDecoder
 from walctl.payload.base import Decoder, PayloadError
 from walctl.payload.etcd import EtcdDecoder
 from walctl.payload.k8s import K8sDecoder
-from walctl.wal.records import lift_entry, type_name
+from walctl.wal.records import type_name
 
 SHAPES_MAX = 512
 SEEN_BEFORE = 64
 """Frames of one size that are parsed before a shape is made of the next."""
 SHAPES_OF_A_SIZE_MAX = 8
 SIZES_MAX = 4096
-LOOKED_BACK_MAX = 16
-"""Frames in front of a hard state that are looked through for the entry before it."""
+"""Sizes whose frames are counted; then the counting begins anew."""
 
 _KINDS = {0: EntryKind.NORMAL, 1: EntryKind.CONF_CHANGE, 2: EntryKind.CONF_CHANGE_V2}
 _NOTHING = Shape(pattern=pattern_of(b"(?!)()"), frame_bytes=0, padding_bytes=0)
@@ -91,7 +90,7 @@ class Fold:
         self._walk(data, base, offsets[position:])
         self._settle()
         self._keep_big()
-        for event in self._events(batch):
+        for event in events(batch, reached=self.reached):
             self.figures.add_event(event)
         self.reached = max(
             [(run.start, run.last) for run in batch.runs[-1:]]
@@ -107,7 +106,7 @@ class Fold:
                 self._settle(frame.record.term, frame.record.index, frame.record.index)
             else:
                 self._settle()
-            event = self._event_of(frame)
+            event = event_of(frame, reached=self.reached)
             if event is not None:
                 self.figures.add_event(event)
         self._keep_big()
@@ -277,8 +276,11 @@ class Fold:
 
     def _add_touch(self, touch: Touch) -> None:
         churn, leases = self.figures.churn, self.figures.leases
-        for key, size, lease in touch.puts:
-            self._add_puts(Counter([key[:KEY_BYTES_MAX]]), size)
+        keys, prefixes = self.figures.keys, self.figures.prefixes
+        for whole, size, lease in touch.puts:
+            key = whole[:KEY_BYTES_MAX]
+            keys.add(key, keys.unit(writes=1, size=size))
+            prefixes.add(self._prefix(key), prefixes.unit(writes=1, size=size))
             if lease:
                 leases.add(lease, leases.unit(writes=1, size=size))
         self._add_deletes(touch)
@@ -298,92 +300,8 @@ class Fold:
         for key in (*touch.deletes, *touch.ranges):
             prefixes.add(self._prefix(key[:KEY_BYTES_MAX]), prefixes.unit(deletes=1))
 
-    def _events(self, batch: Batch) -> Iterator[Event]:
-        """Steps of the timeline in a batch, in file order."""
-        steps: list[Run | StateRun] = sorted([*batch.runs, *batch.states], key=_start_of)
-        term = vote = -1
-        entry_term = -1
-        for step in steps:
-            if isinstance(step, Run):
-                if step.term != entry_term:
-                    entry_term = step.term
-                    yield self._first_entry(batch, step)
-            elif (step.term, step.vote) != (term, vote):
-                term, vote = step.term, step.vote
-                yield Event(
-                    kind=STATE,
-                    segment=self.segment,
-                    offset=step.first_offset,
-                    index=self._index_before(batch, step.first_offset),
-                    term=term,
-                    vote=vote,
-                    commit=step.commit_first,
-                )
-
-    def _first_entry(self, batch: Batch, run: Run) -> Event:
-        entry = _entry_at(batch, run.start - batch.base)
-        return Event(
-            kind=ENTRY,
-            segment=self.segment,
-            offset=run.start,
-            index=run.first,
-            term=run.term,
-            is_empty=entry is not None and not entry.payload,
-        )
-
-    def _index_before(self, batch: Batch, offset: int) -> int:
-        """The index of the last entry in front of an offset, where it is near."""
-        offsets = batch.offsets
-        position = bisect_left(offsets, offset - batch.base)
-        for at in reversed(offsets[max(position - LOOKED_BACK_MAX, 0) : position]):
-            entry = _entry_at(batch, at)
-            if entry is not None:
-                return entry.index
-        before = [run.last for run in batch.runs if run.stop <= offset]
-        return before[-1] if before else self.reached
-
-    def _event_of(self, frame: Frame) -> Event | None:
-        record, offset = frame.record, frame.span.start
-        match record:
-            case Entry(index=index, term=term):
-                return Event(
-                    kind=ENTRY,
-                    segment=self.segment,
-                    offset=offset,
-                    index=index,
-                    term=term,
-                    is_empty=not record.payload,
-                )
-            case HardState(term=term, vote=vote, commit=commit):
-                return Event(
-                    kind=STATE,
-                    segment=self.segment,
-                    offset=offset,
-                    index=self.reached,
-                    term=term,
-                    vote=vote,
-                    commit=commit,
-                )
-            case _:
-                return None
-
 
 def _asks_etcd_first(decoder: Decoder) -> bool:
     """Whether a request of etcd is one to this decoder, so that it need not be asked for each."""
     is_strict = isinstance(decoder, AutoDecoder) and decoder.strict
     return is_strict or isinstance(decoder, EtcdDecoder | K8sDecoder)
-
-
-def _start_of(step: Run | StateRun) -> int:
-    return step.start if isinstance(step, Run) else step.first_offset
-
-
-def _entry_at(batch: Batch, at: int) -> Entry | None:
-    """The entry in the frame at `at` of a batch; `None` for another record."""
-    data = batch.data
-    word = int.from_bytes(data[at : at + LENGTH_FIELD_BYTES], "little")
-    start = at + LENGTH_FIELD_BYTES
-    record = walpb.RECORD.parse(data[start : start + split_length(word).record_bytes])
-    if type_name(record.type) != "entry" or record.data is None:
-        return None
-    return lift_entry(raftpb.ENTRY.parse(record.data))[0]

@@ -62,7 +62,14 @@ class Tally(Generic[K]):
 
     def add(self, name: K, unit: int) -> None:
         """Add to one row."""
-        self.add_all({name: 1}, unit)
+        rows = self.rows
+        if name in rows:
+            rows[name] += unit
+            return
+        rows[name] = unit
+        if self.lost:
+            self.late[name] = self.lost
+        self._keep_bound()
 
     def add_all(self, counts: Mapping[K, int], unit: int) -> None:
         """Add `unit` to each row, as often as it is counted."""

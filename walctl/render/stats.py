@@ -347,19 +347,21 @@ def _event_words(event: Event, report: Stats) -> str:
 
 
 def _segments(screen: Screen, report: Stats) -> None:
+    is_whole = report.start is report.stop is None
     lines = [
         Line(
             each.name,
             (
-                index_range(each.first_index, each.last_index) if each.first_index else "",
-                f"{each.records:,}",
-                size_words(each.bytes),
-                size_words(each.padding_bytes),
+                index_range(numbers.first_index, numbers.last_index) if numbers.entries else "",
+                f"{numbers.records:,}",
+                size_words(numbers.bytes),
+                size_words(numbers.padding_bytes),
                 size_words(each.size - each.end),
             ),
         )
         for each in report.segments
-        if each.records or report.start is report.stop is None
+        for numbers in (each.numbers,)
+        if numbers.records or is_whole
     ]
     screen.line()
     heads = ("segments", "indexes", "records", "bytes", "padding", "unused")
