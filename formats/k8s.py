@@ -20,6 +20,8 @@ from formats.fields import BYTES, NESTED, STRING, Field, UnknownField, message
 
 PROTOBUF_MAGIC: Final = b"k8s\0"
 ENCRYPTED_PREFIX: Final = b"k8s:enc:"
+OBJECT_STARTS: Final = (PROTOBUF_MAGIC, ENCRYPTED_PREFIX, b"{")
+"""How a value begins that may be an object: as protobuf, encrypted, or as JSON."""
 WORD_BYTES_MAX: Final = 64
 """Longest provider and version of an encrypted value; real ones have up to nine bytes."""
 KEY_NAME_BYTES_MAX: Final = 1024

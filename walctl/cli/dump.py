@@ -22,14 +22,10 @@ from walctl.fs.base import FileSystem
 from walctl.inspect.dumping import chosen_events, ordered
 from walctl.inspect.filter_words import list_types, split_words
 from walctl.inspect.flow import Flow
-from walctl.inspect.follow import LAST_RECORDS, follow
 from walctl.inspect.reading import Depth, flow_of
 from walctl.payload.base import Redaction
-from walctl.payload.external import StreamDecoder
-from walctl.payload.process import split_command
 from walctl.render import dump as render
-from walctl.render import dump_logs, dump_payloads
-from walctl.render import follow as render_follow
+from walctl.render import dump_payloads
 from walctl.render.dump_show import Sheet, View
 from walctl.render.dump_view import CSV, DUMP_LOGS, HEX, columns_of, view_of
 from walctl.render.screen import Screen
@@ -132,6 +128,8 @@ def _follow(
     screen: Screen, disk: FileSystem, layout: Layout, wish: Wish, options: DumpOptions
 ) -> None:
     """The log as it grows, until Ctrl-C: then all is said, and the status is 0."""
+    from walctl.inspect.follow import LAST_RECORDS, follow
+    from walctl.render import follow as render_follow
 
     def wait() -> bool:
         screen.flush()
@@ -156,6 +154,10 @@ def _dump_logs(
     screen: Screen, disk: FileSystem, layout: Layout, flow: Flow, options: DumpOptions
 ) -> None:
     """What etcd-dump-logs prints."""
+    from walctl.payload.external import StreamDecoder
+    from walctl.payload.process import split_command
+    from walctl.render import dump_logs
+
     start = options.start
     if start is not None and not start.isdecimal():
         raise UsageError(f"-o dump-logs takes an index as --start, and {start} is none")

@@ -1,17 +1,17 @@
-"""Which decoder the command line of dump asks for."""
+"""Which decoder the command line of dump asks for.
+
+Decoders are imported when they are asked for: the usual one reads etcd's requests by itself, and
+the first line of a dump should not wait for those that it does not need.
+"""
 
 from pathlib import Path
 
+from formats.k8s import OBJECT_STARTS
 from walctl.cli.dump_options import DumpOptions
 from walctl.errors import UsageError
 from walctl.fs.base import FileSystem
 from walctl.payload.auto import AutoDecoder
 from walctl.payload.base import Decoder
-from walctl.payload.etcd import EtcdDecoder
-from walctl.payload.external import CommandDecoder, StreamDecoder
-from walctl.payload.k8s import OBJECT_STARTS, K8sDecoder
-from walctl.payload.process import split_command
-from walctl.payload.registry import decoder
 
 PROTO_BYTES_MAX = 64 << 20
 """Bytes of a descriptor set."""
@@ -30,34 +30,51 @@ def decoder_of(disk: FileSystem, options: DumpOptions, *, is_etcds: bool) -> Dec
     if options.proto is not None:
         return _proto(disk, options.proto)
     if options.decoder_cmd is not None:
+        from walctl.payload.external import CommandDecoder
+        from walctl.payload.process import split_command
+
         return CommandDecoder(split_command(options.decoder_cmd))
     if options.stream_decoder is not None:
+        from walctl.payload.external import StreamDecoder
+        from walctl.payload.process import split_command
+
         return StreamDecoder(split_command(options.stream_decoder))
     if options.decoder is None or options.decoder == "auto":
         return AutoDecoder(strict=is_etcds)
+    from walctl.payload.registry import decoder
+
     return decoder(options.decoder)
 
 
-def is_of_processes(found: Decoder) -> bool:
-    """Whether a decoder has a process of its own, which only one of ours may use."""
-    return isinstance(found, CommandDecoder | StreamDecoder)
+def close(found: Decoder) -> None:
+    """End the program that a decoder asks, where it asks one."""
+    if not isinstance(found, AutoDecoder):
+        from walctl.payload.external import CommandDecoder, StreamDecoder
+
+        if isinstance(found, CommandDecoder | StreamDecoder):
+            found.close()
+
+
+def is_of_process(options: DumpOptions) -> bool:
+    """Whether the decoder has a process of its own, which only one of ours may use."""
+    return options.decoder_cmd is not None or options.stream_decoder is not None
 
 
 def reads_puts_of_etcd(found: Decoder) -> tuple[bool, tuple[bytes, ...]]:
     """Whether a put is nothing but a put to this decoder, unless its value begins so."""
-    if isinstance(found, EtcdDecoder):
-        return True, ()
     if isinstance(found, AutoDecoder):
         return found.strict, OBJECT_STARTS
+    from walctl.payload.etcd import EtcdDecoder
+    from walctl.payload.k8s import K8sDecoder
+
     if isinstance(found, K8sDecoder):
         return True, OBJECT_STARTS
-    return False, ()
+    return isinstance(found, EtcdDecoder), ()
 
 
 def reads_requests_of_etcd(found: Decoder) -> bool:
     """Whether payloads are taken for etcd's requests first of all."""
-    is_strict = isinstance(found, AutoDecoder) and found.strict
-    return isinstance(found, EtcdDecoder | K8sDecoder) or is_strict
+    return reads_puts_of_etcd(found)[0]
 
 
 def _proto(disk: FileSystem, text: str) -> Decoder:

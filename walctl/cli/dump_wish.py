@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from walctl.cli.dump_decoder import (
+    close,
     decoder_of,
-    is_of_processes,
+    is_of_process,
     reads_puts_of_etcd,
     reads_requests_of_etcd,
 )
@@ -27,11 +29,13 @@ from walctl.inspect.flow import Flow
 from walctl.inspect.payload_files import PayloadFiles, payload_files
 from walctl.inspect.positions import Bounds, Position, bounds_of
 from walctl.inspect.select import Choice
-from walctl.inspect.where import parse_where
 from walctl.payload.base import Decoder, Redaction
 from walctl.render.dump_view import CSV, DUMP_LOGS, HEX, Look
 from walctl.render.screen import Output
 from walctl.snap.reader import read_snap
+
+if TYPE_CHECKING:  # who sets no condition need not wait for its language
+    from walctl.inspect.where import Where
 
 OF_ONE_LOG = (CSV, HEX, DUMP_LOGS)
 """Forms that do not say which of several logs a row is of."""
@@ -58,8 +62,7 @@ class Wish:
 
     def close(self) -> None:
         """End the program that reads payloads, where there is one."""
-        if is_of_processes(self.decoder):
-            self.decoder.close()  # type: ignore[attr-defined]
+        close(self.decoder)
 
     @property
     def is_plain(self) -> bool:
@@ -99,7 +102,7 @@ def wish_of(disk: FileSystem, layout: Layout, flow: Flow, options: DumpOptions) 
             is_reversed=options.reverse,
         ),
         decoder=decoder,
-        jobs=1 if is_of_processes(decoder) else options.jobs,
+        jobs=1 if is_of_process(options) else options.jobs,
         files=files,
     )
 
@@ -156,10 +159,16 @@ def _filter(options: DumpOptions, decoder: Decoder) -> Filter:
         prefixes=tuple(map(parse_key, options.prefixes)),
         request_ids=frozenset(map(parse_request_id, options.request_ids)),
         grep=None if options.grep is None else parse_grep(options.grep),
-        where=None if options.where is None else parse_where(options.where),
+        where=None if options.where is None else _where(options.where),
         damage_only=options.damage_only,
         payloads_are_etcds=is_etcds,
     )
+
+
+def _where(text: str) -> "Where":
+    from walctl.inspect.where import parse_where
+
+    return parse_where(text)
 
 
 def _from_snapshot(disk: FileSystem, path: Path, bounds: Bounds) -> Bounds:

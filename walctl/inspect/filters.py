@@ -11,21 +11,19 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from walctl.inspect.document import Document, row_document
 from walctl.inspect.row import NOOP, UNDECODED, FindingRow, RecordRow, Row
-from walctl.inspect.where import Where
-from walctl.inspect.where_fields import FINDING_FIELDS, RECORD_FIELDS
 from walctl.model.record import Check, Entry, Frame, Record, Unknown
 from walctl.payload.base import Redaction
 from walctl.wal.records import name_of
 
+if TYPE_CHECKING:  # who sets no condition need not wait for its language
+    from walctl.inspect.where import Where
+
 UNKNOWN_TYPE: Final = "unknown"
 """As a record's type: one that etcd does not have, or whose payload does not fit."""
-
-_ABOUT_FINDINGS: Final = (FINDING_FIELDS - RECORD_FIELDS) | {"kind"}
-"""A condition that asks for one of these chooses among findings too."""
 
 _DECODED_FIELDS: Final = frozenset({"request", "data", "text", "redacted"})
 """Fields of a row that depend on what its payload was read as; bytes may have to be hidden."""
@@ -66,7 +64,7 @@ class Filter:
     prefixes: tuple[bytes, ...] = ()
     request_ids: frozenset[int] = frozenset()
     grep: re.Pattern[bytes] | None = None
-    where: Where | None = None
+    where: "Where | None" = None
     damage_only: bool = False
     payloads_are_etcds: bool = False
 
@@ -122,7 +120,7 @@ class Filter:
     def matches(self, row: Row, document: Callable[[], Document]) -> bool:
         """Whether a row is wanted; `document` is called only when a condition needs it."""
         if isinstance(row, FindingRow):
-            if self.where is None or not self.where.fields & _ABOUT_FINDINGS:
+            if self.where is None or not self.where.is_about_findings:
                 return True
             return self.where.matches(document())
         if not self.wants_frame(row.frame):

@@ -42,7 +42,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final, NoReturn
 
-from walctl.inspect.where_fields import FIELDS
+from walctl.inspect.where_fields import FIELDS, FINDING_FIELDS, RECORD_FIELDS
 from walctl.inspect.where_tree import (
     OPERATORS,
     Comparison,
@@ -67,6 +67,7 @@ NESTING_MAX: Final = 50
 """Parentheses and `not` inside one another."""
 
 _COMPARING: Final = ("==", "!=", "<", "<=", ">", ">=", "contains", "startswith", "endswith")
+_ABOUT_FINDINGS: Final = (FINDING_FIELDS - RECORD_FIELDS) | {"kind"}
 _CONSTANTS: Final[Mapping[str, bool | None]] = {"true": True, "false": False, "null": None}
 _NO_NAMES: Final = frozenset({"and", "or", "not", "in"})
 
@@ -78,6 +79,11 @@ class Where:
     text: str
     condition: Condition
     fields: frozenset[str]
+
+    @property
+    def is_about_findings(self) -> bool:
+        """Whether it asks for a field that tells findings from records, or is theirs alone."""
+        return bool(self.fields & _ABOUT_FINDINGS)
 
     def matches(self, document: Row) -> bool:
         """Whether it holds for the document of a row. Never raises."""

@@ -5,13 +5,11 @@ whatever is there. Elsewhere every owner is asked for exactly what it writes (`o
 below `/registry/` may be an object of Kubernetes.
 """
 
+import functools
 from dataclasses import dataclass
 
 from walctl.model.record import EntryKind
-from walctl.payload.base import PayloadError, Request
-from walctl.payload.k8s import K8sDecoder
-
-_ETCD = K8sDecoder(is_anywhere=False)
+from walctl.payload.base import Decoder, PayloadError, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class AutoDecoder:
 
             return owned(payload, kind)
         try:
-            return _ETCD.decode(payload, kind)
+            return _etcd().decode(payload, kind)
         except PayloadError:
             from walctl.payload.owners import inside
 
@@ -45,3 +43,11 @@ class AutoDecoder:
             if request is None:
                 raise
             return request
+
+
+@functools.cache
+def _etcd() -> Decoder:
+    """Etcd's own; imported for the first payload, since the first line may be printed before."""
+    from walctl.payload.k8s import K8sDecoder
+
+    return K8sDecoder(is_anywhere=False)

@@ -30,8 +30,6 @@ ROOT = b"/registry/"
 """Where an API server keeps its objects unless it was told otherwise."""
 ROOTS = (ROOT, b"/kubernetes.io/", b"/openshift.io/")
 """Those, and where OpenShift does."""
-OBJECT_STARTS = (PROTOBUF_MAGIC, ENCRYPTED_PREFIX, b"{")
-"""How a value begins that may be an object; every other one is left as etcd's."""
 JSON_BYTES_MAX = 8 << 20
 """A longer JSON object is not parsed; etcd takes up to 1.5 MiB unless told otherwise."""
 PUTS = ("put", "request_put")

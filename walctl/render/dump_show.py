@@ -8,6 +8,7 @@ head of a table and the frame of a JSON document are put around here, so that a 
 import io
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Protocol, TextIO
 
@@ -31,6 +32,9 @@ class Draw(Protocol):
 
     def item(self, item: Item) -> bytes:
         """The lines of the rows of an item that were asked for."""
+
+    def parts(self, item: Item) -> Iterator[bytes]:
+        """The same lines, in parts that are each ready to be shown."""
 
     def row(self, row: Row) -> bytes:
         """The lines of one row."""
@@ -65,6 +69,10 @@ class FormDraw:
         """The lines of the rows of an item that were asked for."""
         return self._lines(item)
 
+    def parts(self, item: Item) -> Iterator[bytes]:
+        """The same lines, one by one."""
+        return self._lines.parts(item)
+
     def row(self, row: Row) -> bytes:
         """The lines of one row."""
         return self._form.row(row)
@@ -96,6 +104,10 @@ class RowsDraw:
     def item(self, item: Item) -> bytes:
         """The lines of the rows of an item that were asked for."""
         return self._drawn(self._choice.rows(item))
+
+    def parts(self, item: Item) -> Iterator[bytes]:
+        """All of them."""
+        yield self.item(item)
 
     def row(self, row: Row) -> bytes:
         """The lines of one row."""
@@ -129,11 +141,16 @@ class Sheet:
         """Everything in the items, with several processes where there are many."""
         self.begin(view)
         segments: list[str] = []
+        rest = iter(items)
+        for item in islice(rest, 1):  # nobody should wait for the first line
+            for lines in view.draw.parts(item):
+                self._introduce(_segment_of(item), view)
+                self._deliver(_as_items(lines) if self._is_json else lines)
         self.screen.flush()  # or another process writes what is still waiting here once more
         draw = _JsonItems(view.draw) if self._is_json else view.draw
         found = in_order(
             draw.item,
-            _noted(items, segments),
+            _noted(rest, segments),
             jobs=1 if view.is_alone or not self.screen.is_shared else jobs,
             deliver=self._deliver,
         )
@@ -212,8 +229,12 @@ def _as_items(lines: bytes) -> bytes:
 def _noted(items: Iterable[Item], segments: list[str]) -> Iterator[Item]:
     """The items, with the segment of each noted: their lines come back in the same order."""
     for item in items:
-        segments.append(item.segment if isinstance(item, Piece) else _segment(item.row) or "")
+        segments.append(_segment_of(item))
         yield item
+
+
+def _segment_of(item: Item) -> str:
+    return item.segment if isinstance(item, Piece) else _segment(item.row) or ""
 
 
 def _segment(row: Row | Gap) -> str | None:

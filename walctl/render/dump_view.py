@@ -1,4 +1,4 @@
-"""Which view of a dump draws its rows: the one table of them."""
+"""Which view of a dump draws its rows: the one table of them. A view is imported when asked for."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,6 @@ from walctl.errors import UsageError
 from walctl.inspect.row import Row
 from walctl.inspect.select import Choice
 from walctl.payload.base import Redaction
-from walctl.render import dump_csv, dump_hex, dump_layout, dump_template
 from walctl.render.dump import COLUMNS_MAX_PIPED
 from walctl.render.dump_json import JsonLines
 from walctl.render.dump_show import FormDraw, RowsDraw, ShowRows, View
@@ -45,20 +44,21 @@ def view_of(screen: Screen, choice: Choice, look: Look) -> View:
     if screen.output in (Output.JSON, Output.NDJSON):
         return View(draw=_form(choice, look, JsonLines(redaction, path=look.path)))
     if look.template is not None:
-        template = dump_template.parse_template(look.template)
-        show: ShowRows = partial(_template, template=template, redaction=redaction)
+        show = _template(look.template, redaction)
         return View(draw=_rows(screen, choice, show, has_notes=True), is_alone=True)
     if screen.output == CSV:
+        from walctl.render import dump_csv
+
         show = partial(dump_csv.lines, redaction=redaction)
         head = ",".join(dump_csv.COLUMNS).encode("ascii") + b"\n"
         return View(draw=_rows(screen, choice, show, skipped=1), head=head)
     if screen.output == HEX:
-        show = partial(dump_hex.hex_lines, redaction=redaction)
-        return View(draw=_rows(screen, choice, show))
+        from walctl.render import dump_hex
+
+        return View(draw=_rows(screen, choice, partial(dump_hex.hex_lines, redaction=redaction)))
     columns_max = columns_of(screen, is_full=look.is_full)
     if look.has_hexdump or look.has_layout:
-        draw = dump_hex.hexdump_lines if look.has_hexdump else dump_layout.lines
-        show = partial(draw, redaction=redaction, columns_max=columns_max)
+        show = _bytes(look, redaction, columns_max)
         draw_rows = _rows(screen, choice, show, skipped=1)
         return View(draw=draw_rows, has_headings=True, path=look.path)
     form = TextLines(redaction, width=screen.width, colour=screen.colour, columns_max=columns_max)
@@ -102,11 +102,21 @@ def _rows(
     )
 
 
-def _template(
-    screen: Screen,
-    rows: Iterable[Row],
-    *,
-    template: dump_template.Template,
-    redaction: Redaction,
-) -> None:
-    dump_template.lines(screen, rows, template, redaction=redaction)
+def _bytes(look: Look, redaction: Redaction, columns_max: int | None) -> ShowRows:
+    """Lines with bytes below them: as they are, or by the field that they belong to."""
+    from walctl.render import dump_hex, dump_layout
+
+    if look.has_hexdump:
+        return partial(dump_hex.hexdump_lines, redaction=redaction, columns_max=columns_max)
+    return partial(dump_layout.lines, redaction=redaction, columns_max=columns_max)
+
+
+def _template(text: str, redaction: Redaction) -> ShowRows:
+    from walctl.render import dump_template
+
+    template = dump_template.parse_template(text)
+
+    def show(screen: Screen, rows: Iterable[Row]) -> None:
+        dump_template.lines(screen, rows, template, redaction=redaction)
+
+    return show

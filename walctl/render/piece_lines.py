@@ -103,11 +103,15 @@ class PieceLines:
 
         Raises: AccessError when the segment cannot be read any more.
         """
+        return b"".join(self.parts(item))
+
+    def parts(self, item: Piece | Single) -> Iterator[bytes]:
+        """The same lines, one by one."""
         if isinstance(item, Single):
-            return b"".join(map(self._form.row, self._choice.rows(item)))
+            return map(self._form.row, self._choice.rows(item))
         if self._choice.bounds.misses(item):
-            return b""
-        return b"".join(self._lines(item, self._choice.bytes_of(item)))
+            return iter(())
+        return self._lines(item, self._choice.bytes_of(item))
 
     def _lines(self, piece: Piece, data: bytes) -> Iterator[bytes]:
         """Frame by frame; fate, index and checksum run on from one to the next."""
