@@ -33,6 +33,7 @@ bench: $(STAMP)
 
 man: $(STAMP)
 	$(BIN)/python -m walctl.cli.man man
+	$(BIN)/python -m walctl.cli.completion_build
 
 # Packs what .venv holds, so no network is needed; prints the file's name behind its SHA-256.
 single-file: $(STAMP)

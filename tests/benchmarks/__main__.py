@@ -6,6 +6,8 @@ Figures of etcd's own `wal.Verify` were measured once on another machine and are
 say what is to be reached, not what was measured here. Nothing asserts on time.
 """
 
+import base64
+import json
 import os
 import shutil
 import struct
@@ -19,7 +21,7 @@ from pathlib import Path
 
 import crc32c
 
-from formats import raftpb, walpb
+from formats import internalpb, raftpb, walpb
 from tests.benchmarks.logs import write_log
 from walctl.fs.real import RealFileSystem
 from walctl.wal.fold import digest
@@ -30,7 +32,10 @@ WALCTL = Path(sys.executable).parent / "walctl"
 
 @dataclass(frozen=True)
 class Case:
-    """A log, and what etcd's own Verify took for one of its size (seconds; recorded elsewhere)."""
+    """A log, and what etcd's own programs took for one of its size (seconds; recorded elsewhere).
+
+    `etcd_seconds` is its Verify, `dumped_seconds` etcd-dump-logs.
+    """
 
     name: str
     segments: int
@@ -38,6 +43,7 @@ class Case:
     has_states: bool
     etcd_seconds: float | None
     has_puts: bool = False
+    dumped_seconds: float | None = None
 
 
 CASES = (
@@ -47,11 +53,11 @@ CASES = (
     Case("640 MB of 1 KB entries", 10, 1024, False, 0.8),
 )
 PUTS = (
-    Case("64 MB of 100-byte puts", 1, 100, False, None, has_puts=True),
+    Case("64 MB of 100-byte puts", 1, 100, False, None, has_puts=True, dumped_seconds=2.2),
     Case("64 MB of 100-byte puts, a state each", 1, 100, True, None, has_puts=True),
-    Case("640 MB of 1 KB puts", 10, 1024, False, None, has_puts=True),
+    Case("640 MB of 1 KB puts", 10, 1024, False, None, has_puts=True, dumped_seconds=5.4),
 )
-"""What stats counts: entries that ask for something."""
+"""What stats counts and dump shows: entries that ask for something."""
 
 
 def best(function: Callable[[], object]) -> float:
@@ -62,6 +68,13 @@ def best(function: Callable[[], object]) -> float:
         function()
         times.append(time.perf_counter() - start)
     return min(times)
+
+
+def once(function: Callable[[], object]) -> float:
+    """Seconds of one round, for what takes long."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
 
 
 def plain_reading(folder: Path) -> int:
@@ -89,6 +102,41 @@ def plain_reading(folder: Path) -> int:
                     count += entry_of(record.data).index > 0
             at += 8 + size + (word >> 56 & 7)
     return count
+
+
+def plain_printing(folder: Path) -> None:
+    """The peer of dump: every entry's put as a JSON object; no checksum, no status, no place."""
+    record_of = walpb.RECORD.fast_class.FromString
+    entry_of = raftpb.ENTRY.fast_class.FromString
+    request_of = internalpb.INTERNAL_RAFT_REQUEST.fast_class.FromString
+    with open(os.devnull, "w") as output:
+        for path in sorted(folder.iterdir()):
+            data = memoryview(path.read_bytes())
+            at = 0
+            while at + 8 <= len(data):
+                (word,) = struct.unpack_from("<Q", data, at)
+                if word == 0:
+                    break
+                size = word & 0xFFFFFFFFFFFFFF
+                record = record_of(data[at + 8 : at + 8 + size])
+                if record.type == 2:
+                    entry = entry_of(record.data)
+                    put = request_of(entry.data).put
+                    key = base64.b64encode(put.key).decode()
+                    value = base64.b64encode(put.value).decode()
+                    told = {"index": entry.index, "term": entry.term, "key": key, "value": value}
+                    output.write(json.dumps(told) + "\n")
+                at += 8 + size + (word >> 56 & 7)
+
+
+def first_line(folder: Path) -> None:
+    """A dump that is ended once it has printed a line."""
+    with subprocess.Popen(
+        [WALCTL, "dump", "-o", "ndjson", folder], stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        child.kill()
 
 
 def our_reading(folder: Path) -> None:
@@ -146,8 +194,8 @@ def bench(case: Case, folder: Path) -> None:
         row(f"walctl verify -j {jobs}, {kib // 1024} MiB", seconds, against)
 
 
-def bench_stats(case: Case, folder: Path) -> None:
-    """What counting takes beside the scan that it is done in."""
+def bench_puts(case: Case, folder: Path) -> None:
+    """What counting and showing take: beside the scan, and beside the plainest way to print."""
     count = write_log(
         folder,
         segments=case.segments,
@@ -161,6 +209,16 @@ def bench_stats(case: Case, folder: Path) -> None:
         seconds, kib = run("stats", "-j", str(jobs), str(folder))
         against = f"{seconds / verified:.2f} of verify -j {jobs}"
         row(f"walctl stats -j {jobs}, {kib // 1024} MiB", seconds, against)
+    peer = once(lambda: plain_printing(folder))
+    row("plain printing with upb and json (peer, this run)", peer, "1.00")
+    for form, jobs in (("ndjson", 1), ("ndjson", 2), ("text", 2)):
+        seconds, kib = run("dump", "-o", form, "-j", str(jobs), str(folder))
+        against = f"{seconds / peer:.2f} of the peer"
+        if case.dumped_seconds is not None:
+            recorded = f"{seconds / case.dumped_seconds:.2f} of etcd-dump-logs' "
+            against += f"; {recorded}{case.dumped_seconds} s (recorded, not this run)"
+        row(f"walctl dump -o {form} -j {jobs}, {kib // 1024} MiB", seconds, against)
+    row("first line of dump -o ndjson", best(lambda: first_line(folder)), "")
 
 
 def main() -> None:
@@ -176,7 +234,7 @@ def main() -> None:
             shutil.rmtree(place)
         for number, case in enumerate(PUTS):
             place = Path(folder) / f"puts-{number}"
-            bench_stats(case, place)
+            bench_puts(case, place)
             shutil.rmtree(place)
 
 

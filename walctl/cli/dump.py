@@ -15,7 +15,7 @@ from walctl.cli.dump_options import (
     who_reads_them,
 )
 from walctl.cli.dump_wish import Wish, demand_fitting, look_of, wish_of
-from walctl.cli.options import jobs, output, pass_disk, pass_screen, paths, split_layout
+from walctl.cli.options import jobs, output, pass_disk, pass_screen, paths_or_none, split_layout
 from walctl.datadir.layout import Layout, understand_all
 from walctl.errors import AccessError, ExitStatus, UnsupportedError, UsageError
 from walctl.fs.base import FileSystem
@@ -35,7 +35,7 @@ FOLLOW_SECONDS = 0.2
 
 
 @click.command("dump", short_help="Print the records of a log.")
-@paths
+@paths_or_none
 @split_layout
 @which_records
 @what_they_say
@@ -72,6 +72,8 @@ def command(
     if "list" in split_words(options.types):
         render.types(screen, list_types())
         return
+    if not paths:
+        raise click.MissingParameter(param_hint="PATH...", param_type="argument", ctx=ctx)
     sheet = Sheet(screen)
     status = ExitStatus.CLEAN
     for path in paths:

@@ -70,6 +70,11 @@ def paths(function: F) -> F:
     return click.argument("paths", nargs=-1, required=True, type=PATH, metavar="PATH...")(function)
 
 
+def paths_or_none(function: F) -> F:
+    """`PATH…`: as `paths`, where an option asks for something that needs none."""
+    return click.argument("paths", nargs=-1, type=PATH, metavar="PATH...")(function)
+
+
 def one_path(function: F) -> F:
     """`PATH`: exactly one, as `path: Path`."""
     return click.argument("path", type=PATH, metavar="PATH")(function)
