@@ -7,8 +7,8 @@ import pytest
 
 from fixtures.recipes import etcd
 from walctl.fs.real import RealFileSystem
+from walctl.inspect.counting.fold import Wish
 from walctl.inspect.stats import stats
-from walctl.inspect.stats_fold import Wish
 from walctl.payload.auto import AutoDecoder
 
 pytestmark = [

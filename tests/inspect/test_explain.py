@@ -107,7 +107,8 @@ def test_an_unknown_topic_is_a_usage_error_that_says_what_there_is(topic: str, t
 
 def test_a_page_says_that_its_code_is_looked_for_exactly_when_a_check_names_it() -> None:
     inspect = WALCTL / "inspect"
-    words = {WALCTL / "model" / "finding.py", *inspect.glob("expl*.py"), *inspect.glob("panic*.py")}
+    words = {WALCTL / "model" / "finding.py", *inspect.glob("expl*.py")}
+    words |= {*inspect.glob("pages/*.py"), *inspect.glob("panic/*.py")}
     checks = "".join(path.read_text() for path in set(WALCTL.rglob("*.py")) - words)
     looked_for = {code for code in Code if re.search(rf"\bCode\.{code.name}\b", checks)}
     assert {code for code in Code if explain(code).is_reported} == looked_for

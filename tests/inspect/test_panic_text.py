@@ -7,8 +7,8 @@ from re import _parser  # type: ignore[attr-defined]  # the parsed form is the p
 import pytest
 
 from tests.inspect.panic_texts import ALL, WAS_IT, Said
-from walctl.inspect.panic_page import Gravity, Shape
-from walctl.inspect.panic_text import (
+from walctl.inspect.panic.page import Gravity, Shape
+from walctl.inspect.panic.text import (
     HITS_MAX,
     PIECE_CHARS,
     TEXT_CHARS_MAX,
@@ -109,7 +109,7 @@ def test_lines_are_counted_over_pieces_that_are_cut_anywhere() -> None:
 
 
 def test_a_log_without_an_end_is_read_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("walctl.inspect.panic_text.TEXT_CHARS_MAX", 1000)
+    monkeypatch.setattr("walctl.inspect.panic.text.TEXT_CHARS_MAX", 1000)
 
     def endless() -> object:
         while True:

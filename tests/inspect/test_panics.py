@@ -15,8 +15,8 @@ from tests.inspect.answers import DISK, damaged_member, member_path, of_kind, sa
 from walctl.cli.main import COMMANDS
 from walctl.errors import AccessError, UsageError
 from walctl.inspect.explain import BY_TOPIC as CODES
-from walctl.inspect.panic_cause import Fit
-from walctl.inspect.panic_page import Page
+from walctl.inspect.panic.cause import Fit
+from walctl.inspect.panic.page import Page
 from walctl.inspect.panics import (
     BY_TOPIC,
     PAGES,

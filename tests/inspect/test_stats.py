@@ -14,13 +14,13 @@ from tests.corpus import needs_corpus, unpacked
 from tests.inspect.answers import DISK, logs_in, of_kind
 from tests.inspect.recount import Recount, recounted
 from tests.render.drawing import laid
+from walctl.inspect.counting.figures import STATE, Figures
+from walctl.inspect.counting.fold import Wish
+from walctl.inspect.counting.prefix import PrefixRule
 from walctl.inspect.positions import Position
 from walctl.inspect.reading import Depth
 from walctl.inspect.select import Selection
 from walctl.inspect.stats import Stats, stats
-from walctl.inspect.stats_figures import STATE, Figures
-from walctl.inspect.stats_fold import Wish
-from walctl.inspect.stats_prefix import PrefixRule
 from walctl.payload.auto import AutoDecoder
 from walctl.payload.registry import decoder
 
@@ -209,7 +209,7 @@ def test_no_shape_and_no_fast_codec_changes_a_figure(
 ) -> None:
     path = unpacked(name) / "n1"
     fast = counted(path)
-    monkeypatch.setattr("walctl.inspect.stats_fold._asks_etcd_first", lambda decoder: False)
+    monkeypatch.setattr("walctl.inspect.counting.fold._asks_etcd_first", lambda decoder: False)
     assert counted(path).figures == fast.figures
 
 

@@ -21,12 +21,12 @@ from formats.varint import whole_varint
 from tests.corpus import needs_corpus, unpacked
 from tests.wal.builders import STATE, Builder, bytes_field, entry, fresh, state, varint
 from walctl.fs.memory import MemoryFileSystem
-from walctl.inspect.stats_figures import EVENTS_MAX, TERMS_MAX, Figures
-from walctl.inspect.stats_fold import SEEN_BEFORE, Fold, Wish
-from walctl.inspect.stats_prefix import PrefixRule
-from walctl.inspect.stats_shapes import FRAME_BYTES_MAX, Shape, shape_of
-from walctl.inspect.stats_tally import Tally
-from walctl.inspect.stats_touch import touch_of_payload, touch_of_request
+from walctl.inspect.counting.figures import EVENTS_MAX, TERMS_MAX, Figures
+from walctl.inspect.counting.fold import SEEN_BEFORE, Fold, Wish
+from walctl.inspect.counting.prefix import PrefixRule
+from walctl.inspect.counting.shapes import FRAME_BYTES_MAX, Shape, shape_of
+from walctl.inspect.counting.tally import Tally
+from walctl.inspect.counting.touch import touch_of_payload, touch_of_request
 from walctl.model.record import EntryKind
 from walctl.payload.base import Decoder, PayloadError, Request
 from walctl.payload.etcd import EtcdDecoder
@@ -212,7 +212,7 @@ def test_such_entries_do_go_by_their_shapes(monkeypatch: pytest.MonkeyPatch) -> 
         asked.append(payload)
         return touch(payload)
 
-    monkeypatch.setattr("walctl.inspect.stats_fold.touch_of_payload", counting)
+    monkeypatch.setattr("walctl.inspect.counting.fold.touch_of_payload", counting)
     folded(many(20 * SEEN_BEFORE))
     assert SEEN_BEFORE <= len(asked) < 10 * SEEN_BEFORE
 

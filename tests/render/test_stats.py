@@ -10,9 +10,9 @@ import pytest
 from tests.render.drawing import CASES, DISK, Paper, laid
 from tests.wal.builders import STATE, bytes_field, entry, fresh, mark, state
 from walctl.fs.memory import MemoryFileSystem
+from walctl.inspect.counting.fold import Wish
+from walctl.inspect.counting.prefix import KEY_BYTES_MAX
 from walctl.inspect.stats import Stats, stats
-from walctl.inspect.stats_fold import Wish
-from walctl.inspect.stats_prefix import KEY_BYTES_MAX
 from walctl.payload.base import Redaction
 from walctl.payload.etcd import EtcdDecoder
 from walctl.render import stats as render

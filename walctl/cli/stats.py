@@ -8,10 +8,10 @@ import click
 from walctl.cli.options import jobs, output, pass_disk, pass_screen, paths, split_layout
 from walctl.errors import ExitStatus
 from walctl.fs.base import FileSystem
+from walctl.inspect.counting.fold import Wish
+from walctl.inspect.counting.prefix import PrefixRule
 from walctl.inspect.reading import Depth
 from walctl.inspect.stats import Stats, stats
-from walctl.inspect.stats_fold import Wish
-from walctl.inspect.stats_prefix import PrefixRule
 from walctl.payload.base import Redaction
 from walctl.payload.registry import AUTO, decoder
 from walctl.render import stats as render

@@ -10,25 +10,18 @@ from itertools import groupby
 
 from walctl.errors import UsageError
 from walctl.fs.base import FileSystem
-from walctl.inspect import (
-    explain_log,
-    explain_members,
-    explain_records,
-    explain_segments,
-    explain_statuses,
-    explain_storage,
-    panics,
-)
+from walctl.inspect import panics
 from walctl.inspect.explanation import Explanation, Group
+from walctl.inspect.pages import log, members, records, segments, statuses, storage
 from walctl.inspect.panics import PanicReport, Where
 
 PAGES: tuple[Explanation, ...] = (
-    *explain_records.PAGES,
-    *explain_segments.PAGES,
-    *explain_log.PAGES,
-    *explain_storage.PAGES,
-    *explain_members.PAGES,
-    *explain_statuses.PAGES,
+    *records.PAGES,
+    *segments.PAGES,
+    *log.PAGES,
+    *storage.PAGES,
+    *members.PAGES,
+    *statuses.PAGES,
 )
 BY_TOPIC = {page.topic: page for page in PAGES}
 

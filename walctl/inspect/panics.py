@@ -14,40 +14,40 @@ from walctl.datadir.boot import Boot
 from walctl.datadir.layout import Layout, understand
 from walctl.errors import UsageError
 from walctl.fs.base import FileSystem
-from walctl.inspect import (
-    panic_pages_cluster,
-    panic_pages_database,
-    panic_pages_frames,
-    panic_pages_log,
-    panic_pages_raft,
-    panic_pages_raft_rules,
-    panic_pages_records,
-    panic_pages_state,
-    panic_pages_versions,
-    panic_pages_wal,
-)
 from walctl.inspect.advice import copy_commands, quoted_word
 from walctl.inspect.doctor import Step
 from walctl.inspect.explanation import COPY, DOCTOR, PEER
 from walctl.inspect.membership import Membership, membership
-from walctl.inspect.panic_cause import ORDER, Cause, Facts, Fit, Judged, Numbers
-from walctl.inspect.panic_page import Gravity, Page
-from walctl.inspect.panic_text import Reading, Sighting, closest, numbers_agree, read_text
+from walctl.inspect.panic import (
+    pages_cluster,
+    pages_database,
+    pages_frames,
+    pages_log,
+    pages_raft,
+    pages_raft_rules,
+    pages_records,
+    pages_state,
+    pages_versions,
+    pages_wal,
+)
+from walctl.inspect.panic.cause import ORDER, Cause, Facts, Fit, Judged, Numbers
+from walctl.inspect.panic.page import Gravity, Page
+from walctl.inspect.panic.text import Reading, Sighting, closest, numbers_agree, read_text
 from walctl.inspect.starts import starts_of
 from walctl.inspect.verify import examine
 from walctl.wal.decoder import Version
 
 PAGES: tuple[Page, ...] = (
-    *panic_pages_raft.PAGES,
-    *panic_pages_raft_rules.PAGES,
-    *panic_pages_wal.PAGES,
-    *panic_pages_state.PAGES,
-    *panic_pages_database.PAGES,
-    *panic_pages_records.PAGES,
-    *panic_pages_log.PAGES,
-    *panic_pages_cluster.PAGES,
-    *panic_pages_versions.PAGES,
-    *panic_pages_frames.PAGES,
+    *pages_raft.PAGES,
+    *pages_raft_rules.PAGES,
+    *pages_wal.PAGES,
+    *pages_state.PAGES,
+    *pages_database.PAGES,
+    *pages_records.PAGES,
+    *pages_log.PAGES,
+    *pages_cluster.PAGES,
+    *pages_versions.PAGES,
+    *pages_frames.PAGES,
 )
 """Of two that stand in one line the first counts, so the one that says more comes first."""
 BY_TOPIC = {page.topic: page for page in PAGES}

@@ -21,12 +21,12 @@ from walctl.datadir.layout import Layout, understand_all
 from walctl.datadir.survey import Survey, survey
 from walctl.errors import AccessError, ExitStatus, UnsupportedError, WalctlError
 from walctl.fs.base import FileSystem
+from walctl.inspect.counting.figures import Big, Figures
+from walctl.inspect.counting.fold import Wish
+from walctl.inspect.counting.measure import Measured, Part, measure
 from walctl.inspect.flow import Covers, Flow, covered
 from walctl.inspect.positions import bounds_of
 from walctl.inspect.reading import ONE_PROCESS, Depth, mapper_of
-from walctl.inspect.stats_figures import Big, Figures
-from walctl.inspect.stats_fold import Wish
-from walctl.inspect.stats_measure import Measured, Part, measure
 from walctl.inspect.status import Status
 from walctl.model.log import Run
 from walctl.model.record import Entry

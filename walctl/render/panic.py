@@ -1,8 +1,8 @@
 """How the explanation of a server's message looks, and the list of all that explain knows."""
 
 from walctl.inspect.explanation import Explanation, Group
-from walctl.inspect.panic_cause import Fit
-from walctl.inspect.panic_page import Page
+from walctl.inspect.panic.cause import Fit
+from walctl.inspect.panic.page import Page
 from walctl.inspect.panics import PanicReport, Weighed
 from walctl.render import explain
 from walctl.render.explain import INDENT

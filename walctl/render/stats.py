@@ -3,15 +3,14 @@
 from collections.abc import Iterator
 from functools import partial
 
-from walctl.inspect.stats import BigEntry, Stats
-from walctl.inspect.stats_document import (
+from walctl.inspect.counting.document import (
     bytes_per_write,
     lease_id,
     ranked,
     size_range,
     stats_document,
 )
-from walctl.inspect.stats_figures import (
+from walctl.inspect.counting.figures import (
     RECORD_BYTES_OLD,
     REQUEST_BYTES_DEFAULT,
     STATE,
@@ -19,8 +18,9 @@ from walctl.inspect.stats_figures import (
     Event,
     Figures,
 )
-from walctl.inspect.stats_prefix import KEY_BYTES_MAX
-from walctl.inspect.stats_tally import Row, Tally
+from walctl.inspect.counting.prefix import KEY_BYTES_MAX
+from walctl.inspect.counting.tally import Row, Tally
+from walctl.inspect.stats import BigEntry, Stats
 from walctl.payload.base import Privacy, Redaction
 from walctl.render.prose import paragraph
 from walctl.render.request_words import request_words

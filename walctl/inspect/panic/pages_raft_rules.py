@@ -1,9 +1,8 @@
 """Pages for Raft's panics about rules that were broken, and about who it is; only words and tests.
 
-Where the words are from is told in `panic_pages_raft`.
+Where the words are from is told in `pages_raft`.
 """
 
-from walctl.inspect import panic_cause_raft as raft
 from walctl.inspect.explanation import (
     COPY,
     DB_AS_SNAPSHOT,
@@ -17,9 +16,10 @@ from walctl.inspect.explanation import (
     RESTORE,
     STOP,
 )
-from walctl.inspect.panic_cause import Cause, elsewhere, found, intact, told
-from walctl.inspect.panic_page import Page, shape
-from walctl.inspect.panic_pages_raft import OF_RAFT
+from walctl.inspect.panic import cause_raft as raft
+from walctl.inspect.panic.cause import Cause, elsewhere, found, intact, told
+from walctl.inspect.panic.page import Page, shape
+from walctl.inspect.panic.pages_raft import OF_RAFT
 from walctl.model.finding import Code
 
 OUT_OF_BOUND = Page(

@@ -1,7 +1,7 @@
 """Pages for what a member says when it and its cluster do not agree who belongs to it."""
 
 from walctl.inspect.explanation import COPY, NO_DELETE, NO_WIPE, PEER, RESTORE
-from walctl.inspect.panic_cause import (
+from walctl.inspect.panic.cause import (
     ASK,
     Cause,
     Facts,
@@ -11,7 +11,7 @@ from walctl.inspect.panic_cause import (
     refuted,
     unknown,
 )
-from walctl.inspect.panic_page import Gravity, Page, shape
+from walctl.inspect.panic.page import Gravity, Page, shape
 from walctl.model.finding import Code
 
 MEMBER_LIST = "Ask a healthy member for the list that counts: `etcdctl member list -w table`."

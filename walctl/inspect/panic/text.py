@@ -13,8 +13,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from walctl.inspect.panic_cause import Numbers
-from walctl.inspect.panic_page import Page, Shape
+from walctl.inspect.panic.cause import Numbers
+from walctl.inspect.panic.page import Page, Shape
 
 TEXT_CHARS_MAX = 1 << 28
 """Of a log that is read; a server's log of days."""

@@ -5,7 +5,6 @@ many more, so the same words come from all of them. Those of 3.5.1 are in its pr
 from the threads that `source` names.
 """
 
-from walctl.inspect import panic_cause_raft as raft
 from walctl.inspect.explanation import (
     COPY,
     DB_AS_SNAPSHOT,
@@ -19,8 +18,9 @@ from walctl.inspect.explanation import (
     RESTORE,
     STOP,
 )
-from walctl.inspect.panic_cause import Cause, elsewhere, found, intact
-from walctl.inspect.panic_page import Page, shape
+from walctl.inspect.panic import cause_raft as raft
+from walctl.inspect.panic.cause import Cause, elsewhere, found, intact
+from walctl.inspect.panic.page import Page, shape
 from walctl.model.finding import Code
 
 OF_RAFT = "Raft in etcd (all versions), Swarm, Fabric, Dgraph and others; the process ends"

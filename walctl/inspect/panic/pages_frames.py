@@ -12,9 +12,9 @@ from walctl.inspect.explanation import (
     RECOVER,
     STOP,
 )
-from walctl.inspect.panic_cause import Cause, elsewhere, found, told
-from walctl.inspect.panic_page import Gravity, Page, shape
-from walctl.inspect.panic_pages_wal import SWARM_COPY
+from walctl.inspect.panic.cause import Cause, elsewhere, found, told
+from walctl.inspect.panic.page import Gravity, Page, shape
+from walctl.inspect.panic.pages_wal import SWARM_COPY
 from walctl.model.finding import Code
 
 LOG_CODES = (

@@ -9,7 +9,7 @@ from walctl.inspect.explanation import (
     NO_WIPE,
     RECOVER,
 )
-from walctl.inspect.panic_cause import (
+from walctl.inspect.panic.cause import (
     ASK,
     Cause,
     Facts,
@@ -26,7 +26,7 @@ from walctl.inspect.panic_cause import (
     sealed,
     unknown,
 )
-from walctl.inspect.panic_page import Page, shape
+from walctl.inspect.panic.page import Page, shape
 from walctl.model.finding import Code
 
 LENGTH_SURELY_WRONG = 1 << 30

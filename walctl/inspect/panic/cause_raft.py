@@ -8,7 +8,7 @@ runs from the snapshot F to L.
 Source: raft-core notes 4.2 and 15; incidents I7, I8, I14, I15, I36 to I41.
 """
 
-from walctl.inspect.panic_cause import (
+from walctl.inspect.panic.cause import (
     ASK,
     MOVING,
     PART,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 
-from walctl.inspect.stats_tally import Tally
+from walctl.inspect.counting.tally import Tally
 
 TERMS_MAX = 1000
 """Terms that are told apart; a log with more has been made to have them."""

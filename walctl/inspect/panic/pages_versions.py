@@ -1,10 +1,10 @@
 """Pages for what comes of upgrades, of replayed memberships, and of a log that was cut unseen."""
 
-from walctl.inspect import panic_cause_raft as raft
 from walctl.inspect.explanation import COPY, DOCTOR, NO_DELETE, NO_WIPE, PEER, STOP
-from walctl.inspect.panic_cause import Cause, elsewhere, found, told
-from walctl.inspect.panic_page import Gravity, Page, shape
-from walctl.inspect.panic_pages_cluster import NOTHING_DAMAGED
+from walctl.inspect.panic import cause_raft as raft
+from walctl.inspect.panic.cause import Cause, elsewhere, found, told
+from walctl.inspect.panic.page import Gravity, Page, shape
+from walctl.inspect.panic.pages_cluster import NOTHING_DAMAGED
 from walctl.model.finding import Code
 
 V2_DISALLOWED = Page(

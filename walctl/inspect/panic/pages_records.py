@@ -1,6 +1,6 @@
 """Pages for records of a log that are not what they say: their types, their content, their end.
 
-Where the words are from is told in `panic_pages_wal`.
+Where the words are from is told in `pages_wal`.
 """
 
 from walctl.inspect.explanation import (
@@ -13,9 +13,9 @@ from walctl.inspect.explanation import (
     RESTORE,
     STOP,
 )
-from walctl.inspect.panic_cause import Cause, elsewhere, found, intact
-from walctl.inspect.panic_page import Gravity, Page, shape
-from walctl.inspect.panic_pages_wal import NO_CUT
+from walctl.inspect.panic.cause import Cause, elsewhere, found, intact
+from walctl.inspect.panic.page import Gravity, Page, shape
+from walctl.inspect.panic.pages_wal import NO_CUT
 from walctl.model.finding import Code
 
 BLOCK_TYPE = Page(

@@ -7,7 +7,7 @@ import enum
 import re
 from dataclasses import dataclass, field
 
-from walctl.inspect.panic_cause import Cause
+from walctl.inspect.panic.cause import Cause
 
 
 class Gravity(enum.IntEnum):

@@ -9,9 +9,7 @@ leases those of keys and values. Where a tally is `approximate`, `missing_max` s
 figure that a row is ranked by may be too low.
 """
 
-from walctl.inspect.document import Document, node_document
-from walctl.inspect.stats import BigEntry, SegmentFigures, Stats
-from walctl.inspect.stats_figures import (
+from walctl.inspect.counting.figures import (
     RECORD_BYTES_OLD,
     REQUEST_BYTES_DEFAULT,
     STATE,
@@ -20,8 +18,10 @@ from walctl.inspect.stats_figures import (
     Figures,
     TermFigures,
 )
-from walctl.inspect.stats_prefix import KEY_BYTES_MAX
-from walctl.inspect.stats_tally import Row, Tally
+from walctl.inspect.counting.prefix import KEY_BYTES_MAX
+from walctl.inspect.counting.tally import Row, Tally
+from walctl.inspect.document import Document, node_document
+from walctl.inspect.stats import BigEntry, SegmentFigures, Stats
 from walctl.payload.base import Blob, Redaction, key_blob
 
 KEYS_TOLD = 3

@@ -18,12 +18,12 @@ from formats import raftpb, walpb
 from formats.frame import LENGTH_FIELD_BYTES, split_length
 from formats.peek import peeker
 from formats.varint import whole_varint
+from walctl.inspect.counting.figures import Amount, Big, Figures
+from walctl.inspect.counting.prefix import KEY_BYTES_MAX, PrefixRule
+from walctl.inspect.counting.shapes import FRAME_BYTES_MAX, Shape, shape_of
+from walctl.inspect.counting.timeline import event_of, events
+from walctl.inspect.counting.touch import Touch, touch_of_payload, touch_of_request
 from walctl.inspect.row import NOOP, UNDECODED
-from walctl.inspect.stats_figures import Amount, Big, Figures
-from walctl.inspect.stats_prefix import KEY_BYTES_MAX, PrefixRule
-from walctl.inspect.stats_shapes import FRAME_BYTES_MAX, Shape, shape_of
-from walctl.inspect.stats_timeline import event_of, events
-from walctl.inspect.stats_touch import Touch, touch_of_payload, touch_of_request
 from walctl.model.batch import Batch
 from walctl.model.record import Entry, EntryKind, Frame
 from walctl.payload.auto import AutoDecoder

@@ -12,7 +12,7 @@ from walctl.inspect.explanation import (
     STOP,
     VERIFY_AGAIN,
 )
-from walctl.inspect.panic_cause import (
+from walctl.inspect.panic.cause import (
     ASK,
     Cause,
     Facts,
@@ -24,8 +24,8 @@ from walctl.inspect.panic_cause import (
     told,
     unknown,
 )
-from walctl.inspect.panic_page import Gravity, Page, shape
-from walctl.inspect.panic_pages_wal import NO_CUT
+from walctl.inspect.panic.page import Gravity, Page, shape
+from walctl.inspect.panic.pages_wal import NO_CUT
 from walctl.model.finding import Code
 
 FREE_SPACE = (

@@ -7,14 +7,14 @@ from functools import partial
 from walctl.datadir.chain import DigestTask
 from walctl.errors import AccessError
 from walctl.fs.base import File
+from walctl.inspect.counting.figures import Figures
+from walctl.inspect.counting.fold import Fold, Wish
 from walctl.inspect.fate import piece_of
 from walctl.inspect.flow import Covers
 from walctl.inspect.frames import frames
 from walctl.inspect.positions import Bounds
 from walctl.inspect.row import OVERWRITTEN
 from walctl.inspect.select import Fates
-from walctl.inspect.stats_figures import Figures
-from walctl.inspect.stats_fold import Fold, Wish
 from walctl.inspect.status import Status
 from walctl.model.batch import Batch
 from walctl.model.record import Check, Entry, Frame, SnapshotMark

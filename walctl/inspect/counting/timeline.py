@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from formats import raftpb, walpb
 from formats.frame import LENGTH_FIELD_BYTES, split_length
-from walctl.inspect.stats_figures import ENTRY, STATE, Event
+from walctl.inspect.counting.figures import ENTRY, STATE, Event
 from walctl.model.batch import Batch
 from walctl.model.log import Run, StateRun
 from walctl.model.record import Entry, Frame, HardState

@@ -10,8 +10,8 @@ from walctl.inspect.explanation import (
     RESTORE,
     STOP,
 )
-from walctl.inspect.panic_cause import Cause, elsewhere, found, intact
-from walctl.inspect.panic_page import Gravity, Page, shape
+from walctl.inspect.panic.cause import Cause, elsewhere, found, intact
+from walctl.inspect.panic.page import Gravity, Page, shape
 from walctl.model.finding import Code
 
 NO_GUESS_SNAP = (

@@ -1,0 +1,1 @@
+"""The pages of `walctl explain`: one for each code and each exit status."""
