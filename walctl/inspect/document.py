@@ -7,7 +7,7 @@ here, and nothing that a redaction hides leaves here.
 """
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from walctl.inspect.row import FindingRow, RecordRow, Row
 from walctl.model.finding import Finding
@@ -26,6 +26,7 @@ from walctl.payload.privacy import is_hidden
 from walctl.wal.records import name_of
 
 Document = dict[str, object]
+_PLAIN = (str, int, float, type(None))
 
 
 def row_document(row: Row, redaction: Redaction = Redaction.AUTH) -> Document:
@@ -118,6 +119,10 @@ def request_document(
 
 def node_document(node: Node, redaction: Redaction) -> object:
     """A piece of a request for JSON; what is hidden says only how long it is."""
+    if isinstance(node, _PLAIN):  # asked of every node: what is cheap to tell apart comes first
+        return node
+    if isinstance(node, dict):
+        return {name: node_document(each, redaction) for name, each in node.items()}
     match node:
         case Blob(data=data, privacy=privacy):
             if redaction.hides(privacy):
@@ -131,10 +136,8 @@ def node_document(node: Node, redaction: Redaction) -> object:
             return text
         case Mapping():
             return {name: node_document(each, redaction) for name, each in node.items()}
-        case Sequence() if not isinstance(node, str):
-            return [node_document(each, redaction) for each in node]
         case _:
-            return node
+            return [node_document(each, redaction) for each in node]
 
 
 def finding_document(finding: Finding) -> Document:

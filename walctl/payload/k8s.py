@@ -17,9 +17,9 @@ Source: Kubernetes `test/integration/etcd/data.go` for the keys; `formats.k8s` f
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from formats.k8s import ENCRYPTED_PREFIX, PROTOBUF_MAGIC, encryption_of, object_of
 from walctl.model.record import EntryKind
@@ -69,7 +69,9 @@ class K8sDecoder:
 
     def _annotated(self, node: Node, name: str, found: "dict[bytes, Head]") -> Node:
         """The tree with what its objects are; `found` gathers the values that are objects."""
-        if isinstance(node, Mapping):
+        if isinstance(node, _LEAVES):
+            return node
+        if isinstance(node, _TREES):
             inner = {each: self._annotated(value, each, found) for each, value in node.items()}
             head = self._head(inner) if name in PUTS else None
             if head is not None:
@@ -78,9 +80,7 @@ class K8sDecoder:
                 found[value.data] = head
                 inner["kubernetes"] = head.node()
             return inner
-        if isinstance(node, Sequence) and not isinstance(node, str):
-            return [self._annotated(each, name, found) for each in node]
-        return node
+        return [self._annotated(each, name, found) for each in node]
 
     def _head(self, put: Mapping[str, Node]) -> "Head | None":
         match put.get("key"), put.get("value"):
@@ -90,6 +90,11 @@ class K8sDecoder:
             case _:
                 pass
         return None
+
+
+_LEAVES: Final = (Blob, Text, str, int, float, type(None))
+_TREES: Final = (dict, Mapping)
+"""Concrete classes first: every node of every request is asked, and abstract ones cost far more."""
 
 
 class KeyWords(NamedTuple):
