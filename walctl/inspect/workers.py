@@ -8,7 +8,7 @@ that is possible, and end with the one that started them.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from itertools import islice
 from multiprocessing import get_all_start_methods, get_context
@@ -53,14 +53,15 @@ class _Here:
 
 def in_order(
     function: Callable[[T], bytes], items: Iterable[T], *, jobs: int, deliver: Deliver
-) -> Iterator[Answer]:
+) -> Generator[Answer, None, None]:
     """`function` of each item, in their order, by one process more than `jobs`; by this one for 1.
 
     One more, because each of them waits for its turn. An error in an item is raised here when its
-    turn comes. `function` is copied once into each process: what it remembers of items stays
-    there.
+    turn comes, and so is one of `items`: what came before it is answered first. `function` is
+    copied once into each process: what it remembers of items stays there.
     """
-    found = iter(items)
+    whole = _Until(items)
+    found = iter(whole)
     can_fork = FORK in get_all_start_methods()
     for item in islice(found, ALONE_ITEMS if jobs > 1 and can_fork else None):
         yield _Here(function(item), deliver)
@@ -77,6 +78,22 @@ def in_order(
             ring.append(worker)
         for worker in ring:
             yield worker.answer()
+    if whole.error is not None:
+        raise whole.error
+
+
+class _Until(Generic[T]):
+    """Items until there are no more, or until `error` stopped them."""
+
+    def __init__(self, items: Iterable[T]) -> None:
+        self.error: WalctlError | None = None
+        self._items = iter(items)
+
+    def __iter__(self) -> Iterator[T]:
+        try:
+            yield from self._items
+        except WalctlError as error:
+            self.error = error
 
 
 class _Worker(Generic[T]):
@@ -86,13 +103,15 @@ class _Worker(Generic[T]):
         self.size = 0
         context = get_context(FORK)
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_work, args=(function, deliver, theirs), daemon=True)
+        self._process = context.Process(
+            target=_work, args=(function, deliver, theirs, self._connection), daemon=True
+        )
         self._process.start()
         theirs.close()
 
     def ask(self, item: T) -> None:
         """Hand it an item."""
-        self._connection.send(item)
+        self._say(item)
 
     def answer(self) -> Answer:
         """Its answer, which is itself; raises what the function raised."""
@@ -101,21 +120,31 @@ class _Worker(Generic[T]):
 
     def hand_on(self) -> None:
         """Let it deliver its answer."""
-        self._connection.send(True)
+        self._say(True)
         self._heard()
+
+    def _say(self, word: object) -> None:
+        try:
+            self._connection.send(word)
+        except OSError:
+            raise self._gone() from None
 
     def _heard(self) -> int:
         """The number that it says next; its error is raised here."""
         try:
             said = self._connection.recv()
-        except EOFError:
-            self._process.join(END_SECONDS)
-            code = self._process.exitcode
-            raise WalctlError(f"a process that read for us ended by itself ({code})") from None
+        except (EOFError, OSError):
+            raise self._gone() from None
         if isinstance(said, Exception):
             raise said
         assert isinstance(said, int), "a number or an error"
         return said
+
+    def _gone(self) -> WalctlError:
+        """What to say when it is not there any more: its pipe must not pass for that of stdout."""
+        self._process.join(END_SECONDS)
+        code = self._process.exitcode
+        return WalctlError(f"a process that read for us ended by itself ({code})")
 
     def end(self) -> None:
         """Let it end, whatever it is doing."""
@@ -124,8 +153,15 @@ class _Worker(Generic[T]):
         self._process.join(END_SECONDS)
 
 
-def _work(function: Callable[[T], bytes], deliver: Deliver, connection: Connection) -> None:
-    """Answer until nobody asks any more: the next item, or to hand the last answer on."""
+def _work(
+    function: Callable[[T], bytes], deliver: Deliver, connection: Connection, theirs: Connection
+) -> None:
+    """Answer until nobody asks any more: the next item, or to hand the last answer on.
+
+    `theirs` is the other end. It was forked too, and while it is open here, nothing would tell
+    this process that the one who asks was killed.
+    """
+    theirs.close()
     answer = b""
     with suppress(EOFError, OSError, KeyboardInterrupt):
         while True:
@@ -137,6 +173,6 @@ def _work(function: Callable[[T], bytes], deliver: Deliver, connection: Connecti
                 else:
                     answer = function(said)
                     reply = len(answer)
-            except (WalctlError, OSError) as error:
+            except (WalctlError, OSError, MemoryError, RecursionError) as error:
                 reply = error
             connection.send(reply)

@@ -7,6 +7,7 @@ head of a table and the frame of a JSON document are put around here, so that a 
 
 import io
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -154,11 +155,12 @@ class Sheet:
             jobs=1 if view.is_alone or not self.screen.is_shared else jobs,
             deliver=self._deliver,
         )
-        for number, answer in enumerate(found):
-            if answer.size:
-                self._introduce(segments[number], view)
-                self.screen.flush()
-                answer.hand_on()
+        with closing(found):  # whatever stops us here, the other processes end first
+            for number, answer in enumerate(found):
+                if answer.size:
+                    self._introduce(segments[number], view)
+                    self.screen.flush()
+                    answer.hand_on()
 
     def rows(self, rows: Iterable[Row | Gap], view: View) -> None:
         """Rows, one after the other."""
