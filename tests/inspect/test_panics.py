@@ -1,5 +1,6 @@
 """Every message that a real etcd died of is explained, and the cause is what was done to it."""
 
+import inspect
 import json
 import re
 import subprocess
@@ -30,6 +31,10 @@ from walctl.inspect.panics import (
 PAGES_MIN = 50
 SECONDS_MAX = 15
 TOCOMMIT = "tocommit({}) is out of range [lastIndex({})]"
+ALL_STEPS = {page.topic: page.do for page in PAGES} | {
+    str(page.topic): page.do for page in CODES.values()
+}
+"""What each page of either kind tells a person to do."""
 
 CAUSES = {
     "x-db-missing-with-snap": "database-missing",
@@ -250,8 +255,10 @@ def last_index(member: Path) -> int:
 
 
 def test_a_single_member_is_not_told_to_be_replaced_by_others(member: Path) -> None:
-    alone = explain_text(DISK, ["walpb: crc mismatch"], Where(path=member))
-    assert not any("member remove" in step.text for step in alone.do)
+    for text in ("walpb: crc mismatch", TOCOMMIT.format(9, 3)):
+        alone = explain_text(DISK, [text], Where(path=member))
+        assert not any("member remove" in step.text for step in alone.do)
+        assert not any("empty directory" in step.text for step in alone.do)
     assert any("member remove" in step.text for step in by_text("walpb: crc mismatch").do)
 
 
@@ -260,6 +267,11 @@ def test_with_a_path_the_commands_are_those_for_it(member: Path) -> None:
     commands = [step.command for step in report.do if step.command]
     assert any(f"cp -aLT --sparse=always -- {member} " in command for command in commands)
     assert f"walctl doctor {member}" in commands
+
+
+def test_places_that_name_the_same_members_refute_no_earlier_difference(member: Path) -> None:
+    report = explain_text(DISK, ["unexpected removal of unknown remote peer"], Where(path=member))
+    assert verdict(report, "membership-places-differ") is Fit.UNKNOWN
 
 
 def test_a_part_of_a_member_refutes_nothing(member: Path) -> None:
@@ -327,10 +339,38 @@ def test_a_page_says_of_each_cause_what_it_rests_on_even_without_a_path(page: Pa
 
 def test_whoever_is_told_to_give_up_a_directory_is_told_to_copy_it_first() -> None:
     for page in PAGES:
-        steps = list(page.do)
-        giving_up = [n for n, step in enumerate(steps) if "etcdctl member remove" in step]
-        copying = [n for n, step in enumerate(steps) if re.search(r"[Cc]opy|directory", step)]
-        assert not giving_up or min(copying) <= min(giving_up), page.topic
+        for number, step in enumerate(page.do):
+            if "etcdctl member remove" in step:
+                before = " ".join(page.do[:number])
+                is_kept = re.search(r"move its (data )?directory away", step)
+                assert is_kept or "cp -aLT" in before, (page.topic, step)
+
+
+def test_whoever_is_told_of_a_copy_was_told_how_to_make_it() -> None:
+    for topic, steps in ALL_STEPS.items():
+        used = [n for n, step in enumerate(steps) if re.search(r"\bCOPY\b", step)]
+        made = [n for n, step in enumerate(steps) if re.search(r"cp -aL|^Stop .* copy", step)]
+        assert not used or (made and min(made) <= min(used)), topic
+
+
+def test_nobody_is_told_to_empty_a_directory() -> None:
+    for topic, steps in ALL_STEPS.items():
+        for step in steps:
+            assert not re.search(r"\b(delete|wipe|empty) (the|its|a|this) (?!node)", step), (
+                topic,
+                step,
+            )
+            if "empty directory" in step:
+                assert "etcdctl member add" in step, (topic, step)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.topic)
+def test_nothing_is_refuted_by_a_code_that_no_check_looks_for(page: Page) -> None:
+    tests = [cause.test for cause in page.causes]
+    while tests:
+        held = inspect.getclosurevars(tests.pop()).nonlocals
+        tests += held.get("tests", ())
+        assert all(CODES[code].is_reported for code in held.get("codes", ()))
 
 
 @pytest.mark.slow

@@ -75,6 +75,7 @@ COPY = (
     "Copy the whole data directory before anything else: `cp -aLT --sparse=always DIR COPY`. Work "
     "on the copy."
 )
+COPY_ALL = "Copy the directories of all members first: `cp -aLT --sparse=always DIR COPY` on each."
 DOCTOR = "Look at everything that the directory says: `walctl doctor COPY`."
 PEER = (
     "If a majority of the other members is healthy, replace this one: `etcdctl member remove ID`, "

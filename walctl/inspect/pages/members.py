@@ -3,6 +3,7 @@
 from walctl.inspect.explanation import (
     ALL,
     COPY,
+    COPY_ALL,
     DAMAGE,
     HARMLESS,
     INFO,
@@ -16,7 +17,6 @@ from walctl.inspect.explanation import (
 )
 from walctl.model.finding import Code
 
-COPY_ALL = "Copy the directories of all members first: `cp -aLT --sparse=always DIR COPY` on each."
 DUMP_ALL = "Compare what the logs hold, by index and term: `walctl dump COPY -o ndjson` of each."
 NOT_BYTES = (
     "Do not compare segments byte by byte: the checksum chains of two members differ even where "
@@ -67,7 +67,7 @@ PAGES = (
             ),
         ),
         lost="Nothing that was acknowledged, unless a member lost the end of its log.",
-        do=(DUMP_ALL, "If a member panics, replace it. " + PEER),
+        do=(COPY_ALL, DUMP_ALL, "If a member panics, replace it. " + PEER),
         avoid=(NOT_BYTES, NO_WIPE),
         see=(Code.DB_AHEAD, Code.DIVERGED_COMMITTED),
     ),

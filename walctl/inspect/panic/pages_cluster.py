@@ -267,7 +267,8 @@ JOIN = Page(
     do=(
         MEMBER_LIST,
         "If a directory of this machine should be there, look for it before anything is removed.",
-        "`etcdctl member remove ID` of the former one (k3s: delete its node), then join again.",
+        "`etcdctl member remove ID` of the former one (k3s: delete its node), move its directory "
+        "away if there is one, and join again.",
     ),
     avoid=("Do not remove a member that is up, to make room for one that is not.", NO_WIPE),
     source=(

@@ -2,6 +2,7 @@
 
 from walctl.inspect.explanation import (
     COPY,
+    COPY_ALL,
     DOCTOR,
     NO_WIPE,
     PEER,
@@ -152,7 +153,7 @@ INCONSISTENT = Page(
         ),
     ),
     do=(
-        "Copy the directories of all members first: `cp -aLT --sparse=always DIR COPY` on each.",
+        COPY_ALL,
         DOCTOR,
         "Compare what the logs hold: `walctl dump COPY -o ndjson` of each.",
         "The odd one out of three has the wrong database. " + PEER,
@@ -187,7 +188,8 @@ QUOTA = Page(
         ),
     ),
     do=(
-        "See what takes the room: `walctl dump DIR` shows the requests in the log.",
+        "Keep a copy of all keys: `etcdctl snapshot save FILE`.",
+        "See what takes the room: `walctl stats DIR` counts by key prefix what was written lately.",
         "`etcdctl compact REVISION`, `etcdctl defrag` one member at a time, then "
         "`etcdctl alarm disarm`.",
     ),

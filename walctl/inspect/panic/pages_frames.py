@@ -130,7 +130,7 @@ FABRIC = Page(
         "Stop this orderer, and copy its `etcdraft` folder and its ledger.",
         "Look at the channel's log: `walctl verify COPY/wal/CHANNEL`.",
         "With a majority of healthy orderers: take this one out of the channel's consenter set, "
-        "and let it join again with an empty folder for that channel.",
+        "move its folder of that channel away, and let it join again under a new id.",
     ),
     avoid=(
         "Do not empty the folder and start again under the same consenter id: it ends in "

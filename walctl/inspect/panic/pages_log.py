@@ -312,7 +312,7 @@ IGNORED = Page(
             test=found(Code.LEFTOVER),
         ),
     ),
-    do=(DOCTOR, "Read what a cut means: `walctl explain repaired-wal`."),
+    do=(COPY, DOCTOR, "Read what a cut means: `walctl explain repaired-wal`."),
     avoid=("Do not delete a `.wal.broken` file before it is known what it holds.",),
     see=(Code.LEFTOVER,),
     source=("etcd-data-dir notes 1.2 and 1.6, tried with 3.4.23 and 3.5.1",),

@@ -24,9 +24,9 @@ from walctl.inspect.panic.page import Page, shape
 from walctl.model.finding import Code
 
 OF_RAFT = "Raft in etcd (all versions), Swarm, Fabric, Dgraph and others; the process ends"
-NEW_ID = (
-    "Let it come back under a new id and with an empty directory, and only so: a member that "
-    "forgot what it acknowledged may not vote again under its old id."
+PEER_ONLY = (
+    PEER + " Only so may it come back: a member that forgot what it acknowledged must not vote "
+    "again under its old id."
 )
 NO_RESTART = (
     "Do not restart it over and over: the leader tells it the same number at the next heartbeat."
@@ -101,8 +101,7 @@ TOCOMMIT = Page(
         STOP,
         COPY,
         DOCTOR,
-        PEER,
-        NEW_ID,
+        PEER_ONLY,
         "Only if no majority of the others is left: decide from the copies of all members. "
         + DB_AS_SNAPSHOT,
         RESTORE,

@@ -5,6 +5,7 @@ Where the words are from is told in `pages_raft`.
 
 from walctl.inspect.explanation import (
     COPY,
+    COPY_ALL,
     DB_AS_SNAPSHOT,
     DOCTOR,
     NO_DELETE,
@@ -87,7 +88,7 @@ CONFLICT = Page(
     ),
     do=(
         "Stop all members: with each write the histories part further.",
-        "Copy the directories of all members: `cp -aLT --sparse=always DIR COPY` on each.",
+        COPY_ALL,
         "See what each holds: `walctl doctor COPY`, and compare index and term with "
         "`walctl dump COPY -o ndjson`.",
         RESTORE,

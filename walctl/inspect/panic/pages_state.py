@@ -218,7 +218,7 @@ SNAP_BROKEN = Page(
             test=elsewhere("`df` on the data directory"),
         ),
     ),
-    do=(DOCTOR, OTHER_START, PEER, RESTORE),
+    do=(COPY, DOCTOR, OTHER_START, PEER, RESTORE),
     avoid=(NO_GUESS_SNAP,),
     see=(Code.SNAP_CRC, Code.SNAP_UNDECODABLE, Code.SNAP_MISSING),
     source=(

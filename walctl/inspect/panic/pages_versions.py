@@ -2,10 +2,36 @@
 
 from walctl.inspect.explanation import COPY, DOCTOR, NO_DELETE, NO_WIPE, PEER, STOP
 from walctl.inspect.panic import cause_raft as raft
-from walctl.inspect.panic.cause import Cause, elsewhere, found, told
+from walctl.inspect.panic.cause import (
+    ASK,
+    Cause,
+    Facts,
+    Judged,
+    either,
+    elsewhere,
+    fits,
+    found,
+    told,
+    unknown,
+)
 from walctl.inspect.panic.page import Gravity, Page, shape
 from walctl.inspect.panic.pages_cluster import NOTHING_DAMAGED
 from walctl.model.finding import Code
+
+
+def members_differ(facts: Facts) -> Judged:
+    """Whether two places of this directory name other members."""
+    if facts.membership is None:
+        return unknown(ASK)
+    # A snapshot is of its index: that it names others than the log does later is as it should be.
+    named = {view.source: {peer.id for peer in view.peers} for view in facts.membership.views}
+    log, database = named.get("log"), named.get("database")
+    if log is None or database is None:
+        return unknown("not both log and database tell who is in the cluster")
+    if log != database:
+        return fits("log and database do not name the same members")
+    return unknown("log and database name the same members now; a start may have changed that")
+
 
 V2_DISALLOWED = Page(
     topic="disallowed-v2-content",
@@ -29,9 +55,11 @@ V2_DISALLOWED = Page(
         ),
     ),
     do=(
+        COPY,
         "Go back to the newest 3.5: it reads this directory as before.",
         "See the requests: `walctl dump DIR`.",
-        "Let 3.5 write a newer snapshot past them, or remove the v2 data there, then upgrade.",
+        "Let 3.5 write a newer snapshot past them. Data in the v2 store has to go, once nobody "
+        "needs it. Then upgrade.",
     ),
     avoid=(NO_WIPE, NO_DELETE),
     source=("etcd-io/etcd#20809, #20870; etcd-data-dir notes 5.4 and 7.2",),
@@ -54,6 +82,7 @@ LEARNERS = Page(
         ),
     ),
     do=(
+        COPY,
         "Go back to the newest 3.5 (3.5.24 or later): it serves with this directory, and its "
         "makers say that it puts the database right.",
         "See what each part says of the members: `walctl doctor DIR`.",
@@ -76,7 +105,7 @@ UNKNOWN_PEER = Page(
         Cause(
             name="membership-places-differ",
             text="Snapshot, database and log do not agree about the members.",
-            test=found(Code.MEMBERSHIP_DIFFERS, Code.DB_AHEAD, Code.SNAP_MISSING),
+            test=either(found(Code.DB_AHEAD, Code.SNAP_MISSING), members_differ),
         ),
         Cause(
             name="program",
@@ -114,7 +143,8 @@ DOWNGRADE = Page(
     ),
     do=(
         "Start the newer program again.",
-        "If it has to be the older one: restore a snapshot that was saved before the upgrade.",
+        "If it has to be the older one: restore a snapshot that was saved before the upgrade. That "
+        "gives up all that was written since.",
     ),
     avoid=(NO_WIPE,),
     source=("kubernetes/kubernetes#54027; etcd-io/etcd#11716; words in the program of 3.5.1",),
@@ -148,7 +178,11 @@ TIMED_OUT = Page(
             test=raft.cut_by_a_start,
         ),
     ),
-    do=(DOCTOR, "If the directory is whole, look at the other members, the disk and the network."),
+    do=(
+        COPY,
+        DOCTOR,
+        "If the directory is whole, look at the other members, the disk and the network.",
+    ),
     avoid=("Do not write on until it works again: what is swallowed is lost.",),
     see=(Code.DB_AHEAD,),
     source=("etcd-data-dir notes 9.2, tried with 3.4.23 and 3.5.1",),
