@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.corpus import names, needs_corpus, unpacked
-from walctl.datadir.layout import Layout, Shape, understand
+from walctl.datadir.layout import Layout, Shape, understand, understand_all
 from walctl.errors import AccessError, UnsupportedError, UsageError
 from walctl.fs.memory import MemoryFileSystem
 from walctl.fs.nodes import Call
@@ -248,3 +248,59 @@ def test_every_member_of_the_corpus_is_understood(name: str) -> None:
         assert layout.shape is (Shape.RAFTEXAMPLE if is_example else Shape.DATA_DIR)
         assert layout.wal_dir is not None
         assert any(each.suffix == ".wal" for each in layout.wal_dir.iterdir())
+
+
+def several(*paths: str, at: str = "/d") -> list[tuple[str, Shape, str | None]]:
+    """The logs that are understood there: path, shape and snapshots of each."""
+    found = understand_all(disk(*paths), Path(at))
+    return [(str(e.path), e.shape, None if e.snap_dir is None else str(e.snap_dir)) for e in found]
+
+
+CHANNELS = tuple(f"/d/wal/{name}/{SEGMENT}" for name in ("orders", "audit"))
+
+
+@pytest.mark.parametrize("at", ["/d", "/d/wal"])
+def test_the_channels_of_an_orderer_are_a_log_each(at: str) -> None:
+    found = several(*CHANNELS, f"/d/snapshot/orders/{SNAP}", "/d/wal/lost+found/", at=at)
+    assert found == [
+        ("/d/wal/audit", Shape.SEGMENTS, None),
+        ("/d/wal/orders", Shape.SEGMENTS, "/d/snapshot/orders"),
+    ]
+
+
+def test_folders_of_segments_side_by_side_are_a_log_each() -> None:
+    found = several(f"/d/a/{SEGMENT}", f"/d/b/{SEGMENT}", f"/d/b-snap/{SNAP}", "/d/notes.txt")
+    assert found == [("/d/a", Shape.SEGMENTS, None), ("/d/b", Shape.RAFTEXAMPLE, "/d/b-snap")]
+
+
+@pytest.mark.parametrize("at", ["/d", "/d/member", "/d/member/wal", f"/d/member/wal/{SEGMENT}"])
+def test_one_member_is_one_log_with_all_its_parts(at: str) -> None:
+    """Its `wal` is a folder of segments as well, but then it would have lost its snapshots."""
+    made = disk(*MEMBER)
+    assert understand_all(made, Path(at)) == [understand(made, Path(at))]
+
+
+def test_a_member_whose_log_is_empty_is_one_member() -> None:
+    assert several("/d/wal/", "/d/snap/") == [("/d", Shape.MEMBER_DIR, "/d/snap")]
+
+
+def test_a_channel_that_cannot_be_listed_is_not_left_out() -> None:
+    made = disk(*CHANNELS)
+    made.fail(Path("/d/wal/audit"), "permission denied", Call.NAMES)
+    found = understand_all(made, Path("/d"))
+    assert [str(each.path) for each in found] == ["/d/wal/audit", "/d/wal/orders"]
+
+
+def test_a_folder_that_holds_no_log_is_told_as_ever() -> None:
+    with pytest.raises(UnsupportedError, match="; /d/n1 is one"):
+        understand_all(disk("/d/n1/member/wal/", "/d/notes.txt"), Path("/d"))
+
+
+@needs_corpus
+@pytest.mark.parametrize("name", names())
+def test_several_logs_are_never_seen_in_a_member_of_the_corpus(name: str) -> None:
+    for path in sorted(unpacked(name).iterdir()):
+        if (path / "member").is_dir():
+            for at in (path, path / "member", path / "member" / "wal"):
+                real = RealFileSystem()
+                assert understand_all(real, at) == [understand(real, at)]

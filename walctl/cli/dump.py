@@ -1,6 +1,7 @@
 """`walctl dump`: the records of a log, one by one."""
 
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from walctl.cli.dump_options import (
     who_reads_them,
 )
 from walctl.cli.dump_wish import Wish, demand_fitting, look_of, wish_of
+from walctl.cli.interrupts import held_interrupts
 from walctl.cli.options import jobs, output, pass_disk, pass_screen, paths_or_none, split_layout
 from walctl.datadir.layout import Layout, understand_all
-from walctl.errors import AccessError, ExitStatus, UnsupportedError, UsageError
+from walctl.errors import AccessError, ExitStatus, UnsupportedError, UsageError, WalctlError
 from walctl.fs.base import FileSystem
 from walctl.inspect.dumping import chosen_events, ordered
 from walctl.inspect.filter_words import list_types, split_words
@@ -74,22 +76,36 @@ def command(
         return
     if not paths:
         raise click.MissingParameter(param_hint="PATH...", param_type="argument", ctx=ctx)
-    sheet = Sheet(screen)
+    found = list(_logs_in(disk, paths, options))
+    is_alone = len(found) == 1
+    demand_fitting(screen.output, options, is_alone=is_alone)
+    sheet = Sheet(screen, shield=held_interrupts)
     status = ExitStatus.CLEAN
-    for path in paths:
+    for each in found:
         try:
-            layouts = understand_all(disk, path, wal_dir=options.wal_dir, snap_dir=options.snap_dir)
-            is_alone = len(paths) == len(layouts) == 1
-            for layout in layouts:
-                demand_fitting(screen.output, options, is_alone=is_alone)
-                _dump(sheet, disk, layout, options, is_alone=is_alone)
+            if isinstance(each, WalctlError):
+                raise each
+            _dump(sheet, disk, each, options, is_alone=is_alone)
         except (AccessError, UnsupportedError) as error:
-            if len(paths) == 1:
+            if is_alone:
                 raise
             screen.error(error.message)
             status = error.exit_status
     sheet.end()
     ctx.exit(status)
+
+
+def _logs_in(
+    disk: FileSystem, paths: tuple[Path, ...], options: DumpOptions
+) -> Iterator[Layout | AccessError | UnsupportedError]:
+    """Each log that is meant; for a path that holds none, why."""
+    for path in paths:
+        try:
+            yield from understand_all(
+                disk, path, wal_dir=options.wal_dir, snap_dir=options.snap_dir
+            )
+        except (AccessError, UnsupportedError) as error:
+            yield error
 
 
 def _dump(

@@ -112,14 +112,16 @@ def understand_all(
     Fabric's orderers have a folder for each channel: `wal/CHANNEL` and `snapshot/CHANNEL`. Raises:
     as `understand`.
     """
-    if wal_dir is not None or snap_dir is not None or disk.stat(path).kind is not Kind.DIRECTORY:
-        return [understand(disk, path, wal_dir=wal_dir, snap_dir=snap_dir)]
-    for folder in (path / "wal", path):
-        if disk.exists(folder):
+    if wal_dir is None and snap_dir is None and disk.stat(path).kind is Kind.DIRECTORY:
+        names = set(disk.names(path))
+        inner = path / "wal"
+        # A member's `wal` is a folder of segments too, but not one of several logs.
+        folder = inner if "wal" in names and _is_directory(disk, inner) else path
+        if "member" not in names and not _has_segments(names):
             found = list(_logs_below(disk, folder))
             if found:
                 return found
-    return [understand(disk, path)]
+    return [understand(disk, path, wal_dir=wal_dir, snap_dir=snap_dir)]
 
 
 def _logs_below(disk: FileSystem, folder: Path) -> Iterator[Layout]:
@@ -127,13 +129,20 @@ def _logs_below(disk: FileSystem, folder: Path) -> Iterator[Layout]:
     names = disk.names(folder)
     if "member" in names or _has_segments(set(names)):
         return
+    are_channels = folder.name == "wal"
     for name in sorted(names)[:LOGS_MAX]:
         if not _is_directory(disk, folder / name):
             continue
-        inner = set(disk.names(folder / name))
+        try:
+            inner = set(disk.names(folder / name))
+        except AccessError:
+            # Whoever reads this channel will say why it cannot be; other folders are not meant.
+            if are_channels:
+                yield Layout(path=folder / name, shape=Shape.SEGMENTS, wal_dir=folder / name)
+            continue
         if _has_segments(inner):
             beside = folder.parent / "snapshot" / name
-            snaps = beside if folder.name == "wal" and disk.exists(beside) else None
+            snaps = beside if are_channels and disk.exists(beside) else None
             yield _segments(disk, folder / name, inner, snaps)
 
 

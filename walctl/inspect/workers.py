@@ -9,7 +9,7 @@ that is possible, and end with the one that started them.
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from itertools import islice
 from multiprocessing import get_all_start_methods, get_context
 from multiprocessing.connection import Connection
@@ -26,6 +26,8 @@ FORK: Final = "fork"
 
 Deliver = Callable[[bytes], None]
 """Where answers go in the end; a process that was forked calls it as this one would."""
+Shield = Callable[[], AbstractContextManager[None]]
+"""Gives a context in which processes are started, so that no signal meets them half-way."""
 
 
 class Answer(Protocol):
@@ -52,7 +54,12 @@ class _Here:
 
 
 def in_order(
-    function: Callable[[T], bytes], items: Iterable[T], *, jobs: int, deliver: Deliver
+    function: Callable[[T], bytes],
+    items: Iterable[T],
+    *,
+    jobs: int,
+    deliver: Deliver,
+    shield: Shield = nullcontext,
 ) -> Generator[Answer, None, None]:
     """`function` of each item, in their order, by one process more than `jobs`; by this one for 1.
 
@@ -69,8 +76,9 @@ def in_order(
         ring: deque[_Worker[T]] = deque()
         for item in found:
             if len(ring) <= jobs:
-                worker = _Worker(function, deliver)
-                stack.callback(worker.end)
+                with shield():
+                    worker = _Worker(function, deliver)
+                    stack.callback(worker.end)
             else:
                 worker = ring.popleft()
                 yield worker.answer()

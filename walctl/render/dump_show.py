@@ -7,7 +7,7 @@ head of a table and the frame of a JSON document are put around here, so that a 
 
 import io
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -18,7 +18,7 @@ from walctl.inspect.filters import Gap
 from walctl.inspect.flow import Item
 from walctl.inspect.row import RecordRow, Row
 from walctl.inspect.select import Choice
-from walctl.inspect.workers import in_order
+from walctl.inspect.workers import Shield, in_order
 from walctl.render.dump_json import encode
 from walctl.render.piece_lines import Form, PieceLines
 from walctl.render.screen import Output, Screen
@@ -128,11 +128,13 @@ class RowsDraw:
 class Sheet:
     """What a dump is written on: begun by the first log, ended by `end`, with a frame around all.
 
-    `count` says how many lines or chunks of lines there were.
+    `count` says how many lines or chunks of lines there were. Other processes are started in the
+    context that `shield` gives.
     """
 
-    def __init__(self, screen: Screen) -> None:
+    def __init__(self, screen: Screen, *, shield: Shield = nullcontext) -> None:
         self.screen = screen
+        self._shield = shield
         self.count = 0
         self._is_json = screen.output == Output.JSON
         self._is_begun = False
@@ -154,6 +156,7 @@ class Sheet:
             _noted(rest, segments),
             jobs=1 if view.is_alone or not self.screen.is_shared else jobs,
             deliver=self._deliver,
+            shield=self._shield,
         )
         with closing(found):  # whatever stops us here, the other processes end first
             for number, answer in enumerate(found):
