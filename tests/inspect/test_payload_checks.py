@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.wal.builders import ENTRY, STATE, Builder, entry, fresh, mark, state
+from tests.wal.builders import ENTRY, STATE, Builder, bytes_field, entry, fresh, mark, state
 from walctl.datadir.layout import understand
 from walctl.fs.memory import MemoryFileSystem
 from walctl.inspect.verify import verify
@@ -75,3 +75,13 @@ def test_a_bare_folder_of_segments_starts_nobody() -> None:
     assert understand(disk, Path("/wal")).wal_dir is not None
     codes = {each.code for each in verify(disk, Path("/wal")).findings}
     assert Code.PAYLOAD_UNDECODABLE not in codes
+
+
+def test_what_is_beyond_our_bounds_is_not_called_damage() -> None:
+    step = b""
+    for _ in range(110):  # etcd has no bound, and upb's is 100
+        step = bytes_field(2, bytes_field(4, step))
+    (finding,) = found(log_of(PUT, bytes_field(6, step)))
+    assert finding.severity is Severity.INFO
+    assert finding.detail.endswith("is beyond what walctl reads: messages nested too deeply.")
+    assert "panics" not in finding.consequence

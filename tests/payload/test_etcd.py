@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from formats import limits
 from formats.authpb import Permission, UserAddOptions
 from formats.codec import Codec
 from formats.etcdserverpb import REQUEST
@@ -46,8 +47,18 @@ from formats.rpcpb import (
     TxnRequest,
 )
 from tests import strategies
+from tests.payload.wire import sized
 from walctl.model.record import EntryKind
-from walctl.payload.base import Blob, KeyRange, Node, PayloadError, Privacy, Request, Text
+from walctl.payload.base import (
+    Blob,
+    KeyRange,
+    Node,
+    PayloadError,
+    PayloadLimitError,
+    Privacy,
+    Request,
+    Text,
+)
 from walctl.payload.etcd import EtcdDecoder, parse, type_names
 from walctl.payload.etcd_fields import PRIVACY, V2_METHODS
 
@@ -102,6 +113,7 @@ def test_a_put_is_its_tree_its_key_its_id_and_a_line() -> None:
             " lease 694d",
         ),
         keys=(KeyRange(b"k/000"),),
+        unsaid=Privacy.OPEN,
     )
     assert list(request.body) == ["header", "put"]
 
@@ -467,3 +479,28 @@ def test_etcd_s_rule_tries_the_internal_request_first() -> None:
     assert parse(b"") == InternalRaftRequest()
     assert parse(REQUEST.build(V2Request(method="PUT"))) == V2Request(method="PUT")
     assert parse(REQUEST.build(V2Request(id=4))) == InternalRaftRequest(id=4)
+
+
+def nested(depth: int) -> bytes:
+    """A transaction with that many inside one another, with a put at the bottom."""
+    step = sized(2, sized(2, sized(1, b"k") + sized(2, b"v")))
+    for _ in range(depth):
+        step = sized(2, sized(4, step))
+    return sized(6, step)
+
+
+def test_a_transaction_nested_beyond_the_bounds_is_not_taken_for_a_v2_request() -> None:
+    request = ETCD.decode(nested(20), NORMAL)
+    assert request is not None
+    assert request.type == "txn"
+    for depth in (limits.NESTING_MAX, 10 * limits.NESTING_MAX):
+        payload = nested(depth)
+        assert REQUEST.parse(payload).unknown == ()  # by its own rule it would be one
+        with pytest.raises(PayloadLimitError, match="nested too deeply"):
+            ETCD.decode(payload, NORMAL)
+
+
+def test_a_request_with_more_fields_than_are_read_is_not_taken_for_a_v2_request() -> None:
+    payload = sized(6, sized(2, b"") * (limits.FIELDS_MAX + 1))
+    with pytest.raises(PayloadLimitError, match="more than 65536 fields"):
+        ETCD.decode(payload, NORMAL)

@@ -2,12 +2,14 @@
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from formats import limits
 from formats.codec import Codec
 from formats.etcdserverpb import REQUEST
 from formats.etcdserverpb import Request as V2Request
@@ -18,8 +20,11 @@ from formats.rpcpb import AuthUserAddRequest, PutRequest
 from tests import strategies
 from tests.corpus import needs_corpus
 from tests.payload.corpus import logged
+from tests.payload.test_foreign import BLOCK, SECRETBOX
+from tests.payload.wire import sized
 from walctl.model.record import EntryKind, Span
-from walctl.payload.base import Blob, Node, Privacy, Redaction, Text
+from walctl.payload.auto import AutoDecoder
+from walctl.payload.base import Blob, Node, Privacy, Redaction, Request, Text
 from walctl.payload.etcd import EtcdDecoder
 from walctl.payload.etcd_fields import tree
 from walctl.payload.privacy import hidden_spans, is_hidden, most_private, secret_marks
@@ -207,3 +212,32 @@ def test_no_password_or_token_of_a_real_log_is_left_where_secrets_are_hidden(nam
                 hidden += 1
         assert not any(word in shown for word in (b"rootpw", b"alicepw", b"bobpw", b"carolpw"))
     assert hidden > 20
+
+
+@pytest.mark.parametrize("payload", [BLOCK, SECRETBOX], ids=["fabric", "swarm"])
+def test_bytes_that_a_tree_does_not_tell_of_are_hidden_with_the_values(payload: bytes) -> None:
+    request = AutoDecoder().decode(payload, NORMAL)
+    assert request is not None
+    assert most_private(request.body) is Privacy.OPEN
+    hiding = [each for each in LEVELS if is_hidden(payload, request, each)]
+    assert hiding == [Redaction.VALUES, Redaction.KEYS, Redaction.ALL]
+
+
+def test_bytes_that_another_s_decoder_has_read_are_judged_by_themselves() -> None:
+    request = Request(decoder="mine", type="x", body={"size": 5})
+    assert is_hidden(ADDED, request, Redaction.AUTH)
+    assert not is_hidden(PUT, request, Redaction.AUTH)
+    assert is_hidden(PUT, request, Redaction.VALUES)
+    sure = replace(request, unsaid=Privacy.KEY)
+    assert not is_hidden(ADDED, sure, Redaction.VALUES)
+    assert is_hidden(ADDED, sure, Redaction.KEYS)
+    assert is_hidden(ADDED, replace(sure, body={"p": Text("p", Privacy.SECRET)}), Redaction.AUTH)
+
+
+def test_what_is_beyond_the_bounds_is_judged_by_its_bytes_and_by_no_other_rule() -> None:
+    step = sized(2, b"deep")
+    for _ in range(2 * limits.NESTING_MAX):
+        step = sized(2, sized(4, step))
+    assert hidden_spans(sized(6, step), Redaction.AUTH) == ()
+    assert hidden_spans(sized(6, step), Redaction.VALUES) is None
+    assert hidden_spans(sized(6, step) + ADDED, Redaction.AUTH) is None

@@ -18,7 +18,7 @@ from walctl.inspect.start_points import newest_start
 from walctl.model.finding import Code, Finding, Place, Severity
 from walctl.model.log import Run
 from walctl.model.record import Entry, EntryKind
-from walctl.payload.base import PayloadError
+from walctl.payload.base import PayloadError, PayloadLimitError
 from walctl.payload.confchange import decode_conf_change
 from walctl.payload.etcd import parse
 
@@ -42,12 +42,12 @@ def payload_findings(disk: FileSystem, survey: Survey) -> Iterator[Finding]:
         with disk.open(folder / run.segment) as file:
             entries = entries_of(file, run, first=max(run.first, applied + 1), last=run.last)
             refused = ((entry, _refusal(entry, peek)) for entry in entries)
-            found = ((entry, reason) for entry, reason in refused if reason is not None)
-            for entry, reason in islice(found, FINDINGS_MAX):
-                yield _finding(run, entry, reason)
+            found = ((entry, problem) for entry, problem in refused if problem is not None)
+            for entry, problem in islice(found, FINDINGS_MAX):
+                yield _finding(run, entry, problem)
 
 
-def _refusal(entry: Entry, peek: Callable[[bytes], Any | None]) -> str | None:
+def _refusal(entry: Entry, peek: Callable[[bytes], Any | None]) -> PayloadError | None:
     """Why etcd cannot apply the entry; `None` when it can."""
     payload = entry.payload or b""
     try:
@@ -57,19 +57,28 @@ def _refusal(entry: Entry, peek: Callable[[bytes], Any | None]) -> str | None:
         elif entry.kind is EntryKind.CONF_CHANGE:
             decode_conf_change(payload, entry.kind)
         else:
-            return NO_KIND
+            return PayloadError(NO_KIND)
     except PayloadError as error:
-        return error.message
+        return error
     return None
 
 
-def _finding(run: Run, entry: Entry, reason: str) -> Finding:
+def _finding(run: Run, entry: Entry, problem: PayloadError) -> Finding:
     size = len(entry.payload or b"")
+    place = Place(segment=run.segment, index=entry.index, term=entry.term)
+    whole = f"The record of entry {entry.index} is whole, but its payload ({size:,} bytes)"
+    if isinstance(problem, PayloadLimitError):
+        return Finding(
+            code=Code.PAYLOAD_UNDECODABLE,
+            severity=Severity.INFO,
+            place=place,
+            detail=f"{whole} is beyond what walctl reads: {problem.message}.",
+            consequence="not known: etcd has no such bound",
+        )
     return Finding(
         code=Code.PAYLOAD_UNDECODABLE,
         severity=Severity.DAMAGE,
-        place=Place(segment=run.segment, index=entry.index, term=entry.term),
-        detail=f"The record of entry {entry.index} is whole, but its payload ({size:,} bytes)"
-        f" is no request of etcd: {reason}.",
+        place=place,
+        detail=f"{whole} is no request of etcd: {problem.message}.",
         consequence="3.4–3.7: a start panics when it applies the entry",
     )

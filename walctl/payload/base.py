@@ -9,8 +9,9 @@ payload is absent from the tree.
 import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
+from formats.errors import FormatError, LimitError
 from walctl.errors import WalctlError
 from walctl.model.record import EntryKind
 
@@ -68,11 +69,26 @@ class Text:
     text: str
     privacy: Privacy = Privacy.OPEN
 
+    @property
+    def data(self) -> bytes:
+        """The bytes that it stands for.
+
+        JSON can name halves of surrogate pairs, which stand for none: those come as UTF-8 would
+        have them, so that a decoder of somebody else cannot stop who shows its words.
+        """
+        try:
+            return self.text.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            return self.text.encode("utf-8", "surrogatepass")
+
 
 Node: TypeAlias = (
     bool | int | float | str | Blob | Text | Sequence["Node"] | Mapping[str, "Node"] | None
 )
 """A value of a request's tree. A `str` is a word of ours or of the format, never a user's text."""
+
+OWN_NAMES: Final = frozenset({"decoder", "type", "id"})
+"""What JSON says of a request beside the fields of its body, which may not be called so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +123,8 @@ class Request:
     InternalRaftRequest, `put`, `auth_user_add`; `v2_put`; raftexample: `put`; changes of
     membership: `conf_change`, `conf_change_v2`). `request_id` is the owner's id of the request.
     `body` is the tree, `words` one line for a person (a `str` is ours and shown as it is), `keys`
-    what it touches, those inside transactions included.
+    what it touches, those inside transactions included. `unsaid` is how much the payload's bytes
+    may reveal besides what `body` says; `None`: nobody knows, so the bytes have to be looked at.
     """
 
     decoder: str
@@ -116,6 +133,7 @@ class Request:
     body: Mapping[str, Node]
     words: tuple[str | Blob | Text, ...] = ()
     keys: tuple[KeyRange, ...] = ()
+    unsaid: Privacy | None = None
 
 
 class PayloadError(WalctlError):
@@ -127,6 +145,16 @@ class PayloadError(WalctlError):
     def __init__(self, message: str, *, offset: int | None = None) -> None:
         super().__init__(message)
         self.offset = offset
+
+
+class PayloadLimitError(PayloadError):
+    """A payload that is beyond our own bounds: whether its owner reads it is not known."""
+
+
+def payload_error(error: FormatError) -> PayloadError:
+    """What a codec has against a payload."""
+    cls = PayloadLimitError if isinstance(error, LimitError) else PayloadError
+    return cls(error.message, offset=error.offset)
 
 
 class Decoder(Protocol):

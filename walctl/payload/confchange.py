@@ -25,7 +25,7 @@ from formats.raftpb import (
     ConfChangeV2,
 )
 from walctl.model.record import EntryKind
-from walctl.payload.base import Blob, Node, PayloadError, Privacy, Request, Text
+from walctl.payload.base import Blob, Node, Privacy, Request, Text, payload_error
 
 DECODER: Final = "raft"
 """Who reads these: no decoder of an owner, as they are Raft's own."""
@@ -54,7 +54,7 @@ def decode_conf_change(payload: bytes, kind: EntryKind) -> Request:
             return _single(CONF_CHANGE.parse(payload))
         return _several(CONF_CHANGE_V2.parse(payload))
     except FormatError as error:
-        raise PayloadError(error.message, offset=error.offset) from None
+        raise payload_error(error) from None
 
 
 def _single(change: ConfChange) -> Request:
@@ -71,6 +71,7 @@ def _single(change: ConfChange) -> Request:
         request_id=change.id or None,
         body={CONF_CHANGE_TYPES[0]: _with_unknown(body, change)},
         words=_words(change, member),
+        unsaid=Privacy.OPEN,
     )
 
 
@@ -90,6 +91,7 @@ def _several(change: ConfChangeV2) -> Request:
         type=CONF_CHANGE_TYPES[1],
         body={CONF_CHANGE_TYPES[1]: _with_unknown(body, change)},
         words=(", ".join(words) or "leave the joint configuration",),
+        unsaid=Privacy.OPEN,
     )
 
 

@@ -2,7 +2,8 @@
 
 etcd up to 3.6 takes a normal entry's data for an InternalRaftRequest, and where that does not
 parse for a request of the v2 interface; later ones know the first alone. Anything else would stop
-a server that has to apply it.
+a server that has to apply it. What is beyond our own bounds has not been parsed at all, and so is
+not taken for the other one.
 
 Source: etcd-data-dir notes 5.4 and 5.5.
 """
@@ -10,13 +11,13 @@ Source: etcd-data-dir notes 5.4 and 5.5.
 from dataclasses import dataclass
 from typing import Any, Final
 
-from formats.errors import FormatError
+from formats.errors import FormatError, LimitError
 from formats.etcdserverpb import REQUEST
 from formats.etcdserverpb import Request as V2Request
 from formats.fields import spec_of
 from formats.internalpb import INTERNAL_RAFT_REQUEST, InternalRaftRequest
 from walctl.model.record import EntryKind
-from walctl.payload.base import PayloadError, Request
+from walctl.payload.base import PayloadError, Privacy, Request, payload_error
 from walctl.payload.confchange import CONF_CHANGE_TYPES, decode_conf_change
 from walctl.payload.etcd_fields import V2_METHODS, tree
 from walctl.payload.etcd_words import Words, keys_of, v2_words, words_of
@@ -50,14 +51,18 @@ class EtcdDecoder:
 def parse(payload: bytes) -> InternalRaftRequest | V2Request:
     """The message that etcd takes the payload of a normal entry for.
 
-    Raises: PayloadError.
+    Raises: PayloadError; PayloadLimitError, when that cannot be told.
     """
     try:
         return INTERNAL_RAFT_REQUEST.parse(payload)
+    except LimitError as error:
+        raise payload_error(error) from None
     except FormatError as error:
         internal = error
     try:
         return REQUEST.parse(payload)
+    except LimitError as error:
+        raise payload_error(error) from None
     except FormatError as error:
         words = f"no InternalRaftRequest ({internal.message}), no v2 Request ({error.message})"
         raise PayloadError(words, offset=max(internal.offset, error.offset)) from None
@@ -73,6 +78,7 @@ def request_of(message: InternalRaftRequest | V2Request, decoder: str) -> Reques
             body={V2: tree(message)},
             words=v2_words(message),
             keys=keys_of(message),
+            unsaid=Privacy.OPEN,
         )
     name, inner = _asked(message)
     header = message.header
@@ -86,6 +92,7 @@ def request_of(message: InternalRaftRequest | V2Request, decoder: str) -> Reques
         body=body,
         words=_words(name, inner, message),
         keys=keys_of(inner),
+        unsaid=Privacy.OPEN,
     )
 
 

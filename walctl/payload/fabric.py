@@ -9,7 +9,7 @@ Source: Fabric `orderer/consensus/etcdraft/blockcreator.go`, `protoutil/blockuti
 
 from formats.errors import FormatError
 from formats.fabricpb import BLOCK, HASH_BYTES, Block
-from walctl.payload.base import Request
+from walctl.payload.base import Privacy, Request
 
 
 def decode_fabric(payload: bytes) -> Request | None:
@@ -28,6 +28,7 @@ def decode_fabric(payload: bytes) -> Request | None:
         type="block",
         body={"block": {"number": number, "transactions": count}},
         words=(f"block {number}, {count:,} transaction{'' if count == 1 else 's'}",),
+        unsaid=Privacy.VALUE,
     )
 
 

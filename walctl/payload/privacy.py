@@ -1,16 +1,17 @@
 """Whether the bytes of a payload may be shown as they are, under a redaction, and which of them.
 
 A tree is redacted piece by piece where it is shown. Raw bytes are shown whole or not at all by
-most; a hexdump can leave out single fields, and asks which. What no decoder has read is judged by
-its bytes: the marks of etcd's requests that carry secrets are looked for, and a payload that may
-be one is hidden.
+most; a hexdump can leave out single fields, and asks which. A tree may say less than the bytes it
+was read from. Where nobody knows how much less, as of what no decoder has read at all, they are
+judged by themselves: the marks of etcd's requests that carry secrets are looked for, and a payload
+that may be one is hidden.
 """
 
 import functools
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from formats.errors import FormatError
+from formats.errors import FormatError, LimitError
 from formats.fields import Wire, reachable, spec_of
 from formats.raftpb import CONF_CHANGE, CONF_CHANGE_V2
 from formats.spans import FieldSpan
@@ -24,7 +25,10 @@ def is_hidden(payload: bytes | None, request: Request | None, redaction: Redacti
     if redaction is Redaction.NONE or not payload:
         return False
     if request is not None:
-        return redaction.hides(most_private(request.body))
+        if redaction.hides(most_private(request.body)):
+            return True
+        if request.unsaid is not None:
+            return redaction.hides(request.unsaid)
     return redaction.hides(Privacy.VALUE) or any(mark in payload for mark in secret_marks())
 
 
@@ -104,6 +108,8 @@ def _fields_of(payload: bytes, kind: EntryKind) -> tuple[type[Any], tuple[FieldS
     for codec in codecs.get(kind, ()):
         try:
             return codec.cls, codec.spans(payload)
+        except LimitError:
+            return None  # it was not parsed, so it is not taken for the next either
         except FormatError:
             continue
     return None

@@ -9,7 +9,14 @@ from typing import Final
 from formats.errors import FormatError
 from formats.gob import parse_pair
 from walctl.model.record import EntryKind
-from walctl.payload.base import KeyRange, PayloadError, Request, key_blob, value_blob
+from walctl.payload.base import (
+    KeyRange,
+    Privacy,
+    Request,
+    key_blob,
+    payload_error,
+    value_blob,
+)
 from walctl.payload.confchange import decode_conf_change
 
 PUT: Final = "put"
@@ -33,7 +40,7 @@ class RaftexampleDecoder:
         try:
             pair = parse_pair(payload)
         except FormatError as error:
-            raise PayloadError(error.message, offset=error.offset) from None
+            raise payload_error(error) from None
         key, value = key_blob(pair.key), value_blob(pair.value)
         return Request(
             decoder=self.name,
@@ -41,4 +48,5 @@ class RaftexampleDecoder:
             body={PUT: {"key": key, "value": value}},
             words=(f"{PUT} ", key, " = ", value),
             keys=(KeyRange(pair.key),),
+            unsaid=Privacy.VALUE,  # fields of other names are passed over
         )

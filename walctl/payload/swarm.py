@@ -14,7 +14,7 @@ from formats.swarmpb import (
     Algorithm,
     MaybeEncryptedRecord,
 )
-from walctl.payload.base import Request
+from walctl.payload.base import Privacy, Request
 
 
 def decode_swarm(payload: bytes) -> Request | None:
@@ -31,6 +31,7 @@ def decode_swarm(payload: bytes) -> Request | None:
         type="encrypted",
         body={"encrypted": {"algorithm": name, "size": size}},
         words=(f"encrypted with {name}, {size:,} bytes",),
+        unsaid=Privacy.VALUE,
     )
 
 
