@@ -303,3 +303,39 @@ def test_a_file_that_is_no_whole_schema_is_a_wrong_request(data: bytes, words: s
     with pytest.raises(UsageError, match=words) as caught:
         ProtoDecoder(data, "A")
     assert caught.value.message.isprintable()
+
+
+def old(*names: str) -> ProtoDecoder:
+    """A message of proto2 with texts of these names."""
+    file = FileDescriptorProto(name="old.proto", package="old", syntax="proto2")
+    message = file.message_type.add(name="Old")
+    for position, name in enumerate(names, start=1):
+        # Else protobuf refuses `id` beside `id_`: their names in its JSON are the same.
+        add(message, name, position, "string").json_name = f"json{position}"
+    return ProtoDecoder(descriptor_set(file), "Old")
+
+
+def test_a_string_of_proto2_that_is_no_utf_8_comes_as_bytes() -> None:
+    request = old("s").decode(sized(1, b"\xff\xfe"), EntryKind.NORMAL)
+    assert request is not None
+    assert request.body == {"s": Blob(b"\xff\xfe", Privacy.VALUE)}
+    document = request_document(request)
+    assert document is not None
+    assert document["s"] == {"data": "//4="}
+
+
+def test_a_field_called_as_ours_are_does_not_take_their_place() -> None:
+    decoder = old("id", "type", "decoder", "id_")
+    payload = b"".join(sized(each, f"v{each}") for each in range(1, 5))
+    assert request_document(decoder.decode(payload, EntryKind.NORMAL)) == {
+        "decoder": "proto",
+        "type": "old.Old",
+        "id": None,
+        "id__": "v1",
+        "type_": "v2",
+        "decoder_": "v3",
+        "id_": "v4",
+    }
+    alone = decoder.decode(sized(1, "v1"), EntryKind.NORMAL)
+    assert alone is not None
+    assert list(alone.body) == ["id__"]  # a name does not depend on what else is there

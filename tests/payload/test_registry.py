@@ -2,16 +2,20 @@
 
 import pickle
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from walctl.errors import ExitStatus, UsageError
 from walctl.model.record import EntryKind
 from walctl.payload.auto import AutoDecoder
-from walctl.payload.base import PayloadError, Request
+from walctl.payload.base import Blob, KeyRange, PayloadError, Privacy, Request, Text
 from walctl.payload.errors import DecoderError
 from walctl.payload.etcd import EtcdDecoder
+from walctl.payload.foreign import fault_of
 from walctl.payload.k8s import K8sDecoder
 from walctl.payload.raftexample import RaftexampleDecoder
 from walctl.payload.registry import NoDecoder, decoder, names
@@ -158,3 +162,49 @@ def test_an_unknown_name_is_a_wrong_request_with_what_was_meant(bring: Bring) ->
     )
     with pytest.raises(UsageError, match=r"called 'x\\x1b'; there are"):
         decoder("x\x1b")
+
+
+def test_a_package_that_would_leave_the_program_is_one_line(bring: Bring) -> None:
+    code = "import sys\nclass Mine:\n    def decode(self, payload, kind):\n        sys.exit(0)\n"
+    bring("acme-exit", "mine = acme_exit:Mine", code)
+    with pytest.raises(DecoderError, match=r"decoder 'mine' failed: 'SystemExit: 0'"):
+        decoder("mine").decode(b"x", EntryKind.NORMAL)
+
+
+def made(cls: Callable[..., Any], *parts: Any) -> Any:
+    """As code makes it that nobody has checked."""
+    return cls(*parts)
+
+
+CIRCLE: list[Any] = []
+CIRCLE += [CIRCLE, CIRCLE]
+
+MINE = Request(decoder="mine", type="x", body={"n": 1})
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"body": {"n": object()}}, "a request with a object in it"),
+        ({"body": {"n": b"bytes"}}, "a request with a bytes in it"),
+        ({"body": {"n": {1: 2}}}, "a request with a field whose name is no text"),
+        ({"body": {"n": [float("nan")]}}, "a request with a number that JSON cannot write"),
+        ({"body": {"n": CIRCLE}}, "a request with more than 64 values inside one another"),
+        ({"body": {"type": 1}}, "a request with a field called type, which JSON has for itself"),
+        ({"body": {"n": made(Text, b"x", Privacy.KEY)}}, "a Text of a bytes and a Privacy"),
+        ({"body": {"n": made(Blob, b"x", 3)}}, "a Blob of a bytes and a int"),
+        ({"body": [1]}, "a request whose body is a list"),
+        ({"type": None}, "a request whose type is a NoneType"),
+        ({"request_id": "7"}, "a request whose id is a str"),
+        ({"unsaid": 0}, "a request whose privacy is a int"),
+        ({"words": (b"x",)}, "a request with a bytes among its words"),
+        ({"words": (made(Text, "x", 2),)}, "a Text of a str and a int"),
+        ({"keys": (b"k",)}, "a request with a bytes among its keys"),
+        ({"keys": (made(KeyRange, "k"),)}, "a request with a KeyRange among its keys"),
+    ],
+)
+def test_a_request_that_could_not_be_shown_is_the_decoder_s_fault(
+    changes: dict[str, Any], words: str
+) -> None:
+    assert fault_of(MINE) is None
+    assert fault_of(replace(MINE, **changes)) == words

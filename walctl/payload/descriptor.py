@@ -6,7 +6,8 @@ schema and nothing else: protobuf reads nearly any bytes as nearly any message, 
 what it does not know, so fields that the schema does not name are an error and not a detail.
 
 Nothing is known of how private a field is, so all texts and bytes count as values. A map becomes
-a list of pairs, since its keys are texts of the user's too.
+a list of pairs, since its keys are texts of the user's too. A field whose name a request has for
+itself gets a `_` behind it.
 """
 
 import difflib
@@ -34,7 +35,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from formats import limits
 from walctl.errors import UsageError
 from walctl.model.record import EntryKind
-from walctl.payload.base import Blob, Node, PayloadError, Privacy, Request, Text
+from walctl.payload.base import OWN_NAMES, Blob, Node, PayloadError, Privacy, Request, Text
 from walctl.payload.errors import shown
 from walctl.payload.numbers import json_number
 
@@ -93,9 +94,26 @@ class ProtoDecoder:
         return Request(
             decoder=self.name,
             type=full_name,
-            body=_Builder().mapping(found),
+            body=_beside_ours(_Builder().mapping(found), cls.DESCRIPTOR),
             words=(f"{full_name}, {len(payload):,} bytes",),
         )
+
+
+def _beside_ours(body: dict[str, Node], schema: Descriptor) -> dict[str, Node]:
+    """The fields by names that a request does not have for itself.
+
+    A field called `type` or `id` would stand where JSON says what was read.
+    """
+
+    def free(name: str) -> str:
+        if name not in OWN_NAMES:
+            return name
+        name += "_"
+        while name in schema.fields_by_name:
+            name += "_"
+        return name
+
+    return {free(name): node for name, node in body.items()}
 
 
 def _not_ours(payload: bytes, kind: EntryKind) -> Request | None:
@@ -256,6 +274,9 @@ class _Builder:
         if field.type == FieldDescriptor.TYPE_BYTES:
             return Blob(value, Privacy.VALUE)
         if field.type == FieldDescriptor.TYPE_STRING:
+            # A string of proto2 may hold any bytes, and comes as bytes when it is no UTF-8.
+            if isinstance(value, bytes):
+                return Blob(value, Privacy.VALUE)
             return Text(value, Privacy.VALUE)
         if field.type == FieldDescriptor.TYPE_ENUM:
             assert field.enum_type is not None

@@ -14,6 +14,7 @@ from walctl.errors import UsageError, WalctlError
 from walctl.model.record import EntryKind
 from walctl.payload.base import Decoder, Request
 from walctl.payload.errors import DecoderError, shown
+from walctl.payload.foreign import fault_of
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -48,10 +49,9 @@ class PackagedDecoder:
         """What the package's decoder says. Raises: PayloadError, DecoderError."""
         with _Foreign(f"decoder {shown(self.name)} failed"):
             request = self.inner.decode(payload, kind)
-        if request is not None and not isinstance(request, Request):
-            raise DecoderError(
-                f"decoder {shown(self.name)} gave a {type(request).__name__} for a request"
-            )
+            fault = None if request is None else fault_of(request)
+        if fault is not None:
+            raise DecoderError(f"decoder {shown(self.name)} gave {fault}")
         return request
 
     def __reduce__(self) -> tuple[Callable[[str], Decoder], tuple[str]]:
@@ -153,7 +153,9 @@ class _Foreign:
     """Around code of another package: any exception of its becomes a DecoderError.
 
     Only here may every kind be caught, since nobody can list what such code raises, and none of
-    it is a bug of ours. What is ours passes: a PayloadError is how a decoder says no.
+    it is a bug of ours. Leaving the program is not a package's to decide either, and would look
+    like a dump that is done. What is ours passes: a PayloadError is how a decoder says no; and
+    Ctrl-C, which is the person's.
     """
 
     def __init__(self, what: str) -> None:
@@ -168,6 +170,6 @@ class _Foreign:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if isinstance(error, Exception) and not isinstance(error, WalctlError):
+        if isinstance(error, Exception | SystemExit) and not isinstance(error, WalctlError):
             words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             raise DecoderError(f"{self._what}: {shown(words)}") from error
