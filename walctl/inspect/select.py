@@ -18,7 +18,7 @@ from walctl.inspect.filters import Filter
 from walctl.inspect.flow import Covers, Item, surveyed
 from walctl.inspect.frames import frames_of
 from walctl.inspect.positions import Bounds, Position
-from walctl.inspect.row import FindingRow, RecordRow, Row
+from walctl.inspect.row import RAW_BYTES_MAX, FindingRow, RecordRow, Row
 from walctl.model.finding import Code, Finding, Place, Severity
 from walctl.model.record import Entry, Frame, SnapshotMark
 from walctl.payload.base import Decoder, PayloadError, Redaction, Request
@@ -119,7 +119,7 @@ class Choice:
             return
         yield row
         if problem is not None:
-            yield FindingRow(finding=undecodable(frame, problem), raw=raw)
+            yield FindingRow(finding=undecodable(frame, problem), raw=raw[:RAW_BYTES_MAX])
 
     def wants(self, row: Row) -> bool:
         """Whether the filter lets a whole row through; what is hidden, no condition sees."""
