@@ -307,6 +307,11 @@ def asking(**tree: Any) -> Document:
     return {**ENTRY, "request": {"decoder": "etcd", "type": "put", **tree}}
 
 
+def joining(context: Document) -> Document:
+    change = {"type": "ADD_NODE", "node_id": "1", "context": context}
+    return {**ENTRY, "request": {"decoder": "raft", "conf_change": change}}
+
+
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
@@ -367,6 +372,9 @@ def asking(**tree: Any) -> Document:
             "conf_state.voters: expected an id in hex",
         ),
         ({"type": "metadata", "crc": 1, "node_id": "1"}, "cluster_id: expected an id in hex"),
+        (joining({"id": "zz"}), 'context.id: expected an id in hex, found "zz"'),
+        (joining({"id": "1", "weight": float("inf")}), "context.weight: inf is no number of JSON"),
+        (joining({"id": "1", "\ud800": 1}), "context: a name: a text that holds half a character"),
     ],
 )
 def test_what_says_no_record_is_refused_with_its_line_and_place(row: Any, reason: str) -> None:

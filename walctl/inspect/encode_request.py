@@ -10,6 +10,7 @@ Source: etcd-data-dir notes 5.1.
 
 import enum
 import json
+import math
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, Final
@@ -41,7 +42,7 @@ from walctl.inspect.encode_values import (
     refuse,
     shown,
 )
-from walctl.inspect.where_tree import BYTES_FIELDS, id_number
+from walctl.inspect.where_tree import BYTES_FIELDS
 
 
 class Era(enum.StrEnum):
@@ -205,8 +206,10 @@ def _json(value: object, place: str, depth: int) -> object:
     if isinstance(value, Mapping):
         if value.get("redacted") is True:
             as_bytes(value, place)  # refuses with the hint
+        for name in value:
+            as_bytes(name, f"{place}: a name")
         return {
-            name: id_number(each)
+            name: as_id(each, f"{place}.{name}")
             if name == "id" and isinstance(each, str)
             else _json(each, f"{place}.{name}", depth + 1)
             for name, each in value.items()
@@ -215,6 +218,8 @@ def _json(value: object, place: str, depth: int) -> object:
         return [_json(each, place, depth + 1) for each in value]
     if isinstance(value, str):
         as_bytes(value, place)  # a text that no UTF-8 can say would not be written
+    if isinstance(value, float) and not math.isfinite(value):
+        refuse(place, f"{value} is no number of JSON")
     return value
 
 
