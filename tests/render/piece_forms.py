@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from walctl.cli.dump_decoder import reads_puts_of_etcd
+from formats.k8s import OBJECT_STARTS
+from walctl.cli.dump_decoder import object_root, reads_requests_of_etcd
 from walctl.datadir.layout import Layout
 from walctl.fs.base import FileSystem
 from walctl.inspect.document import row_document
@@ -39,10 +40,10 @@ class Look:
     colour: bool = False
     path: Path | None = None
 
-    def form(self) -> JsonLines | TextLines:
-        """A form of its own, which remembers nothing."""
+    def form(self, root: bytes | None) -> JsonLines | TextLines:
+        """A form of its own, which remembers nothing; `root` is the decoder's."""
         if self.is_json:
-            return JsonLines(self.redaction, path=self.path)
+            return JsonLines(self.redaction, path=self.path, object_root=root)
         return TextLines(
             self.redaction,
             width=self.columns_max or TERMINAL_COLUMNS,
@@ -67,11 +68,13 @@ class Drawing:
     """Pieces and rows of one choice in one look; pieces share what they remember, as in a dump."""
 
     def __init__(self, choice: Choice, decoder: Decoder, look: Look) -> None:
-        has_puts, special = reads_puts_of_etcd(decoder)
+        root = object_root(decoder)
+        special = () if root is None else OBJECT_STARTS
+        has_puts = reads_requests_of_etcd(decoder)
         self.look = look
         self.choice = replace(choice, decoder=decoder, redaction=look.redaction)
-        self._lines = PieceLines(self.choice, look.form(), has_puts=has_puts, special=special)
-        self._form = look.form()
+        self._lines = PieceLines(self.choice, look.form(root), has_puts=has_puts, special=special)
+        self._form = look.form(root)
 
     def demand_equal(self, item: Item, rows: list[Row] | None = None) -> None:
         """Both ways give the same bytes; `rows` are the item's where they are known."""

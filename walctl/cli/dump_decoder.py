@@ -6,10 +6,10 @@ the first line of a dump should not wait for those that it does not need.
 
 from pathlib import Path
 
-from formats.k8s import OBJECT_STARTS
 from walctl.cli.dump_options import DumpOptions
 from walctl.errors import UsageError
 from walctl.fs.base import FileSystem
+from walctl.payload.auto import OBJECT_ROOT as AUTO_OBJECT_ROOT
 from walctl.payload.auto import AutoDecoder
 from walctl.payload.base import Decoder
 
@@ -60,21 +60,23 @@ def is_of_process(options: DumpOptions) -> bool:
     return options.decoder_cmd is not None or options.stream_decoder is not None
 
 
-def reads_puts_of_etcd(found: Decoder) -> tuple[bool, tuple[bytes, ...]]:
-    """Whether a put is nothing but a put to this decoder, unless its value begins so."""
+def reads_requests_of_etcd(found: Decoder) -> bool:
+    """Whether payloads are taken for etcd's requests first of all."""
     if isinstance(found, AutoDecoder):
-        return found.strict, OBJECT_STARTS
+        return found.strict
     from walctl.payload.etcd import EtcdDecoder
     from walctl.payload.k8s import K8sDecoder
 
-    if isinstance(found, K8sDecoder):
-        return True, OBJECT_STARTS
-    return isinstance(found, EtcdDecoder), ()
+    return isinstance(found, EtcdDecoder | K8sDecoder)
 
 
-def reads_requests_of_etcd(found: Decoder) -> bool:
-    """Whether payloads are taken for etcd's requests first of all."""
-    return reads_puts_of_etcd(found)[0]
+def object_root(found: Decoder) -> bytes | None:
+    """How keys begin under which Kubernetes' objects are looked for; `None`: nowhere."""
+    if isinstance(found, AutoDecoder):
+        return AUTO_OBJECT_ROOT
+    from walctl.payload.k8s import K8sDecoder
+
+    return b"" if isinstance(found, K8sDecoder) else None
 
 
 def _proto(disk: FileSystem, text: str) -> Decoder:

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from formats.k8s import OBJECT_STARTS
 from walctl.cli.dump_decoder import (
     close,
     decoder_of,
     is_of_process,
-    reads_puts_of_etcd,
+    object_root,
     reads_requests_of_etcd,
 )
 from walctl.cli.dump_options import DumpOptions
@@ -109,14 +110,15 @@ def wish_of(disk: FileSystem, layout: Layout, flow: Flow, options: DumpOptions) 
 
 def look_of(options: DumpOptions, wish: Wish, *, path: Path | None) -> Look:
     """How the rows look; `path` where there are several logs."""
-    has_puts, special = reads_puts_of_etcd(wish.decoder)
+    root = object_root(wish.decoder)
     return Look(
         has_hexdump=options.hexdump,
         has_layout=options.explain,
         template=options.template,
         is_full=options.full,
-        has_puts=has_puts,
-        special=special,
+        has_puts=reads_requests_of_etcd(wish.decoder),
+        special=() if root is None else OBJECT_STARTS,
+        object_root=root,
         path=path,
     )
 

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from walctl.model.record import EntryKind
 from walctl.payload.base import Decoder, PayloadError, Request
 
+OBJECT_ROOT = b"/registry/"
+"""How keys begin under which values may be objects of Kubernetes: an API server's own default."""
+
 
 @dataclass(frozen=True, slots=True)
 class AutoDecoder:

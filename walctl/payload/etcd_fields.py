@@ -189,13 +189,19 @@ def _plan(cls: type[Any]) -> _Plan:
     """How the fields of a message become nodes; worked out at its first use."""
     if cls not in _PLANS:
         _PLANS[cls] = tuple(
-            (field.name, field.proto, _shape(cls, field), _keeps_zero(field))
+            (field.name, field.proto, _shape(cls, field), keeps_zero(field))
             for field in spec_of(cls).fields
         )
     return _PLANS[cls]
 
 
-def _keeps_zero(field: FieldSpec) -> bool:
+def is_id(cls: type[Any], attribute: str) -> bool:
+    """Whether a number is an id, which is shown in hex."""
+    return (cls, attribute) in _IDS
+
+
+def keeps_zero(field: FieldSpec) -> bool:
+    """Whether a field is shown also when it is zero: being set says something then."""
     return not field.is_repeated and field.presence not in (ALWAYS, IMPLICIT)
 
 
@@ -216,7 +222,7 @@ def _single_shape(cls: type[Any], field: FieldSpec) -> _Shape | None:
     if field.kind is Kind.STRING:
         privacy = PRIVACY[cls][field.name]
         return lambda value: Text(value, privacy)
-    if (cls, field.name) in _IDS:
+    if is_id(cls, field.name):
         return lambda value: f"{value:x}"
     if (cls, field.name) in ENUMS:
         return functools.partial(enum_word, cls, field.name)

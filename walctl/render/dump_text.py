@@ -70,6 +70,19 @@ class TextLines:
         fits = self._columns_max is None or len(line) <= self._columns_max + 1
         return line if fits else None
 
+    def request(
+        self,
+        offset: int,
+        length: int,
+        crc: int,
+        term: int,
+        index: int,
+        payload: bytes,
+        status: str,
+    ) -> bytes | None:
+        """Other requests have words of their own."""
+        return None
+
     def state(
         self, offset: int, length: int, crc: int, term: int, vote: int, commit: int
     ) -> bytes | None:

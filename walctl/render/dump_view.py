@@ -24,7 +24,8 @@ DUMP_LOGS = "dump-logs"
 class Look:
     """What was asked of the view; `is_full` cuts no value short.
 
-    `has_puts` and `special` are of the decoder, see `PieceLines`. `path` is the log's, where there
+    `has_puts` and `special` are of the decoder, see `PieceLines`; so is `object_root`, see
+    `RequestJson`. `path` is the log's, where there
     are several.
     """
 
@@ -34,6 +35,7 @@ class Look:
     is_full: bool = False
     has_puts: bool = False
     special: tuple[bytes, ...] = ()
+    object_root: bytes | None = None
     path: Path | None = None
 
 
@@ -42,7 +44,11 @@ def view_of(screen: Screen, choice: Choice, look: Look) -> View:
     _demand_one(screen, look)
     redaction = choice.redaction
     if screen.output in (Output.JSON, Output.NDJSON):
-        return View(draw=_form(choice, look, JsonLines(redaction, path=look.path)))
+        return View(
+            draw=_form(
+                choice, look, JsonLines(redaction, path=look.path, object_root=look.object_root)
+            )
+        )
     if look.template is not None:
         show = _template(look.template, redaction)
         return View(draw=_rows(screen, choice, show, has_notes=True), is_alone=True)
@@ -61,8 +67,8 @@ def view_of(screen: Screen, choice: Choice, look: Look) -> View:
         show = _bytes(look, redaction, columns_max)
         draw_rows = _rows(screen, choice, show, skipped=1)
         return View(draw=draw_rows, has_headings=True, path=look.path)
-    form = TextLines(redaction, width=screen.width, colour=screen.colour, columns_max=columns_max)
-    return View(draw=_form(choice, look, form), has_headings=True, path=look.path)
+    text = TextLines(redaction, width=screen.width, colour=screen.colour, columns_max=columns_max)
+    return View(draw=_form(choice, look, text), has_headings=True, path=look.path)
 
 
 def columns_of(screen: Screen, *, is_full: bool) -> int | None:

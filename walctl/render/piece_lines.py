@@ -70,6 +70,18 @@ class Form(Protocol):
     ) -> bytes | None:
         """The line of a normal entry, whose payload is a put."""
 
+    def request(
+        self,
+        offset: int,
+        length: int,
+        crc: int,
+        term: int,
+        index: int,
+        payload: bytes,
+        status: str,
+    ) -> bytes | None:
+        """The line of a normal entry with another payload, which etcd's decoder would read."""
+
     def state(
         self, offset: int, length: int, crc: int, term: int, vote: int, commit: int
     ) -> bytes | None:
@@ -127,34 +139,42 @@ class PieceLines:
             stop = body + (word & _RECORD_BYTES)
             length = stop - at + (word >> 56 & 7 if word >> 63 else 0)
             line = fields = None
+            has_payload = False
             shape = shapes.get(word) if is_plain and seed is not None else None
             known = None if shape is None else shape(data, body)
             if known is not None:
                 payload, key, value, group = known.groups()
                 fields, crc = (key, value, 0, self._id(group)), _wide_crc(head)
                 if special and value.startswith(special):
-                    fields = None
+                    fields, has_payload = None, True
             elif seed is not None and (found := _ENTRY(data, body)) is not None:
                 payload, crc = data[found.end() : stop], _crc(found[1], head)
                 if found[5] != self._size(len(payload)):
                     pass
                 elif self._is_picky and not wants_payload(payload):
                     line = b""
-                elif is_plain and (fields := self._put(payload)) is not None and not fields[2]:
-                    self._shapes.learn(word, found, fields[0], fields[1])
+                elif is_plain:
+                    fields = self._put(payload)
+                    has_payload = fields is None
+                    if fields is not None and not fields[2]:
+                        self._shapes.learn(word, found, fields[0], fields[1])
             elif is_plain and seed is not None:
                 state = self._state(data, at, stop)
                 if state is not None:
                     crc = _crc(state[0], head)
                     line = form.state(start, length, crc, *state[1:])
-            if fields is not None or line == b"":
+            if fields is not None or has_payload or line == b"":
                 if start >= run.stop:
                     run.move(start)
                 run.index = reached = run.index + 1
-            if fields is not None:
+            if fields is not None or has_payload:
                 index = run.index
                 status = COMMITTED if index <= run.committed else run.fate.status(index)
-                line = form.put(start, length, crc, run.term, index, payload, fields, status)
+                place = (start, length, crc, run.term, index, payload)
+                if fields is None:
+                    line = form.request(*place, status)
+                else:
+                    line = form.put(*place, fields, status)
             if line is None:
                 frame = frame_at(piece, data, at, seed)
                 line, reached = self._row(frame, data[at : at + length], run, reached)
