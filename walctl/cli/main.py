@@ -240,11 +240,21 @@ def _unexpected(error: Exception) -> int:
         # Files are read behind `walctl.fs`, which translates its errors: this was the output.
         return _output_failed(error)
     _traceback()
+    # What an exception says may be bytes of a log, a password among them, and of any length. The
+    # names of modules and files are none, and what a person has to know.
+    words = f": {error}" if isinstance(error, ImportError | OSError) else ""
     _complain(
-        f"internal error: {type(error).__name__}: {error} (this is a bug in walctl; nothing was "
-        f"written. Set {TRACEBACK_VARIABLE}=1 to see where it happened.)"
+        f"internal error: {type(error).__name__}{words}{_place(error)} (this is a bug in walctl; "
+        f"no log was changed. Set {TRACEBACK_VARIABLE}=1 to see what happened, with bytes of the "
+        "log where they are part of it.)"
     )
     return ExitStatus.UNFINISHED
+
+
+def _place(error: Exception) -> str:
+    """Where an exception was raised: module and line, for a report."""
+    steps = traceback.extract_tb(error.__traceback__)
+    return f" at {os.path.basename(steps[-1].filename)}:{steps[-1].lineno}" if steps else ""
 
 
 def _flushed(status: int) -> int:
