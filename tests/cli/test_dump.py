@@ -145,3 +145,9 @@ def test_a_reader_that_has_seen_enough_ends_it_without_a_word(member: Path) -> N
     assert json.loads(line)["type"] == "crc"
     assert err == b""
     assert status in (-signal.SIGPIPE, 0)
+
+
+def test_quiet_prints_no_text_but_what_scripts_asked_for(tell: Tell, member: Path) -> None:
+    assert tell("dump", "-q", member) == Told(0, "", "")
+    assert tell("dump", "-q", "-s", "100000", member) == Told(0, "", "")
+    assert json.loads(tell("dump", "-q", "-n", "1", "-o", "json", member).out)["records"]

@@ -57,6 +57,7 @@ paths | file*
 --redact | [auth values keys all none] | Hide passwords, hashes and tokens (auth); also values; als…
 -j --jobs | text | How many files to read at the same time
 -o --output | [text ndjson json csv hex dump-logs] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
 """,
     "encode": """
 path | file

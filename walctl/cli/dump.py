@@ -17,7 +17,15 @@ from walctl.cli.dump_options import (
 )
 from walctl.cli.dump_wish import Wish, demand_fitting, look_of, wish_of
 from walctl.cli.interrupts import held_interrupts
-from walctl.cli.options import jobs, output, pass_disk, pass_screen, paths_or_none, split_layout
+from walctl.cli.options import (
+    jobs,
+    output,
+    pass_disk,
+    pass_screen,
+    paths_or_none,
+    quiet,
+    split_layout,
+)
 from walctl.datadir.layout import Layout, understand_all
 from walctl.errors import AccessError, ExitStatus, UnsupportedError, UsageError, WalctlError
 from walctl.fs.base import FileSystem
@@ -45,6 +53,7 @@ FOLLOW_SECONDS = 0.2
 @who_reads_them
 @jobs
 @output("text", "ndjson", "json", CSV, HEX, DUMP_LOGS)
+@quiet
 @pass_disk
 @pass_screen
 @click.pass_context

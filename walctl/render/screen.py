@@ -111,6 +111,8 @@ class Screen:
 
     def write_lines(self, lines: bytes) -> None:
         """Lines that were made elsewhere, as they are: UTF-8 with a newline at each end."""
+        if self.quiet and self.output == Output.TEXT:
+            return
         buffer = getattr(self.stdout, "buffer", None)
         if buffer is None or len(lines) < BYTES_PAST_MIN or not _is_utf8(self.stdout):
             self.stdout.write(lines.decode("utf-8"))
