@@ -277,6 +277,49 @@ def test_a_link_and_a_folder_of_somebody_else_are_not_private(tmp_path: Path) ->
     assert not launch._is_private(os.stat_result(seen))
 
 
+def test_a_place_below_a_folder_in_which_others_may_exchange_it_is_not_used(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    place = shared / "cache" / "walctl"
+    shared.mkdir()
+    shared.chmod(0o777)
+    with pytest.raises(launch.UnusableError, match=f"may write to {shared}$"):
+        launch._prepare(str(shared), str(place))
+    shared.chmod(0o1777)
+    launch._prepare(str(shared), str(place))
+
+
+def test_a_start_in_a_folder_that_is_gone_is_told_in_one_line(tmp_path: Path) -> None:
+    run = f"import launch; launch.main('build', {EXTENSION_SUFFIXES[0]!r}, (0, 0))"
+    done = subprocess.run(
+        ["sh", "-c", 'rmdir "$PWD" && exec "$@"', "sh", PYTHON, "-P", "-S", "-c", run],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT / "tests" / "single_file"), launch.FOLDER_VARIABLE: "here"},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS_MAX,
+        check=False,
+    )
+    assert done.returncode == 4
+    assert is_one_line(Told(done.returncode, done.stdout, done.stderr))
+
+
+def test_without_a_word_of_the_machines_start_every_start_compares(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "BOOT_ID", str(tmp_path / "none"))
+    (tmp_path / "build").mkdir()
+    looked: list[str] = []
+
+    def is_whole(folder: str) -> bool:
+        looked.append(folder)
+        return True
+
+    monkeypatch.setattr(launch, "_is_whole", is_whole)
+    for _ in range(2):
+        assert launch._found(str(tmp_path), "build") == str(tmp_path / "build")
+    assert len(looked) == 2
+
+
 @pytest.mark.parametrize(
     ("suffix", "glibc", "fits"),
     [

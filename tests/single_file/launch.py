@@ -82,12 +82,15 @@ def _glibc() -> tuple[int, int] | None:
 def unpacked(name: str) -> str:
     """The folder with this build's modules, unpacked now if it is not there."""
     problems = []
-    for anchor, place in places():
-        try:
-            _prepare(anchor, place)
-            return _found(place, name)
-        except (OSError, UnusableError) as error:
-            problems.append(f"{place}: {getattr(error, 'strerror', None) or error}")
+    try:
+        for anchor, place in places():
+            try:
+                _prepare(anchor, place)
+                return _found(place, name)
+            except (OSError, UnusableError) as error:
+                problems.append(f"{place}: {getattr(error, 'strerror', None) or error}")
+    except OSError as error:
+        problems.append(f"the folder that this runs in: {error.strerror}")
     fail(
         f"found no place to unpack to ({'; '.join(problems)}); set {FOLDER_VARIABLE} to a folder "
         "of your own that can be written"
@@ -121,6 +124,9 @@ def _prepare(anchor: str, place: str) -> None:
     os.makedirs(place, mode=0o700, exist_ok=True)
     if not _is_private(os.lstat(place)):
         raise UnusableError("somebody else may write there")
+    for above in _above(os.path.realpath(place)):
+        if not _is_guarded(os.stat(above)):
+            raise UnusableError(f"somebody else may write to {above}")
     if os.statvfs(place).f_flag & os.ST_NOEXEC:
         raise UnusableError("no program may run from there (noexec)")
 
@@ -131,13 +137,27 @@ def _is_private(seen: os.stat_result) -> bool:
     return stat.S_ISDIR(seen.st_mode) and is_ours
 
 
+def _above(path: str) -> Iterator[str]:
+    """All folders that a path goes through, but for itself."""
+    while path != (path := os.path.dirname(path)):
+        yield path
+
+
+def _is_guarded(seen: os.stat_result) -> bool:
+    """Whether nobody else may exchange what lies in a folder: who owns all of the tree may anyway,
+    and where all may write, a sticky bit keeps what they did not make."""
+    is_open = seen.st_mode & 0o022 and not seen.st_mode & stat.S_ISVTX
+    # Root has another number in a namespace of its own, so it is asked who that is.
+    return seen.st_uid in (os.geteuid(), os.stat("/").st_uid) and not is_open
+
+
 def _found(place: str, name: str) -> str:
     """The unpacked folder in `place`. Raises: OSError, UnusableError."""
     folder = os.path.join(place, name)
     stamp = os.path.join(place, f"{name}.boot")
     boot = _read(BOOT_ID)
     is_there = os.path.isdir(folder)
-    if is_there and _read(stamp) == boot:
+    if is_there and boot and _read(stamp) == boot:
         return folder
     if not (is_there and _is_whole(folder)):
         _unpack(place, folder)
