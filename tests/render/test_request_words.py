@@ -100,9 +100,13 @@ def test_a_payload_that_no_decoder_reads_is_shown_where_it_is_text() -> None:
 
 
 def test_a_payload_that_no_decoder_reads_is_hidden_where_it_may_hold_what_is_asked_for() -> None:
-    assert words(None, payload=b"plain", redaction=Redaction.VALUES) == "<redacted 5 bytes>"
-    secret = b"\xa2\x3f\x08password"
-    assert words(None, payload=secret) == "<redacted 11 bytes>"
+    def told(payload: bytes, redaction: Redaction) -> str:
+        hides = entry_row(payload).hides_payload(redaction)
+        return request_words(None, None, payload, redaction, width_max=None, hides_payload=hides)
+
+    assert told(b"plain", Redaction.VALUES) == "<redacted 5 bytes>"
+    assert told(b"plain", Redaction.AUTH) == '"plain"'
+    assert told(b"\xa2\x3f\x08password", Redaction.AUTH) == "<redacted 11 bytes>"
 
 
 def test_a_payload_that_cannot_be_decoded_is_called_so() -> None:

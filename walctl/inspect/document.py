@@ -22,7 +22,6 @@ from walctl.model.record import (
     Unknown,
 )
 from walctl.payload.base import Blob, Node, Redaction, Request, Text
-from walctl.payload.privacy import is_hidden
 from walctl.wal.records import name_of
 
 Document = dict[str, object]
@@ -55,7 +54,7 @@ def _fields(record: Record, row: RecordRow, redaction: Redaction) -> Iterator[tu
             yield "index", record.index
             yield "entry_type", str(record.kind)
             yield "size", None if record.payload is None else len(record.payload)
-            yield from _payload(record.payload, row.request, redaction)
+            yield from _payload(row, redaction)
             yield "status", row.status
             yield "request", request_document(row.request, redaction)
         case HardState():
@@ -70,23 +69,21 @@ def _fields(record: Record, row: RecordRow, redaction: Redaction) -> Iterator[tu
             yield "node_id", _hex_or_none(record.node_id)
             yield "cluster_id", _hex_or_none(record.cluster_id)
             if record.node_id is None:
-                yield from bytes_fields(record.raw)
+                yield from _payload(row, redaction)
         case Checkpoint():
             yield "value", record.value
         case Unknown():
             yield "raw_type", record.raw_type
             yield "reason", record.reason
-            yield from _payload(record.payload, None, redaction)
+            yield from _payload(row, redaction)
 
 
-def _payload(
-    payload: bytes | None, request: Request | None, redaction: Redaction
-) -> Iterator[tuple[str, object]]:
-    if is_hidden(payload, request, redaction):
+def _payload(row: RecordRow, redaction: Redaction) -> Iterator[tuple[str, object]]:
+    if row.hides_payload(redaction):
         yield "data", None
         yield "redacted", True
     else:
-        yield from bytes_fields(payload)
+        yield from bytes_fields(row.payload)
 
 
 def bytes_fields(data: bytes | None) -> Iterator[tuple[str, object]]:

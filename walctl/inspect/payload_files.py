@@ -20,7 +20,6 @@ from walctl.inspect.filters import Gap
 from walctl.inspect.row import OVERWRITTEN, RecordRow, Row
 from walctl.model.record import Check, Entry
 from walctl.payload.base import Redaction
-from walctl.payload.privacy import is_hidden
 
 PARENTS_MAX = 256
 """Directories that are gone up to the root; a path has fewer."""
@@ -52,7 +51,7 @@ class PayloadFiles:
     def _save(self, row: RecordRow, entry: Entry) -> None:
         if entry.payload is None:
             return
-        if is_hidden(entry.payload, row.request, self.redaction):
+        if row.hides_payload(self.redaction):
             self.hidden += 1
             return
         self._disk.create(self._path(row, entry), entry.payload)

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from walctl.model.finding import Finding
-from walctl.model.record import Entry, Frame
-from walctl.payload.base import PayloadError, Request
+from walctl.model.record import Check, Entry, Frame, Metadata, Unknown
+from walctl.payload.base import PayloadError, Redaction, Request
+from walctl.payload.privacy import is_hidden
 from walctl.wal.records import name_of
 
 COMMITTED = "committed"
@@ -47,6 +48,32 @@ class RecordRow:
             return NOOP
         return UNDECODED if self.request is None else self.request.type
 
+    @property
+    def payload(self) -> bytes | None:
+        """What the record carries for somebody else than the log; of a hard state, nothing."""
+        match self.frame.record:
+            case Entry(payload=payload) | Unknown(payload=payload):
+                return payload
+            case Metadata(node_id=None, raw=raw):
+                return raw
+            case _:
+                return None
+
+    @property
+    def is_unread_damage(self) -> bool:
+        """Whether neither a checksum nor a decoder says what the payload is."""
+        return self.frame.check is Check.FAILED and self.request is None
+
+    def hides_payload(self, redaction: Redaction) -> bool:
+        """Whether the bytes of the payload may not be shown.
+
+        Secrets are known by the tags in front of them, and damage may have hit the tag: of what
+        nobody could read, everything may be a password.
+        """
+        if self.payload and self.is_unread_damage:
+            return redaction is not Redaction.NONE
+        return is_hidden(self.payload, self.request, redaction)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingRow:
@@ -54,6 +81,10 @@ class FindingRow:
 
     finding: Finding
     raw: bytes = b""
+
+    def hides_bytes(self, redaction: Redaction) -> bool:
+        """Whether the bytes may not be shown: any but zeros may be a password, its tag gone."""
+        return redaction is not Redaction.NONE and any(self.raw)
 
 
 RAW_BYTES_MAX = 4096

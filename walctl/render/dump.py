@@ -111,7 +111,14 @@ def _record_text(row: RecordRow, redaction: Redaction, columns_max: int | None) 
         back.insert(0, "no data" if payload is None else byte_count(len(payload)))
         taken = len(GAP.join([*front, *back])) + len(GAP)
         room = None if columns_max is None else max(columns_max - taken, WORDS_COLUMNS_MIN)
-        words = request_words(row.request, row.problem, payload, redaction, width_max=room)
+        words = request_words(
+            row.request,
+            row.problem,
+            payload,
+            redaction,
+            width_max=room,
+            hides_payload=row.request is None and row.hides_payload(redaction),
+        )
     else:
         words = _what(frame.record)
     text = GAP.join([*front, *([words] if words else ()), *back]).rstrip()

@@ -4,7 +4,7 @@ Positions here count from the row's first byte, where `Frame` counts from the st
 """
 
 import enum
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from formats import raftpb, walpb
@@ -12,15 +12,23 @@ from formats.codec import Codec
 from formats.errors import FormatError
 from formats.frame import LENGTH_FIELD_BYTES, split_length
 from walctl.inspect.row import RAW_BYTES_MAX, FindingRow, RecordRow, Row
-from walctl.model.record import Entry, Span, Unknown
+from walctl.model.record import Check, Entry, HardState, Record, SnapshotMark, Span, Unknown
 from walctl.payload.base import Redaction
-from walctl.payload.privacy import hidden_spans, is_hidden
+from walctl.payload.privacy import hidden_spans
 from walctl.render.text import byte_count
 
 READS_AS_ETCD: Final = frozenset({"etcd", "k8s", "raft"})
 """Decoders that read what the codecs of `formats` declare for etcd's log."""
 COMPRESSED: Final = "compressed"
 """In the tree of a request whose payload had to be opened first."""
+
+
+_DATA: Final[Mapping[type[Record], Codec[Any]]] = {
+    Entry: raftpb.ENTRY,
+    HardState: raftpb.HARD_STATE,
+    SnapshotMark: walpb.SNAPSHOT,
+}
+"""What the data of a record is that was lifted as one of these."""
 
 
 class Part(enum.Enum):
@@ -62,17 +70,31 @@ def _filled(found: list[tuple[Part, Span]]) -> tuple[tuple[Part, Span], ...]:
 def hidden_bytes(row: Row, redaction: Redaction) -> tuple[Span, ...]:
     """The bytes of a row that may not be shown, ascending and apart.
 
-    Of damage nobody knows what it holds, so it is judged by its bytes, and hidden as a whole.
+    Of damage nobody knows what it holds, so it is hidden as a whole.
     """
+    if redaction is Redaction.NONE:
+        return ()
     if isinstance(row, FindingRow):
-        is_all = is_hidden(row.raw, None, redaction)
+        is_all = row.hides_bytes(redaction)
         return (Span(0, min(len(row.raw), RAW_BYTES_MAX)),) if is_all else ()
-    record = row.frame.record
-    if not isinstance(record, Entry | Unknown):
-        return ()
-    if not is_hidden(record.payload, row.request, redaction):
-        return ()
-    return tuple(_hidden_of_record(row, redaction))
+    if row.hides_payload(redaction) or _may_hold_more(row):
+        return tuple(_hidden_of_record(row, redaction))
+    return ()
+
+
+def _may_hold_more(row: RecordRow) -> bool:
+    """Whether a damaged frame has bytes that its record does not speak of."""
+    if row.frame.check is not Check.FAILED:
+        return False
+    record, payload = row.frame.record, row.frame.payload
+    if isinstance(record, Entry | Unknown) and row.request is None:
+        return True
+    codec = _DATA.get(type(record))
+    if payload is None or codec is None:
+        return False
+    start = row.frame.span.start
+    fields = codec.spans(row.raw[payload.start - start : payload.stop - start])
+    return any(field.name is None for field in fields)
 
 
 def _hidden_of_record(row: RecordRow, redaction: Redaction) -> Iterator[Span]:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 from walctl.inspect.row import UNDECODED
 from walctl.payload.base import Blob, PayloadError, Redaction, Request, Text
-from walctl.payload.privacy import is_hidden
 from walctl.render.text import ELLIPSIS, columns, printable, quoted
 from walctl.render.values import hidden, size_of
 
@@ -28,13 +27,14 @@ def request_words(
     redaction: Redaction,
     *,
     width_max: int | None,
+    hides_payload: bool = False,
 ) -> str:
     """The request in a payload as one harmless line of at most `width_max` columns.
 
     `None` shows every value whole, however long. Without a request: that it could not be decoded,
-    or the payload itself where it is a text that may be shown, or nothing.
+    or the payload itself where it is a text and may be shown (not `hides_payload`), or nothing.
     """
-    pieces = tuple(_pieces(request, problem, payload, redaction))
+    pieces = tuple(_pieces(request, problem, payload, hides_payload=hides_payload))
     if width_max is None:
         return "".join(_shown(piece, redaction, None) for piece in pieces)
     texts = [_shown(piece, redaction, VALUE_COLUMNS_MAX) for piece in pieces]
@@ -48,13 +48,14 @@ def _pieces(
     request: Request | None,
     problem: PayloadError | None,
     payload: bytes | None,
-    redaction: Redaction,
+    *,
+    hides_payload: bool,
 ) -> Iterator[str | Blob | Text]:
     if request is not None:
         yield from request.words or (request.type,)
     elif problem is not None:
         yield UNDECODED  # why, says the finding behind the record
-    elif is_hidden(payload, None, redaction):
+    elif hides_payload:
         yield hidden(len(payload or b""))
     elif payload and _is_text(payload):
         yield Blob(payload)
