@@ -127,9 +127,9 @@ def node_document(node: Node, redaction: Redaction) -> object:
             return dict(bytes_fields(data))
         case Text(text=text, privacy=privacy):
             if redaction.hides(privacy):
-                return {"redacted": True, "size": len(text.encode("utf-8", "surrogateescape"))}
+                return {"redacted": True, "size": len(node.data)}
             if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
-                return dict(bytes_fields(text.encode("utf-8", "surrogateescape")))
+                return dict(bytes_fields(node.data))
             return text
         case Mapping():
             return {name: node_document(each, redaction) for name, each in node.items()}
