@@ -45,7 +45,7 @@ keys, most written first  puts  deletes  bytes
 
 churn
   puts, those in transactions included      6
-  requests that make a revision             6
+  requests to change keys, not v2's         6
   log for each of these                 105 B
 
 bytes of payload  entries  bytes

@@ -29,7 +29,7 @@ from walctl.inspect.reached import Reached
 from walctl.model.batch import Batch
 from walctl.model.log import Run, Stretch
 from walctl.model.record import Check, Frame, Span
-from walctl.wal.fold import Digest, add
+from walctl.wal.fold import Digest, add, begin, digest
 from walctl.wal.forensics import Named, name_all
 from walctl.wal.kernel import Cursor, Halt, Kernel
 from walctl.wal.scan import Damage, End, GoesOn, scan
@@ -262,7 +262,7 @@ class Tail:
 
     def _named(self, next_head: Digest | None) -> list[Named]:
         """Every damage from the cursor to the end; `next_head` is of the segment behind this."""
-        rest = _digest_from(self.file, self.segment, replace(self._cursor))
+        rest = digest(self.file, segment=self.segment, cursor=replace(self._cursor))
         if not rest.damages:
             return []
         if self.reached.runs:
@@ -335,43 +335,12 @@ class Tail:
                     return
 
 
-def _digest_from(file: File, segment: str, cursor: Cursor) -> Digest:
-    """The rest of a segment, folded; `cursor` is moved to its end."""
-    rest = Digest(segment=segment)
-    stretch: Stretch | None = None
-    for item in scan(file, segment=segment, cursor=cursor):
-        match item:
-            case Batch():
-                if stretch is None:
-                    stretch = Stretch(
-                        segment=segment,
-                        span=Span(item.start, item.start),
-                        seed=item.seed,
-                        first_crc=item.first_crc,
-                        crc=item.crc,
-                    )
-                    rest.items.append(stretch)
-                add(stretch, item)
-            case Damage():
-                stretch = None
-                rest.items.append(item)
-            case End():
-                rest.end, rest.size, rest.shrunk = item.offset, item.size, item.shrunk
-    return rest
-
-
 def head_of(file: File, segment: str) -> Digest:
     """The first records of a segment: as much as one needs to know how it begins."""
     head = Digest(segment=segment)
     for item in scan(file, segment=segment, window_bytes=LIVE_WINDOW_BYTES):
         if isinstance(item, Batch):
-            stretch = Stretch(
-                segment=segment,
-                span=Span(item.start, item.start),
-                seed=item.seed,
-                first_crc=item.first_crc,
-                crc=item.crc,
-            )
+            stretch = begin(item)
             add(stretch, item)
             head.items.append(stretch)
         break

@@ -212,7 +212,7 @@ def _churn(screen: Screen, figures: Figures) -> None:
             ("puts, those in transactions included", f"{churn.puts:,}"),
             ("deletes of a key", f"{churn.deletes:,}"),
             ("deletes of a range", f"{churn.range_deletes:,}"),
-            ("requests that make a revision", f"{churn.writes:,}"),
+            ("requests to change keys, not v2's", f"{churn.writes:,}"),
             ("log for each of these", "" if each is None else size_words(each)),
             ("leases granted", f"{churn.granted:,}"),
             ("leases revoked", f"{churn.revoked:,}"),

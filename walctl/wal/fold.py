@@ -30,7 +30,7 @@ from walctl.model.record import (
     SnapshotMark,
     Span,
 )
-from walctl.wal.kernel import Halt, Head
+from walctl.wal.kernel import Cursor, Halt, Head
 from walctl.wal.scan import Damage, End, GoesOn, scan
 
 
@@ -98,21 +98,23 @@ def digest(
     segment: str,
     seed: int | None = None,
     window_bytes: int = WINDOW_BYTES,
+    cursor: Cursor | None = None,
     watch: Callable[[Batch], None] = lambda batch: None,
 ) -> Digest:
     """Scan a segment and fold it; `seed` as in `scan`. Never raises, whatever the bytes are.
 
+    With a `cursor` it is the rest of a segment from there on, and the cursor moves to its end.
     `watch` is shown each batch while it is current, so that who wants more of the records than a
     digest has need not scan them again.
     """
     result = Digest(segment=segment)
     stretch: Stretch | None = None
-    for item in scan(file, segment=segment, seed=seed, window_bytes=window_bytes):
+    for item in scan(file, segment=segment, seed=seed, window_bytes=window_bytes, cursor=cursor):
         match item:
             case Batch():
                 result.odd_padding += item.odd_padding
                 if stretch is None:
-                    stretch = _begin(item)
+                    stretch = begin(item)
                     result.items.append(stretch)
                 watch(item)
                 add(stretch, item)
@@ -126,7 +128,8 @@ def digest(
     return result
 
 
-def _begin(batch: Batch) -> Stretch:
+def begin(batch: Batch) -> Stretch:
+    """The stretch that begins with a batch, which is then to be added to it."""
     return Stretch(
         segment=batch.segment,
         span=Span(batch.start, batch.start),
