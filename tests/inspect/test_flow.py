@@ -14,12 +14,14 @@ from walctl.datadir.survey import Survey
 from walctl.errors import AccessError
 from walctl.fs.memory import MemoryFileSystem
 from walctl.fs.nodes import Call
-from walctl.inspect.fate import Piece
+from walctl.inspect.fate import Fate, Piece, Settling, piece_of
 from walctl.inspect.flow import Flow
 from walctl.inspect.reading import ONE_PROCESS, survey_of
 from walctl.inspect.row import COMMITTED, OVERWRITTEN, UNCOMMITTED, UNKNOWN, RecordRow, Row
 from walctl.inspect.select import Choice, Selection, rows
-from walctl.model.record import Entry, Frame
+from walctl.model.batch import Batch
+from walctl.model.log import Run
+from walctl.model.record import Check, Entry, Frame
 from walctl.wal.names import format_name
 
 FOLDER = Path("/wal")
@@ -123,6 +125,49 @@ def test_every_entry_has_the_status_that_all_behind_it_gives(
     told = Told(segments, applied)
     assert told.statuses() == slow_statuses(segments, applied)
     assert told.surveys == 0
+
+
+def test_a_log_of_nothing_but_new_leaders_is_told_in_a_time_that_follows_its_length() -> None:
+    """The first entry stays open, so all is held back while each entry replaces the last."""
+
+    def looks(leaders: int) -> int:
+        settling, count = Settling(), 0
+        settling.add(*one_run(1, 1))
+
+        class Counted(Fate):
+            __slots__ = ()
+
+            def __getattribute__(self, name: str) -> object:
+                nonlocal count
+                count += name == "last"
+                return super().__getattribute__(name)
+
+        for term in range(2, 2 + leaders):
+            piece, batch = one_run(2, term)
+            piece.fates = [Counted(fate.start, fate.stop, 2, 2, term) for fate in piece.fates]
+            assert settling.add(piece, batch)
+        pieces = list(settling.rest(None))
+        assert [piece.fates[0].status(2) for piece in pieces[1:-1]] == [OVERWRITTEN] * (leaders - 1)
+        return count
+
+    assert looks(200) <= 2 * looks(100) + 10
+
+
+def one_run(index: int, term: int) -> tuple[Piece, Batch]:
+    """A piece with one entry, as the scan gives it."""
+    run = Run(
+        segment="0.wal", first=index, last=index, term=term, start=64 * term, stop=64 * term + 64
+    )
+    batch = Batch(
+        segment="0.wal",
+        base=0,
+        data=memoryview(b""),
+        seed=0,
+        stop=run.stop,
+        offsets=[run.start],
+        runs=[run],
+    )
+    return piece_of(batch, reached=0, first_check=Check.VERIFIED), batch
 
 
 def test_the_first_piece_comes_before_the_second_segment_is_opened() -> None:

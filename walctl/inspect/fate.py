@@ -103,9 +103,10 @@ class Settling:
 
     def __init__(self) -> None:
         self._pending: deque[Piece] = deque()
+        # Of what is pending, the fates that still hold an entry, ascending by index.
+        self._live: deque[Fate] = deque()
         self._commit = 0
         self._has_commit = False
-        self._last = 0
 
     @property
     def first_pending(self) -> Piece | None:
@@ -118,9 +119,8 @@ class Settling:
             return False
         self._pending.append(piece)
         for fate in piece.fates:
-            if fate.first <= self._last:
-                self._cut(fate)
-            self._last = fate.last
+            self._cut(fate.first)
+            self._live.append(fate)
         for states in batch.states:
             self._has_commit = True
             self._commit = max(self._commit, states.commit_last)
@@ -129,7 +129,11 @@ class Settling:
     def settled(self) -> Iterator[Piece]:
         """The pieces that need not be held any longer."""
         while self._pending and self._is_settled(self._pending[0]):
-            yield self._told(self._pending.popleft(), self._commit, is_known=True)
+            piece = self._pending.popleft()
+            for fate in piece.fates:
+                if self._live and self._live[0] is fate:
+                    self._live.popleft()
+            yield self._told(piece, self._commit, is_known=True)
 
     def rest(self, applied: int | None) -> Iterator[Piece]:
         """All that is left at the end of the log, where the database has applied so much."""
@@ -153,14 +157,14 @@ class Settling:
             for fate in piece.fates
         )
 
-    def _cut(self, newer: Fate) -> None:
-        """Entries from `newer.first` on that stand in front of it are overwritten."""
-        for piece in self._pending:
-            for fate in piece.fates:
-                if fate is newer:
-                    return
-                if fate.last >= newer.first:
-                    fate.kept = min(fate.kept, newer.first - 1)
+    def _cut(self, index: int) -> None:
+        """Entries from `index` on are overwritten. Each fate is gone through once, however often
+        leaders change: one without an entry that counts needs no second look."""
+        while self._live and self._live[-1].first >= index:
+            self._live.pop().kept = index - 1
+        if self._live and self._live[-1].last >= index:
+            newest = self._live[-1]
+            newest.kept = min(newest.kept, index - 1)
 
     @staticmethod
     def _told(piece: Piece, commit: int, *, is_known: bool) -> Piece:
