@@ -1,5 +1,5 @@
 """What an explanation is, and the steps that many of them share; the words for each code are in
-the modules `explain_*`, the way to them in `explain`.
+the modules of `pages`, the way to them in `explain`.
 
 The words of etcd stand in backquotes exactly as it prints them. Which version does what was read
 in the sources of 3.4.23, 3.5.1, 3.5.33, 3.6.14 and 3.7.1, and tried with running 3.4.23 and 3.5.1.

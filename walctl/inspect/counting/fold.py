@@ -1,6 +1,6 @@
 """Batches of whole records folded to figures: the hot path of stats, one object a segment.
 
-Most frames of a log of many small entries match one of a few shapes (`stats_shapes`): they are
+Most frames of a log of many small entries match one of a few shapes (`shapes`): they are
 only collected, and counted together when their batch is done. What matches none is parsed by the
 fast codec where its word counts, else by the definition, and its payload, where the fast codec
 cannot say what it does, by the decoder. Tests hold the figures against those of rows that the

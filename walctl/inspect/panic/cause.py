@@ -3,7 +3,7 @@ against the member's directory.
 
 A test gives one of three verdicts with the sentence that it rests on, and never more than it saw:
 without a directory most causes cannot be told, and what no file shows stays `cannot-tell` for
-good. The pages (`panic_pages_*`) put the tests together; what Raft's numbers mean is in
+good. The pages (the modules `pages_*`) put the tests together; what Raft's numbers mean is in
 `panic_cause_raft`.
 """
 

@@ -1,6 +1,6 @@
 """What a page about a server's message is: its words, who says it, and what can be behind it.
 
-The texts are in `panic_pages_*`, the search for them in `panic_text`.
+The texts are in the modules `pages_*`, the search for them in `text`.
 """
 
 import enum
