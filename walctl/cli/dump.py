@@ -165,7 +165,7 @@ def _follow(
 
     has_start = options.start is not None
     last = options.tail if options.tail is not None else None if has_start else LAST_RECORDS
-    items = follow(disk, layout, wait=wait, last=last, decoder=wish.decoder)
+    items = follow(disk, layout, wait=wait, last=last, decoder=wish.choice.decoder)
     try:
         render_follow.show(
             screen,

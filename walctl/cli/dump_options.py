@@ -9,6 +9,9 @@ import click
 
 from walctl.cli.options import PATH
 
+ROWS_MAX = 10**15
+"""Rows that can be asked for: more than any disk holds."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -70,9 +73,14 @@ def which_records(function: F) -> F:
             metavar="FILE",
             help="Begin at the snapshot in this .snap file.",
         ),
-        click.option("-n", "--limit", type=click.IntRange(0), metavar="N", help="At most N rows."),
         click.option(
-            "--tail", type=click.IntRange(0), metavar="N", help="Only the last N rows that match."
+            "-n", "--limit", type=click.IntRange(0, ROWS_MAX), metavar="N", help="At most N rows."
+        ),
+        click.option(
+            "--tail",
+            type=click.IntRange(0, ROWS_MAX),
+            metavar="N",
+            help="Only the last N rows that match.",
         ),
         click.option("--reverse", is_flag=True, help="The last row first."),
         click.option(
@@ -148,7 +156,7 @@ def what_they_say(function: F) -> F:
         click.option(
             "-C",
             "--context",
-            type=click.IntRange(0),
+            type=click.IntRange(0, ROWS_MAX),
             metavar="N",
             help="Rows in front of and behind damage, with --damage-only.",
         ),

@@ -84,7 +84,7 @@ def wish_of(disk: FileSystem, layout: Layout, flow: Flow, options: DumpOptions) 
         folder=layout.wal_dir,
         bounds=bounds,
         filter=_filter(options, decoder),
-        decoder=decoder,
+        decoder=_guarded(decoder, redaction, is_etcds=flow.is_etcds),
         redaction=redaction,
     )
     if options.context is not None and not options.damage_only:
@@ -142,11 +142,20 @@ def demand_fitting(output: str, options: DumpOptions, *, is_alone: bool) -> None
 
 def _refuse(options: DumpOptions, what: str, *names: str) -> None:
     for name in names:
-        if getattr(options, name) not in (None, False, ()):
+        if getattr(options, name) not in (None, ()) and getattr(options, name) is not False:
             shown = {"types": "type", "terms": "term", "statuses": "status", "keys": "key"}
             shown |= {"prefixes": "prefix", "request_ids": "request-id"}
             word = shown.get(name, name).replace("_", "-")
             raise UsageError(f"{what} and --{word} do not go together")
+
+
+def _guarded(decoder: Decoder, redaction: Redaction, *, is_etcds: bool) -> Decoder:
+    """The same reader, but nothing secret of etcd's for one that does not know it for a secret."""
+    if redaction is Redaction.NONE or not is_etcds or reads_requests_of_etcd(decoder):
+        return decoder
+    from walctl.payload.guarded import GuardedDecoder
+
+    return GuardedDecoder(decoder)
 
 
 def _filter(options: DumpOptions, decoder: Decoder) -> Filter:

@@ -57,7 +57,7 @@ def chosen_events(items: Iterable[Row | Event], choice: Choice) -> Iterator[Row 
             if isinstance(record, Entry | SnapshotMark):
                 reached = record.index
             covers = Covers(reached, reached)
-            if not choice.bounds.has(frame.segment, frame.span.start, covers):
+            if not choice.bounds.has(frame.segment, frame.span.start, frame.span.stop, covers):
                 continue
             if not choice.wants(item):
                 continue

@@ -46,9 +46,13 @@ class Bounds:
     stop: Position | None = None
     order: Mapping[str, int] = field(default_factory=dict)
 
-    def has(self, segment: str, offset: int, covers: Covers) -> bool:
-        """Whether a row at this place, which stands for these indexes, is within."""
-        return self._is_reached(segment, offset, covers) and self._is_kept(segment, offset, covers)
+    def has(self, segment: str, start: int, stop: int, covers: Covers) -> bool:
+        """Whether a row of bytes `[start, stop)`, which stands for these indexes, is within.
+
+        An offset in the midst of a record means the record.
+        """
+        last = max(start, stop - 1)
+        return self._is_reached(segment, last, covers) and self._is_kept(segment, start, covers)
 
     def misses(self, piece: Piece) -> bool:
         """Whether no row of a piece is within."""

@@ -22,6 +22,7 @@ from walctl.inspect.row import RAW_BYTES_MAX, FindingRow, RecordRow, Row
 from walctl.model.finding import Code, Finding, Place, Severity
 from walctl.model.record import Entry, Frame, SnapshotMark
 from walctl.payload.base import Decoder, PayloadError, Redaction, Request
+from walctl.payload.privacy import is_hidden
 
 TYPES = ("metadata", "entry", "state", "crc", "snapshot")
 
@@ -83,12 +84,14 @@ class Choice:
             return
         row = item.row
         if isinstance(row, FindingRow):
-            place = row.finding.place
-            is_within = self.bounds.has(place.segment or "", place.offset or 0, item.covers)
+            place, start = row.finding.place, row.finding.place.offset or 0
+            stop = row.finding.stop or start
+            is_within = self.bounds.has(place.segment or "", start, stop, item.covers)
             if is_within and self.wants(row):
                 yield row
             return
-        if self.bounds.has(row.frame.segment, row.frame.span.start, item.covers):
+        span = row.frame.span
+        if self.bounds.has(row.frame.segment, span.start, span.stop, item.covers):
             yield from self.shown(row.frame, row.raw, row.status)
 
     def bytes_of(self, piece: Piece) -> bytes:
@@ -104,9 +107,10 @@ class Choice:
         for frame in frames_of(piece, data):
             if isinstance(frame.record, Entry | SnapshotMark):
                 reached = frame.record.index
-            start = frame.span.start
-            if is_enclosed or self.bounds.has(piece.segment, start, Covers(reached, reached)):
-                raw = data[start - piece.start : frame.span.stop - piece.start]
+            start, stop = frame.span.start, frame.span.stop
+            covers = Covers(reached, reached)
+            if is_enclosed or self.bounds.has(piece.segment, start, stop, covers):
+                raw = data[start - piece.start : stop - piece.start]
                 yield from self.shown(frame, raw, fates.status(frame))
 
     def shown(self, frame: Frame, raw: bytes, status: str | None) -> Iterator[Row]:
@@ -114,6 +118,8 @@ class Choice:
         if not self.filter.wants_frame(frame):
             return
         request, problem = self._decoded(frame)
+        if self._finds_hidden(frame, request):
+            return
         row = RecordRow(frame=frame, raw=raw, status=status, request=request, problem=problem)
         if not self.wants(row):
             return
@@ -124,6 +130,13 @@ class Choice:
     def wants(self, row: Row) -> bool:
         """Whether the filter lets a whole row through; what is hidden, no condition sees."""
         return self.filter.matches(row, lambda: row_document(row, self.redaction))
+
+    def _finds_hidden(self, frame: Frame, request: Request | None) -> bool:
+        """Whether a pattern was found in what is hidden: then it would tell it letter by letter."""
+        entry = frame.record
+        if self.filter.grep is None or not isinstance(entry, Entry):
+            return False
+        return is_hidden(entry.payload, request, self.redaction)
 
     def _decoded(self, frame: Frame) -> tuple[Request | None, PayloadError | None]:
         entry = frame.record

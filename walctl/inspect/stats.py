@@ -233,7 +233,9 @@ def _part(
     named = [
         each
         for each in seen.named
-        if bounds.has(each.damage.segment, each.damage.start, _covered(seen, each))
+        if bounds.has(
+            each.damage.segment, each.damage.start, each.damage.stop, _covered(seen, each)
+        )
     ]
     return replace(_told(disk, seen, wish, gathered, named), start=start, stop=stop)
 

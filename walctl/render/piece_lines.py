@@ -186,7 +186,7 @@ class PieceLines:
 
     def _row(self, frame: Frame, raw: bytes, run: "_Run", reached: int) -> tuple[bytes, int]:
         """The lines of a record by its row, and the index that the log has reached with it."""
-        record, start, status = frame.record, frame.span.start, None
+        record, start, stop, status = frame.record, frame.span.start, frame.span.stop, None
         if isinstance(record, Entry | SnapshotMark):
             reached = record.index
         if isinstance(record, Entry):
@@ -194,7 +194,7 @@ class PieceLines:
                 run.move(start)
             run.index = record.index
             status = run.fate.status(record.index)
-        if not self._choice.bounds.has(frame.segment, start, Covers(reached, reached)):
+        if not self._choice.bounds.has(frame.segment, start, stop, Covers(reached, reached)):
             return b"", reached
         rows = self._choice.shown(frame, raw, status)
         return b"".join(map(self._form.row, rows)), reached
