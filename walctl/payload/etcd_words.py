@@ -1,11 +1,11 @@
 """A request of etcd in one line for a person, and the keys that it touches.
 
-A line stays short whatever the request holds: of a transaction's steps the first few are named,
-and of a transaction inside it only how many it has.
+A line stays short whatever the request holds: of a transaction's conditions and steps the first few
+are named, and of a transaction deep inside only how many it has.
 """
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, TypeAlias
 
 from formats.authpb import Permission
@@ -31,6 +31,8 @@ from formats.rpcpb import (
     AuthUserRevokeRoleRequest,
     CompactionRequest,
     Compare,
+    CompareResult,
+    CompareTarget,
     DeleteRangeRequest,
     DowngradeVersionTestRequest,
     LeaseCheckpointRequest,
@@ -47,7 +49,24 @@ from walctl.payload.etcd_fields import PRIVACY, V2_METHODS, enum_word, holds_v2_
 Words: TypeAlias = tuple[str | Blob | Text, ...]
 
 STEPS_MAX: Final = 3
-"""Steps of a transaction's branch, and leases of a checkpoint, that a line names."""
+"""Conditions and steps of a transaction, and leases of a checkpoint, that a line names."""
+DEPTH_MAX: Final = 1
+"""Transactions around one that is still spelled out."""
+
+_TARGETS: Final[dict[int, str]] = {
+    CompareTarget.VERSION: "version",
+    CompareTarget.CREATE: "create",
+    CompareTarget.MOD: "mod",
+    CompareTarget.VALUE: "value",
+    CompareTarget.LEASE: "lease",
+}
+_RESULTS: Final[dict[int, str]] = {
+    CompareResult.EQUAL: "=",
+    CompareResult.GREATER: ">",
+    CompareResult.LESS: "<",
+    CompareResult.NOT_EQUAL: "!=",
+}
+"""As `etcdctl txn` takes them."""
 
 ALL_FROM: Final = b"\0"
 """The end of a range that has none."""
@@ -153,27 +172,50 @@ def _get(message: RangeRequest) -> Words:
     return ("get ", *_key_words(message.key, message.range_end))
 
 
-def _txn(message: TxnRequest) -> Words:
+def _txn(message: TxnRequest, depth: int = 0) -> Words:
     out: Words = ("txn",)
     if message.compare:
-        out += (f" if {_count(len(message.compare), 'compare')}",)
-    out += (" then ", *_steps(message.success))
-    return (*out, " else ", *_steps(message.failure)) if message.failure else out
+        out += (" if ", *_listed(map(_compare, message.compare), len(message.compare), " and "))
+    out += (" then ", *_steps(message.success, depth))
+    return (*out, " else ", *_steps(message.failure, depth)) if message.failure else out
 
 
-def _steps(steps: tuple[RequestOp, ...]) -> Words:
+def _compare(message: Compare) -> Words:
+    """`mod("a") = 5`, as etcdctl has one type it."""
+    target, result = message.target or 0, message.result or 0
+    what = _TARGETS.get(target, f"target {target}")
+    said: Words = (f"{what}(", *_key_words(message.key, message.range_end), ")")
+    said += (f" {_RESULTS.get(result, f'result {result}')} ",)
+    if target == CompareTarget.VALUE:
+        return (*said, value_blob(message.value or b""))
+    if target == CompareTarget.LEASE:
+        return (*said, _lease(message.lease))
+    number = message.version or message.create_revision or message.mod_revision or 0
+    return (*said, str(number))
+
+
+def _steps(steps: tuple[RequestOp, ...], depth: int) -> Words:
     if not steps:
         return ("nothing",)
+    return _listed((_step(step, depth) for step in steps), len(steps), ", ")
+
+
+def _step(step: RequestOp, depth: int) -> Words:
+    """One step; of a transaction in a transaction in a transaction only how many it has."""
+    inner = _inner(step)
+    if not isinstance(inner, TxnRequest):
+        return ("?",) if inner is None else _SAY[type(inner)](inner)
+    if depth < DEPTH_MAX:
+        return ("(", *_txn(inner, depth + 1), ")")
+    return (f"txn of {_count(len(inner.success) + len(inner.failure), 'step')}",)
+
+
+def _listed(said: Iterable[Words], count: int, joint: str) -> Words:
+    """The first few of `count` phrases, and how many more there are."""
     out: Words = ()
-    for step in steps[:STEPS_MAX]:
-        inner = _inner(step)
-        if isinstance(inner, TxnRequest):
-            count = len(inner.success) + len(inner.failure)
-            said: Words = (f"txn of {_count(count, 'step')}",)
-        else:
-            said = ("?",) if inner is None else _SAY[type(inner)](inner)
-        out += (", ", *said) if out else said
-    more = len(steps) - STEPS_MAX
+    for words in itertools.islice(said, STEPS_MAX):
+        out += (joint, *words) if out else words
+    more = count - STEPS_MAX
     return (*out, f", … {more:,} more") if more > 0 else out
 
 
