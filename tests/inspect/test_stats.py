@@ -14,6 +14,7 @@ from tests.corpus import needs_corpus, unpacked
 from tests.inspect.answers import DISK, logs_in, of_kind
 from tests.inspect.recount import Recount, recounted
 from tests.render.drawing import laid
+from tests.wal import builders
 from walctl.inspect.counting.figures import STATE, Figures
 from walctl.inspect.counting.fold import Wish
 from walctl.inspect.counting.prefix import PrefixRule
@@ -267,6 +268,26 @@ def test_a_part_of_a_log_with_leaders_and_overwritten_entries(
             stop=None if stop is None else Position(index=stop),
         )
         assert_same(found, recounted(path, STRICT, wanted))
+
+
+@pytest.mark.parametrize("start", [None, "2", f"{FIRST}:72"])
+def test_a_marker_behind_later_entries_takes_nothing_back_from_the_timeline(
+    tmp_path: Path, start: str | None
+) -> None:
+    builder = builders.Builder()
+    builder.add(builders.METADATA, builders.metadata())
+    for index in (1, 2, 3):
+        builder.add(builders.ENTRY, builders.entry(index, 1))
+    builder.add(builders.SNAPSHOT, builders.mark(2, 1))
+    builder.add(builders.STATE, builders.state(2, 0, 2))
+    builder.add(builders.SNAPSHOT, builders.mark(9, 2))
+    builder.add(builders.STATE, builders.state(3, 0, 9))
+    (tmp_path / FIRST).write_bytes(bytes(builder.data) + bytes(4096))
+    events = counted(tmp_path, start=start).figures.events
+    assert [(event.term, event.index) for event in events if event.kind == "state"] == [
+        (2, 3),
+        (3, 9),
+    ]
 
 
 def test_named_positions_are_those_of_dump() -> None:

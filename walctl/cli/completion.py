@@ -29,8 +29,8 @@ from walctl.cli import completion_words as words
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 POSITIONS = (
-    ("first", "the first record"),
-    ("last", "the last one"),
+    ("first", "the first entry"),
+    ("last", "the last entry"),
     ("commit", "the last entry that is committed"),
     ("snap", "the snapshot that etcd would take"),
     ("@", "the first record of a term"),

@@ -21,7 +21,7 @@ from formats.varint import whole_varint
 from walctl.inspect.counting.figures import Amount, Big, Figures
 from walctl.inspect.counting.prefix import KEY_BYTES_MAX, PrefixRule
 from walctl.inspect.counting.shapes import FRAME_BYTES_MAX, Shape, shape_of
-from walctl.inspect.counting.timeline import event_of, events
+from walctl.inspect.counting.timeline import event_of, events, index_behind
 from walctl.inspect.counting.touch import Touch, touch_of_payload, touch_of_request
 from walctl.inspect.row import NOOP, UNDECODED
 from walctl.model.batch import Batch
@@ -63,7 +63,7 @@ class Fold:
         self._prefix = wish.rule.finder()
         self._is_etcd = _asks_etcd_first(wish.decoder)
         self.reached = reached
-        """The index that the log has reached."""
+        """The index that the log has reached: by its entries, and by snapshots beyond them."""
         self._here = self._other = _NOTHING
         self._used: set[Shape] = set()
         self._shape_count = 0
@@ -92,14 +92,17 @@ class Fold:
         self._keep_big()
         for event in events(batch, reached=self.reached):
             self.figures.add_event(event)
-        self.reached = max(
-            [(run.start, run.last) for run in batch.runs[-1:]]
-            + [(mark.offset, mark.mark.index) for mark in batch.marks[-1:]],
-            default=(0, self.reached),
-        )[1]
+        self.passed(batch)
+
+    def passed(self, batch: Batch) -> None:
+        """Know how far the log has come behind a batch, whether it was folded or not."""
+        self.reached = batch.runs[-1].last if batch.runs else self.reached
+        for placed in batch.marks[-1:]:
+            if not batch.runs or placed.offset > batch.runs[-1].start:
+                self.reached = index_behind(placed.mark, self.reached)
 
     def add_some(self, batch: Batch, chosen: Iterable[Frame]) -> None:
-        """Fold some records of a batch, in file order; `reached` must be as at each of them."""
+        """Fold some records of a batch, in file order; `chosen` sets `reached` as at each."""
         for frame in chosen:
             self._walk(batch.data, batch.base, [frame.span.start - batch.base])
             if isinstance(frame.record, Entry):

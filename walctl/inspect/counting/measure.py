@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 
 from walctl.datadir.chain import DigestTask
 from walctl.errors import AccessError
 from walctl.fs.base import File
 from walctl.inspect.counting.figures import Figures
 from walctl.inspect.counting.fold import Fold, Wish
+from walctl.inspect.counting.timeline import index_behind
 from walctl.inspect.fate import piece_of
 from walctl.inspect.flow import Covers
 from walctl.inspect.frames import frames
@@ -60,7 +60,7 @@ def _measured(file: File, wish: Wish, part: Part | None, task: DigestTask) -> Me
     watch = fold.add
     if part is not None:
         fold.reached = part.reached.get(name, 0)
-        watch = partial(_add_part, fold, part)
+        watch = _Picker(fold, part).add
     found = digest(file, segment=name, seed=task.seed, watch=watch)
     return Measured(
         segment=found.segment,
@@ -73,30 +73,45 @@ def _measured(file: File, wish: Wish, part: Part | None, task: DigestTask) -> Me
     )
 
 
-def _add_part(fold: Fold, part: Part, batch: Batch) -> None:
-    """Fold what a part has of a batch, and count what of it was overwritten."""
-    piece = piece_of(batch, reached=fold.reached, first_check=Check.UNVERIFIABLE)
-    if not part.bounds.misses(piece):
-        for fate in piece.fates:
-            part.status.settle(fate, batch.segment)
-        if part.bounds.encloses(piece):
-            fold.add(batch)
-            fold.figures.overwritten += sum(
-                each.last - max(each.kept, each.first - 1) for each in piece.fates
-            )
-        else:
-            fold.add_some(batch, _chosen(fold, part, batch, Fates(piece.fates)))
-    fold.reached = piece.last
+class _Picker:
+    """Folds what a part has of each batch, and counts what of it was overwritten.
 
+    Its `reached` is by the last entry or marker, whichever it is, as positions have it elsewhere.
+    """
 
-def _chosen(fold: Fold, part: Part, batch: Batch, fates: Fates) -> Iterator[Frame]:
-    """The frames of a batch that a part has."""
-    for frame in frames(batch):
-        record = frame.record
-        if isinstance(record, Entry | SnapshotMark):
-            fold.reached = record.index
-        status = fates.status(frame)
-        covers = Covers(fold.reached, fold.reached)
-        if part.bounds.has(batch.segment, frame.span.start, covers):
-            fold.figures.overwritten += status == OVERWRITTEN
-            yield frame
+    def __init__(self, fold: Fold, part: Part) -> None:
+        self._fold = fold
+        self._part = part
+        self._reached = fold.reached
+
+    def add(self, batch: Batch) -> None:
+        """Fold what the part has of the next batch."""
+        fold, part = self._fold, self._part
+        piece = piece_of(batch, reached=self._reached, first_check=Check.UNVERIFIABLE)
+        if not part.bounds.misses(piece):
+            for fate in piece.fates:
+                part.status.settle(fate, batch.segment)
+            if part.bounds.encloses(piece):
+                fold.add(batch)
+                fold.figures.overwritten += sum(
+                    each.last - max(each.kept, each.first - 1) for each in piece.fates
+                )
+            else:
+                fold.add_some(batch, self._chosen(batch, Fates(piece.fates)))
+        fold.passed(batch)
+        self._reached = piece.last
+
+    def _chosen(self, batch: Batch, fates: Fates) -> Iterator[Frame]:
+        """The frames of a batch that the part has."""
+        fold, reached = self._fold, self._reached
+        for frame in frames(batch):
+            record = frame.record
+            if isinstance(record, Entry | SnapshotMark):
+                reached = record.index
+            fold.reached = index_behind(record, fold.reached)
+            status = fates.status(frame)
+            if self._part.bounds.has(
+                batch.segment, frame.span.start, frame.span.stop, Covers(reached, reached)
+            ):
+                fold.figures.overwritten += status == OVERWRITTEN
+                yield frame

@@ -8,7 +8,7 @@ from formats.frame import LENGTH_FIELD_BYTES, split_length
 from walctl.inspect.counting.figures import ENTRY, STATE, Event
 from walctl.model.batch import Batch
 from walctl.model.log import Run, StateRun
-from walctl.model.record import Entry, Frame, HardState
+from walctl.model.record import Entry, Frame, HardState, Record, SnapshotMark
 from walctl.wal.records import lift_entry, type_name
 
 LOOKED_BACK_MAX = 4
@@ -64,6 +64,18 @@ def event_of(frame: Frame, *, reached: int) -> Event | None:
             return None
 
 
+def index_behind(record: Record, before: int) -> int:
+    """The index that the log has reached behind a record. The marker of a snapshot that a member
+    made itself comes behind later entries, and takes nothing back."""
+    match record:
+        case Entry(index=index):
+            return index
+        case SnapshotMark(index=index):
+            return max(index, before)
+        case _:
+            return before
+
+
 def _first_entry(batch: Batch, run: Run) -> Event:
     entry = _entry_at(batch, run.start - batch.base)
     return Event(
@@ -77,15 +89,27 @@ def _first_entry(batch: Batch, run: Run) -> Event:
 
 
 def _index_before(batch: Batch, offset: int, reached: int) -> int:
-    """The index of the last entry in front of an offset, where it is near."""
+    """The index that the log has reached in front of an offset, where its last entry is near."""
+    start, index = _last_entry(batch, offset)
+    if index is None:
+        before = bisect_right(batch.runs, offset, key=lambda run: run.stop)
+        start, index = 0, reached
+        if before:
+            start, index = batch.runs[before - 1].stop, batch.runs[before - 1].last
+    marks = bisect_left(batch.marks, offset, key=lambda placed: placed.offset)
+    mark = batch.marks[marks - 1] if marks else None
+    return index if mark is None or mark.offset < start else index_behind(mark.mark, index)
+
+
+def _last_entry(batch: Batch, offset: int) -> tuple[int, int | None]:
+    """Where the last entry in front of an offset begins, and its index, where it is near."""
     offsets = batch.offsets
     position = bisect_left(offsets, offset - batch.base)
     for at in reversed(offsets[max(position - LOOKED_BACK_MAX, 0) : position]):
         entry = _entry_at(batch, at)
         if entry is not None:
-            return entry.index
-    before = bisect_right(batch.runs, offset, key=lambda run: run.stop)
-    return batch.runs[before - 1].last if before else reached
+            return batch.base + at, entry.index
+    return 0, None
 
 
 def _start_of(step: Run | StateRun) -> int:
