@@ -15,7 +15,7 @@ from walctl.errors import AccessError
 from walctl.fs.memory import MemoryFileSystem
 from walctl.fs.nodes import Call
 from walctl.inspect.fate import Fate, Piece, Settling, piece_of
-from walctl.inspect.flow import Flow
+from walctl.inspect.flow import Flow, surveyed
 from walctl.inspect.reading import ONE_PROCESS, survey_of
 from walctl.inspect.row import COMMITTED, OVERWRITTEN, UNCOMMITTED, UNKNOWN, RecordRow, Row
 from walctl.inspect.select import Choice, Selection, rows
@@ -196,6 +196,20 @@ def test_what_no_raft_log_does_makes_it_look_at_the_whole_member(segments: Segme
     surveyed = list(rows(told.disk, told.layout, told.flow.survey, Selection()))
     assert [frame_of(row) for row in found] == [frame_of(row) for row in surveyed]
     assert found[-1] == surveyed[-1]
+
+
+def test_a_survey_knows_as_the_flow_does_what_index_a_segment_goes_on_from() -> None:
+    """A new leader took 3 back: what heads the next segment stands at 2, and not at 3."""
+    first: list[tuple[str, int, int]] = [("put", 1, 1), ("put", 2, 1), ("put", 3, 1), ("put", 2, 2)]
+    told = Told([first, [("state", 2, 0), ("put", 3, 2)], [("put", 4, 2)]])
+    heads = [item.reached for item in told.flow.items() if isinstance(item, Piece)]
+    assert heads == [0, 2, 3]
+    seen = told.flow.survey
+    for position, segment in enumerate(seen.segments):
+        start = (segment.name.text, 0)
+        items = surveyed(told.disk, told.layout, seen, start=start)
+        found = [item.reached for item in items if isinstance(item, Piece)]
+        assert found == heads[position:]
 
 
 @needs_corpus

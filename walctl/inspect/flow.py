@@ -185,17 +185,19 @@ def surveyed(
                 reached = at
                 if _is_from(item, first_offset):
                     yield item
-        reached = _last_index(segment, reached)
 
 
 def _last_index(segment: Segment, reached: int) -> int:
-    """The index that the log reaches with this segment."""
-    runs = (run.last for each in segment.digest.stretches for run in each.runs)
-    return max(runs, default=reached)
+    """The index that the log reaches with this segment: by its last entry or marker, not by its
+    highest, which a new leader may have taken back."""
+    stretches = segment.digest.stretches
+    ends = [(run.stop, run.last) for each in stretches for run in each.runs]
+    ends += [(each.offset, each.mark.index) for stretch in stretches for each in stretch.marks]
+    return max(ends)[1] if ends else reached
 
 
 def _is_from(item: Item, offset: int) -> bool:
-    """Whether an item stands at `offset` or behind it; a piece may straddle it, and is cut."""
+    """Whether an item stands at `offset` or behind it; pieces begin where they did before."""
     if isinstance(item, Piece):
         return item.start >= offset
     return _offset(item.row) >= offset
