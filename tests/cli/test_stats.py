@@ -162,8 +162,8 @@ def test_several_logs_below_one_folder_have_a_report_each(
     reports: Any, member: Path, tmp_path: Path
 ) -> None:
     for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / FIRST).write_bytes((member / "member/wal" / FIRST).read_bytes())
+        (tmp_path / "wal" / name).mkdir(parents=True)
+        (tmp_path / "wal" / name / FIRST).write_bytes((member / "member/wal" / FIRST).read_bytes())
     assert [Path(each["path"]).name for each in reports(tmp_path)] == ["one", "two"]
 
 

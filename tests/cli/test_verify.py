@@ -278,3 +278,15 @@ def test_ctrl_c_in_the_middle_ends_at_once_with_130_and_leaves_no_process(
     assert "Traceback" not in err
     assert err.strip() in ("", "walctl: interrupted")
     assert not [child for child in children if Path(f"/proc/{child}").exists()]
+
+
+def test_the_channels_of_an_orderer_have_a_report_each(tell: Tell, tmp_path: Path) -> None:
+    member = unpack("etcd-3.5-three-puts", tmp_path / "member")
+    segment = next((member / "member" / "wal").glob("*.wal"))
+    for name in ("audit", "orders"):
+        (tmp_path / "etcdraft" / "wal" / name).mkdir(parents=True)
+        (tmp_path / "etcdraft" / "wal" / name / segment.name).write_bytes(segment.read_bytes())
+    told = tell("verify", "-o", "json", tmp_path / "etcdraft")
+    reports = json.loads(told.out)["reports"]
+    assert [Path(each["path"]).name for each in reports] == ["audit", "orders"]
+    assert told.status == 0

@@ -268,9 +268,11 @@ def test_the_channels_of_an_orderer_are_a_log_each(at: str) -> None:
     ]
 
 
-def test_folders_of_segments_side_by_side_are_a_log_each() -> None:
-    found = several(f"/d/a/{SEGMENT}", f"/d/b/{SEGMENT}", f"/d/b-snap/{SNAP}", "/d/notes.txt")
-    assert found == [("/d/a", Shape.SEGMENTS, None), ("/d/b", Shape.RAFTEXAMPLE, "/d/b-snap")]
+def test_folders_of_segments_that_nobody_called_a_log_are_not_gone_into() -> None:
+    """All commands understand a path alike; what lies deeper has to be named."""
+    made = disk(f"/d/a/{SEGMENT}", f"/d/b/{SEGMENT}", "/d/notes.txt")
+    with pytest.raises(UnsupportedError, match="not a member's directory"):
+        understand_all(made, Path("/d"))
 
 
 @pytest.mark.parametrize("at", ["/d", "/d/member", "/d/member/wal", f"/d/member/wal/{SEGMENT}"])

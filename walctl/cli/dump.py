@@ -148,7 +148,7 @@ def _show(sheet: Sheet, flow: Flow, wish: Wish, view: View) -> None:
     if wish.files is not None:
         dump_payloads.told(sheet.screen, wish.files)
     if sheet.count == before:
-        render.nothing(sheet.screen, flow.survey.log)
+        render.nothing(sheet.screen, flow.survey.log, wish.order, wish.choice.filter)
 
 
 def _follow(

@@ -11,7 +11,7 @@ from walctl.fs.base import FileSystem
 from walctl.inspect.reading import Depth
 from walctl.inspect.report import gate as gate_of
 from walctl.inspect.report import worst
-from walctl.inspect.verify import verify
+from walctl.inspect.verify import verify_all
 from walctl.render import verify as render
 from walctl.render.screen import Screen
 
@@ -88,7 +88,7 @@ def command(
                 is_over=lambda: over is not None and monotonic() >= over,
                 on_segment=step,
             )
-            reports.append(verify(disk, path, wal_dir=wal_dir, snap_dir=snap_dir, depth=depth))
+            reports += verify_all(disk, path, wal_dir=wal_dir, snap_dir=snap_dir, depth=depth)
     answer = gate_of(reports, is_strict=gate_strict) if gate or gate_strict else None
     render.show(screen, reports, answer)
     for report in reports:

@@ -26,6 +26,8 @@ _CRC_RECORD_HEAD = b"\x08\x04\x10"
 """How the first record of a segment begins, behind its length field."""
 
 
+CHANNELS = "wal"
+"""What holds the folders of several logs is called so."""
 LOGS_MAX = 10_000
 """Folders in which logs are looked for, where a path holds several."""
 
@@ -109,40 +111,35 @@ def understand_all(
 ) -> list[Layout]:
     """What `path` is, where it may hold several logs side by side; one layout for each.
 
-    Fabric's orderers have a folder for each channel: `wal/CHANNEL` and `snapshot/CHANNEL`. Raises:
-    as `understand`.
+    Fabric's orderers have a folder for each channel, `wal/CHANNEL`, and beside it
+    `snapshot/CHANNEL`: PATH is what holds both, or `wal` itself. Raises: as `understand`.
     """
     if wal_dir is None and snap_dir is None and disk.stat(path).kind is Kind.DIRECTORY:
-        names = set(disk.names(path))
-        inner = path / "wal"
-        # A member's `wal` is a folder of segments too, but not one of several logs.
-        folder = inner if "wal" in names and _is_directory(disk, inner) else path
-        if "member" not in names and not _has_segments(names):
-            found = list(_logs_below(disk, folder))
+        folder = path if path.name == CHANNELS else path / CHANNELS
+        if disk.exists(folder) and _is_directory(disk, folder):
+            found = list(_channels(disk, folder))
             if found:
                 return found
     return [understand(disk, path, wal_dir=wal_dir, snap_dir=snap_dir)]
 
 
-def _logs_below(disk: FileSystem, folder: Path) -> Iterator[Layout]:
+def _channels(disk: FileSystem, folder: Path) -> Iterator[Layout]:
     """The folders of segments in `folder`, unless it holds segments or a member itself."""
     names = disk.names(folder)
     if "member" in names or _has_segments(set(names)):
         return
-    are_channels = folder.name == "wal"
     for name in sorted(names)[:LOGS_MAX]:
         if not _is_directory(disk, folder / name):
             continue
         try:
             inner = set(disk.names(folder / name))
         except AccessError:
-            # Whoever reads this channel will say why it cannot be; other folders are not meant.
-            if are_channels:
-                yield Layout(path=folder / name, shape=Shape.SEGMENTS, wal_dir=folder / name)
+            # Whoever reads this channel will say why it cannot be.
+            yield Layout(path=folder / name, shape=Shape.SEGMENTS, wal_dir=folder / name)
             continue
         if _has_segments(inner):
             beside = folder.parent / "snapshot" / name
-            snaps = beside if are_channels and disk.exists(beside) else None
+            snaps = beside if disk.exists(beside) else None
             yield _segments(disk, folder / name, inner, snaps)
 
 

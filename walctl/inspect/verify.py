@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from formats.limits import FINDINGS_MAX
-from walctl.datadir.layout import Layout, understand
+from walctl.datadir.layout import Layout, understand, understand_all
 from walctl.datadir.survey import Survey
 from walctl.errors import WalctlError
 from walctl.fs.base import FileSystem
@@ -55,6 +55,24 @@ def verify(
         return Report(
             path=path, understood_as="", error=error.message, error_status=error.exit_status
         )
+
+
+def verify_all(
+    disk: FileSystem,
+    path: Path,
+    *,
+    wal_dir: Path | None = None,
+    snap_dir: Path | None = None,
+    depth: Depth = ONE_PROCESS,
+) -> list[Report]:
+    """The same for a path that may hold several logs side by side: a report for each."""
+    try:
+        layouts = understand_all(disk, path, wal_dir=wal_dir, snap_dir=snap_dir)
+    except WalctlError:
+        layouts = []
+    if len(layouts) < 2:
+        return [verify(disk, path, wal_dir=wal_dir, snap_dir=snap_dir, depth=depth)]
+    return [verify(disk, each.path, snap_dir=each.snap_dir, depth=depth) for each in layouts]
 
 
 def examine(disk: FileSystem, layout: Layout, *, depth: Depth = ONE_PROCESS) -> Examination:

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 
+from walctl.inspect.dumping import Order
 from walctl.inspect.filter_words import TypeWord
+from walctl.inspect.filters import Filter
 from walctl.inspect.row import FindingRow, RecordRow, Row
 from walctl.model.finding import Finding
 from walctl.model.log import Log
@@ -36,10 +38,17 @@ def types(screen: Screen, words: Iterable[TypeWord]) -> None:
         screen.line(f"{word.kind:<9}{word.name:<30}{word.what}".rstrip())
 
 
-def nothing(screen: Screen, log: Log) -> None:
-    """A note on stderr that no row was asked for that is there."""
+def nothing(screen: Screen, log: Log, order: Order, wanted: Filter) -> None:
+    """A note on stderr that no row was asked for that is there, and what there is."""
     holds = "no entry" if log.first is None else f"entries {index_range(log.first, log.last)}"
-    screen.note(f"walctl: no record there; the log holds {holds}")
+    if order.limit == 0 or order.tail == 0:
+        return
+    if order.context is not None:
+        screen.note(f"walctl: no damage there; the log holds {holds}")
+    elif wanted.is_empty:
+        screen.note(f"walctl: no record there; the log holds {holds}")
+    else:
+        screen.note(f"walctl: no record there that matches; the log holds {holds}")
 
 
 def lines(
