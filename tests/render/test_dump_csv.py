@@ -72,7 +72,7 @@ def test_the_columns_are_those_that_scripts_know() -> None:
     dump_csv.lines(paper, [])
     assert paper.text == (
         "kind,type,segment,offset,length,crc,check,term,index,entry_type,size,status,"
-        "request_type,request_id,key,key_end,keys,value_size,lease,vote,commit,detail\n"
+        "request_type,request_id,key,key_end,keys,value_size,lease,vote,commit,detail,value\n"
     )
     assert dump_csv.__doc__ is not None
     listed = [line for line in dump_csv.__doc__.splitlines() if line.startswith("    ")]
@@ -89,6 +89,8 @@ def test_a_put_is_taken_apart() -> None:
         "key_end": "",
         "keys": "1",
         "value_size": "5",
+        "value": "third",
+        "detail": "",
         "lease": "694d",
     }
     assert {name: row[name] for name in asked} == asked
@@ -118,6 +120,13 @@ def test_a_redaction_leaves_sizes() -> None:
     (row,) = read([entry_row(b"\x08", request=put(b"k/000"))], Redaction.KEYS)
     assert row["key"] == "<redacted 5 bytes>"
     assert row["value_size"] == "1"
+    assert row["value"] == "<redacted 1 byte>"
+
+
+def test_a_request_that_is_no_put_says_what_it_asks_for() -> None:
+    revoke = Request(decoder="etcd", type="lease_revoke", body={}, words=("lease revoke ", "5"))
+    (row,) = read([entry_row(b"\x08", request=revoke)])
+    assert (row["detail"], row["value"]) == ("lease revoke 5", "")
 
 
 @pytest.mark.parametrize(

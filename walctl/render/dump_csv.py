@@ -21,10 +21,11 @@ Columns, in this order; new ones come at the end, and a cell without a value is 
     lease         hexadecimal
     vote, commit  of hard states; `vote` is hexadecimal
     detail        of a finding its evidence; why a payload cannot be read; of a record that is no
-                  entry what else it says
+                  entry what else it says; of a request that is no plain put, what it asks for
+    value         of a put
 
-Keys are their text where that can be printed, else `hex:` and their bytes. Quotes are as RFC 4180
-has them, lines end in a line feed alone.
+Keys and values are their text where that can be printed, else `hex:` and their bytes. Quotes are as
+RFC 4180 has them, lines end in a line feed alone.
 
 *Guarded*: whoever writes a key must not make a formula run in the spreadsheet of the person who
 looks. A cell that begins like a formula gets a `'` in front, and so does one that begins with `'`,
@@ -38,6 +39,7 @@ from walctl.inspect.row import FindingRow, RecordRow, Row
 from walctl.model.finding import Finding
 from walctl.model.record import Entry, HardState, Metadata, Record, SnapshotMark, Unknown
 from walctl.payload.base import Blob, KeyRange, Node, Privacy, Redaction, Request, Text
+from walctl.render.request_words import request_words
 from walctl.render.screen import Screen
 from walctl.render.text import hex_id, printable
 from walctl.render.values import bytes_text, hidden, size_of
@@ -65,6 +67,7 @@ COLUMNS = (
     "vote",
     "commit",
     "detail",
+    "value",
 )
 
 FORMULA_STARTS = frozenset("=+-@\t\r\n\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}") | {
@@ -170,18 +173,22 @@ def _ask(cells: Cells, request: Request, redaction: Redaction) -> None:
         cells["key_end"] = None if first.end is None else _key(first.end, redaction)
     node = request.body.get(request.type, request.body.get("v2"))
     if isinstance(node, Mapping):
-        _operation(cells, request.type, node)
+        _operation(cells, request.type, node, redaction)
+    if "value" not in cells:
+        cells["detail"] = request_words(request, None, None, redaction, width_max=None)
 
 
 def _key(key: bytes, redaction: Redaction) -> str:
     return hidden(len(key)) if redaction.hides(Privacy.KEY) else bytes_text(key)
 
 
-def _operation(cells: Cells, kind: str, node: Mapping[str, Node]) -> None:
-    """The size of the value and the lease, where an operation has them, under etcd's names."""
+def _operation(cells: Cells, kind: str, node: Mapping[str, Node], redaction: Redaction) -> None:
+    """The value and the lease, where an operation has them, under etcd's names."""
     value = node.get("value", node.get("Val"))
     if isinstance(value, Blob | Text):
-        cells["value_size"] = size_of(value)
+        size = cells["value_size"] = size_of(value)
+        is_hidden = redaction.hides(value.privacy)
+        cells["value"] = hidden(size) if is_hidden else bytes_text(value.data)
     lease = node.get("lease", node.get("ID") if kind.startswith("lease_") else None)
     if isinstance(lease, str):
         cells["lease"] = lease
