@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.corpus import names, needs_corpus
 from tests.inspect.answers import DISK, logs_in, member_path
-from tests.wal.builders import STATE, Builder, fresh, state
+from tests.wal.builders import SNAPSHOT, STATE, Builder, fresh, mark, state
 from walctl.datadir.layout import Layout, understand
 from walctl.datadir.survey import Survey
 from walctl.errors import AccessError
@@ -16,7 +16,8 @@ from walctl.fs.memory import MemoryFileSystem
 from walctl.fs.nodes import Call
 from walctl.inspect.fate import Fate, Piece, Settling, piece_of
 from walctl.inspect.flow import Flow, surveyed
-from walctl.inspect.reading import ONE_PROCESS, survey_of
+from walctl.inspect.positions import Bounds, Position
+from walctl.inspect.reading import ONE_PROCESS, flow_of, survey_of
 from walctl.inspect.row import COMMITTED, OVERWRITTEN, UNCOMMITTED, UNKNOWN, RecordRow, Row
 from walctl.inspect.select import Choice, Selection, rows
 from walctl.model.batch import Batch
@@ -226,3 +227,27 @@ def test_a_flow_gives_what_the_survey_gives_for_every_member(name: str) -> None:
 
 def flow_over(layout: Layout, survey: Survey) -> Flow:
     return Flow(DISK, layout, survey=lambda: survey, applied=lambda: survey.applied)
+
+
+def test_an_entry_behind_a_mark_says_what_the_log_has_reached() -> None:
+    """Snapshots are marked while the log goes on, so a mark stands inside a run of entries."""
+    builder = fresh().puts(1, 6)
+    builder.add(SNAPSHOT, mark(3, 1)).puts(7, 9)
+    first = builder.done(64)
+    second = Builder(builder.crc).add(STATE, state(1, 7, 9)).puts(10, 11)
+    disk = MemoryFileSystem(
+        {
+            FOLDER / format_name(seq=0, index=0): first,
+            FOLDER / format_name(seq=1, index=10): second.done(64),
+        }
+    )
+    layout = understand(disk, FOLDER)
+    items = list(flow_of(disk, layout, depth=ONE_PROCESS).items())
+    pieces = [item for item in items if isinstance(item, Piece)]
+    assert [(piece.reached, piece.last) for piece in pieces] == [(0, 9), (9, 11)]
+    assert (pieces[0].first, pieces[0].highest) == (0, 9)
+    for index, is_shown in ((9, True), (10, False)):
+        bounds = Bounds(start=Position(index=index))
+        choice = Choice(disk=disk, folder=FOLDER, bounds=bounds)
+        heads = [frame_of(row) for row in choice.rows(pieces[1])]
+        assert (heads[0].span.start == 0) == is_shown

@@ -55,7 +55,8 @@ class Piece:
 
     `seed` is the checksum that the first frame continues; where it is `None`, `first_check` says
     what is known of that frame. `reached` is the index that the log had reached in front of it,
-    and `last` the one that it reaches.
+    and `last` the one that it reaches. `marks` are the indexes of its snapshot marks: they stand
+    among entries that have gone further.
     """
 
     segment: str
@@ -66,23 +67,25 @@ class Piece:
     reached: int
     last: int
     fates: list[Fate] = field(default_factory=list)
+    marks: tuple[int, ...] = ()
 
     @property
     def first(self) -> int:
         """The lowest index that a record of the piece stands at."""
-        return min([self.reached, *(fate.first for fate in self.fates)])
+        return min([self.reached, *(fate.first for fate in self.fates), *self.marks])
 
     @property
     def highest(self) -> int:
         """The highest index that a record of the piece stands at."""
-        return max([self.reached, self.last, *(fate.last for fate in self.fates)])
+        return max([self.reached, *(fate.last for fate in self.fates), *self.marks])
 
 
 def piece_of(batch: Batch, *, reached: int, first_check: Check) -> Piece:
     """The piece that a batch of the scan is, with nothing settled yet."""
     fates = [Fate.of(run) for run in batch.runs]
-    ends = [(fate.start, fate.last) for fate in fates]
-    ends += [(placed.offset, placed.mark.index) for placed in batch.marks]
+    # A run goes on behind a mark that stands in it, so what counts is where it ends.
+    ends = [(fate.stop, 0, fate.last) for fate in fates]
+    ends += [(placed.offset, 1, placed.mark.index) for placed in batch.marks]
     return Piece(
         segment=batch.segment,
         start=batch.base + batch.offsets[0],
@@ -90,8 +93,9 @@ def piece_of(batch: Batch, *, reached: int, first_check: Check) -> Piece:
         seed=batch.seed,
         first_check=first_check,
         reached=reached,
-        last=max(ends)[1] if ends else reached,
+        last=max(ends)[2] if ends else reached,
         fates=fates,
+        marks=tuple(placed.mark.index for placed in batch.marks),
     )
 
 
