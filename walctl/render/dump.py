@@ -27,6 +27,8 @@ from walctl.wal.records import name_of
 OFFSET_COLUMNS = 10
 COLUMNS_MAX_PIPED = 1000
 """Where no terminal sets a width: a line that tools and people can still take."""
+COLUMNS_WIDE = 120
+"""Columns from which on a terminal is wide."""
 WORDS_COLUMNS_MIN = 16
 """Columns that the words of a request get in however narrow a terminal."""
 GAP = "  "
@@ -105,19 +107,31 @@ def record_line(
     screen.line(_record_text(row, redaction, columns_max), style=style)
 
 
+def has_room_for_all(columns_max: int | None) -> bool:
+    """Whether a line of so many columns has room for a checksum that fits, and for a size.
+
+    Where it has not, what a person looks for goes first: what is asked for, and what became of it.
+    """
+    return columns_max is None or columns_max >= COLUMNS_WIDE
+
+
 def _record_text(row: RecordRow, redaction: Redaction, columns_max: int | None) -> str:
     """The line of a record; the words of a request get the room that the rest leaves them."""
-    frame = row.frame
+    frame, has_room = row.frame, has_room_for_all(columns_max)
     stored = "--------" if frame.stored is None else f"{frame.stored:08x}"
-    place = f"{frame.span.start:>{OFFSET_COLUMNS}}"
-    front = [place, f"{name_of(frame.record):<8}", stored, f"{frame.check:<12}"]
+    front = [f"{frame.span.start:>{OFFSET_COLUMNS}}", f"{name_of(frame.record):<8}"]
+    if has_room:
+        front += [stored, f"{frame.check:<12}"]
+    elif frame.check is not Check.VERIFIED:
+        front += [str(frame.check)]
     back = [] if row.status is None else [row.status]
     if frame.check is Check.FAILED and frame.computed is not None:
         back.append(f"its data gives {frame.computed:08x}")
     if isinstance(frame.record, Entry):
         front += _position(row, frame.record)
         payload = frame.record.payload
-        back.insert(0, "no data" if payload is None else byte_count(len(payload)))
+        if has_room or payload is None:
+            back.insert(0, "no data" if payload is None else byte_count(len(payload)))
         taken = len(GAP.join([*front, *back])) + len(GAP)
         room = None if columns_max is None else max(columns_max - taken, WORDS_COLUMNS_MIN)
         words = request_words(

@@ -4,7 +4,12 @@ import io
 
 from walctl.inspect.row import COMMITTED, FindingRow, Row
 from walctl.payload.base import Privacy, Redaction
-from walctl.render.dump import COLUMNS_MAX_PIPED, finding_line, record_line
+from walctl.render.dump import (
+    COLUMNS_MAX_PIPED,
+    finding_line,
+    has_room_for_all,
+    record_line,
+)
 from walctl.render.piece_lines import PutFields
 from walctl.render.request_words import VALUE_COLUMNS_MAX
 from walctl.render.screen import Screen
@@ -14,6 +19,8 @@ _PLAIN = bytes(sorted({*range(0x20, 0x7F)} - {ord('"'), ord("\\")}))
 
 _PUT = b"%10d  entry     %08x  verified      %d  term %d  put %b = %b%b  %b  %b\n"
 _STATE = b"%10d  state     %08x  verified      term %d  vote %x  commit %d\n"
+_NARROW_PUT = b"%10d  entry     %d  term %d  put %b = %b%b  %b\n"
+_NARROW_STATE = b"%10d  state     term %d  vote %x  commit %d\n"
 
 
 class TextLines:
@@ -34,6 +41,7 @@ class TextLines:
         self._width = width
         self._colour = colour
         self._columns_max = columns_max
+        self._has_room = has_room_for_all(columns_max)
         self._hides_values = redaction.hides(Privacy.VALUE)
 
     def begin(self, segment: str) -> None:
@@ -56,17 +64,13 @@ class TextLines:
             return None
         if key.translate(None, _PLAIN) or value.translate(None, _PLAIN):
             return None
-        line = _PUT % (
-            offset,
-            crc,
-            index,
-            term,
-            self._quoted(key),
-            self._quoted(value),
-            b" lease %x" % lease if lease else b"",
-            _size(len(payload)),
-            status.encode("ascii"),
-        )
+        leased = b" lease %x" % lease if lease else b""
+        asked = (index, term, self._quoted(key), self._quoted(value), leased)
+        if self._has_room:
+            size = _size(len(payload))
+            line = _PUT % (offset, crc, *asked, size, status.encode("ascii"))
+        else:
+            line = _NARROW_PUT % (offset, *asked, status.encode("ascii"))
         fits = self._columns_max is None or len(line) <= self._columns_max + 1
         return line if fits else None
 
@@ -87,7 +91,10 @@ class TextLines:
         self, offset: int, length: int, crc: int, term: int, vote: int, commit: int
     ) -> bytes | None:
         """The line of a hard state."""
-        line = _STATE % (offset, crc, term, vote, commit)
+        if self._has_room:
+            line = _STATE % (offset, crc, term, vote, commit)
+        else:
+            line = _NARROW_STATE % (offset, term, vote, commit)
         fits = self._columns_max is None or len(line) <= self._columns_max + 1
         return line if fits else None
 

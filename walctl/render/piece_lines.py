@@ -204,13 +204,18 @@ class PieceLines:
         put = _PUT(payload)
         if put is None:
             return None
+        size = len(payload)
         key_start = put.end()
         key_stop = key_start + _small(put[2])
+        if not key_start < key_stop <= size:
+            return None
         value_head = _VALUE(payload, key_stop)
-        if value_head is None or key_stop == key_start:
+        if value_head is None:
             return None
         value_start = value_head.end()
         stop = value_stop = value_start + _small(value_head[1])
+        if not value_start < stop <= size:
+            return None
         lease_field = _LEASE(payload, stop)
         lease = 0
         if lease_field is not None:
@@ -219,8 +224,8 @@ class PieceLines:
             if not 0 < lease <= _LEASE_MAX:
                 return None
         header = _HEADER(payload, stop)
-        is_whole = put.end(1) + _small(put[1]) == stop and value_stop > value_start
-        if header is None or not is_whole or header[1][0] != len(payload) - stop - 3:
+        is_whole = put.end(1) + _small(put[1]) == stop
+        if header is None or not is_whole or header[1][0] != size - stop - 3:
             return None
         key = payload[key_start:key_stop]
         request_id = self._id(header[2])
@@ -234,7 +239,8 @@ class PieceLines:
         found = _STATE(data, at + LENGTH_FIELD_BYTES)
         if found is None or found.end() != stop or found[2] != self._size(stop - found.end(2)):
             return None
-        return found[1], self._number(found[3]), self._number(found[4]), self._number(found[5])
+        term, vote, commit = map(self._number, found.groups()[2:])
+        return None if min(term, vote, commit) < 0 else (found[1], term, vote, commit)
 
     def _size(self, size: int) -> bytes:
         """The varint of a length."""
@@ -259,7 +265,9 @@ class PieceLines:
         if len(group) < 4:
             return whole_varint(group)
         high = self._number(group[2:])
-        return -1 if high < 0 else high << 14 | (group[1] & 0x7F) << 7 | group[0] & 0x7F
+        if not 0 <= high < 1 << 50:
+            return -1
+        return high << 14 | (group[1] & 0x7F) << 7 | group[0] & 0x7F
 
 
 class _Run:
@@ -280,11 +288,14 @@ class _Run:
 
 def _crc(group: bytes, head: int) -> int:
     """The checksum that `group` is; `head` are the first eight bytes of its record."""
-    return _wide_crc(head) if len(group) == CRC_BYTES else whole_varint(group)
+    return _wide_crc(head) if len(group) >= CRC_BYTES else whole_varint(group)
 
 
 def _wide_crc(head: int) -> int:
-    """The checksum in the first eight bytes of a record where it takes five of them."""
+    """The checksum in the first eight bytes of a record where it takes five of them, or more.
+
+    Only 32 bits count, whatever else a varint holds.
+    """
     low = head >> 24 & 0x7F | head >> 25 & 0x3F80 | head >> 26 & 0x1FC000 | head >> 27 & 0xFE00000
     return low | head >> 28 & 0xF0000000
 
