@@ -9,7 +9,7 @@ from walctl.inspect.filters import Gap, around_damage
 from walctl.inspect.flow import Covers, Item
 from walctl.inspect.row import RecordRow, Row
 from walctl.inspect.select import Choice
-from walctl.model.record import Entry, SnapshotMark
+from walctl.inspect.standing import index_behind, index_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +54,8 @@ def chosen_events(items: Iterable[Row | Event], choice: Choice) -> Iterator[Row 
     for item in items:
         if isinstance(item, RecordRow):
             record, frame = item.frame.record, item.frame
-            if isinstance(record, Entry | SnapshotMark):
-                reached = record.index
-            covers = Covers(reached, reached)
+            index, reached = index_of(record, reached), index_behind(record, reached)
+            covers = Covers(index, index)
             if not choice.bounds.has(frame.segment, frame.span.start, frame.span.stop, covers):
                 continue
             if not choice.wants(item):

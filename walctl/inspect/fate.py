@@ -7,12 +7,12 @@ overwrites what was committed) the reader stops and says so, and the whole log m
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from walctl.inspect.row import COMMITTED, OVERWRITTEN, UNCOMMITTED, UNKNOWN
 from walctl.model.batch import Batch
-from walctl.model.log import Run
+from walctl.model.log import PlacedMark, Run
 from walctl.model.record import Check
 
 INDEX_MAX = (1 << 64) - 1
@@ -83,9 +83,6 @@ class Piece:
 def piece_of(batch: Batch, *, reached: int, first_check: Check) -> Piece:
     """The piece that a batch of the scan is, with nothing settled yet."""
     fates = [Fate.of(run) for run in batch.runs]
-    # A run goes on behind a mark that stands in it, so what counts is where it ends.
-    ends = [(fate.stop, 0, fate.last) for fate in fates]
-    ends += [(placed.offset, 1, placed.mark.index) for placed in batch.marks]
     return Piece(
         segment=batch.segment,
         start=batch.base + batch.offsets[0],
@@ -93,10 +90,22 @@ def piece_of(batch: Batch, *, reached: int, first_check: Check) -> Piece:
         seed=batch.seed,
         first_check=first_check,
         reached=reached,
-        last=max(ends)[2] if ends else reached,
+        last=index_reached(batch.runs, batch.marks, reached),
         fates=fates,
         marks=tuple(placed.mark.index for placed in batch.marks),
     )
+
+
+def index_reached(runs: Iterable[Run], marks: Iterable[PlacedMark], before: int) -> int:
+    """The index that the log reaches with runs and marks of one segment, as `index_behind` says.
+
+    A run goes on behind a mark that stands in it, so what counts is where it ends.
+    """
+    ends = [(run.stop, False, run.last) for run in runs]
+    ends += [(placed.offset, True, placed.mark.index) for placed in marks]
+    for _, is_mark, index in sorted(ends):
+        before = max(before, index) if is_mark else index
+    return before
 
 
 class Settling:

@@ -15,7 +15,7 @@ from walctl.datadir.layout import Layout
 from walctl.datadir.survey import Survey
 from walctl.errors import AccessError
 from walctl.fs.base import File, FileSystem
-from walctl.inspect.fate import INDEX_MAX, Piece, Settling, piece_of
+from walctl.inspect.fate import INDEX_MAX, Piece, Settling, index_reached, piece_of
 from walctl.inspect.row import RAW_BYTES_MAX, FindingRow, RecordRow
 from walctl.inspect.status import Status
 from walctl.model.batch import Batch
@@ -191,9 +191,8 @@ def _last_index(segment: Segment, reached: int) -> int:
     """The index that the log reaches with this segment: by its last entry or marker, not by its
     highest, which a new leader may have taken back."""
     stretches = segment.digest.stretches
-    ends = [(run.stop, run.last) for each in stretches for run in each.runs]
-    ends += [(each.offset, each.mark.index) for stretch in stretches for each in stretch.marks]
-    return max(ends)[1] if ends else reached
+    runs = (run for each in stretches for run in each.runs)
+    return index_reached(runs, (mark for each in stretches for mark in each.marks), reached)
 
 
 def _is_from(item: Item, offset: int) -> bool:

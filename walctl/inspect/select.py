@@ -19,8 +19,9 @@ from walctl.inspect.flow import Covers, Item, surveyed
 from walctl.inspect.frames import frames_of
 from walctl.inspect.positions import Bounds, Position
 from walctl.inspect.row import RAW_BYTES_MAX, FindingRow, RecordRow, Row
+from walctl.inspect.standing import index_behind, index_of
 from walctl.model.finding import Code, Finding, Place, Severity
-from walctl.model.record import Entry, Frame, SnapshotMark
+from walctl.model.record import Entry, Frame
 from walctl.payload.base import Decoder, PayloadError, Redaction, Request
 from walctl.payload.privacy import is_hidden
 
@@ -105,10 +106,9 @@ class Choice:
         data = self.bytes_of(piece)
         reached = piece.reached
         for frame in frames_of(piece, data):
-            if isinstance(frame.record, Entry | SnapshotMark):
-                reached = frame.record.index
-            start, stop = frame.span.start, frame.span.stop
-            covers = Covers(reached, reached)
+            start, stop, index = frame.span.start, frame.span.stop, index_of(frame.record, reached)
+            reached = index_behind(frame.record, reached)
+            covers = Covers(index, index)
             if is_enclosed or self.bounds.has(piece.segment, start, stop, covers):
                 raw = data[start - piece.start : stop - piece.start]
                 yield from self.shown(frame, raw, fates.status(frame))

@@ -23,7 +23,8 @@ from walctl.inspect.flow import Covers, Single
 from walctl.inspect.frames import frame_at
 from walctl.inspect.row import COMMITTED, Row
 from walctl.inspect.select import Choice
-from walctl.model.record import Entry, Frame, SnapshotMark
+from walctl.inspect.standing import index_behind, index_of
+from walctl.model.record import Entry, Frame
 from walctl.render.put_shapes import CRC_BYTES, PutShapes
 
 _VARINT = rb"([\x80-\xff]{0,9}[\x00-\x7f])"
@@ -187,14 +188,13 @@ class PieceLines:
     def _row(self, frame: Frame, raw: bytes, run: "_Run", reached: int) -> tuple[bytes, int]:
         """The lines of a record by its row, and the index that the log has reached with it."""
         record, start, stop, status = frame.record, frame.span.start, frame.span.stop, None
-        if isinstance(record, Entry | SnapshotMark):
-            reached = record.index
+        index, reached = index_of(record, reached), index_behind(record, reached)
         if isinstance(record, Entry):
             if start >= run.stop:
                 run.move(start)
             run.index = record.index
             status = run.fate.status(record.index)
-        if not self._choice.bounds.has(frame.segment, start, stop, Covers(reached, reached)):
+        if not self._choice.bounds.has(frame.segment, start, stop, Covers(index, index)):
             return b"", reached
         rows = self._choice.shown(frame, raw, status)
         return b"".join(map(self._form.row, rows)), reached

@@ -21,9 +21,10 @@ from formats.varint import whole_varint
 from walctl.inspect.counting.figures import Amount, Big, Figures
 from walctl.inspect.counting.prefix import KEY_BYTES_MAX, PrefixRule
 from walctl.inspect.counting.shapes import FRAME_BYTES_MAX, Shape, shape_of
-from walctl.inspect.counting.timeline import event_of, events, index_behind
+from walctl.inspect.counting.timeline import event_of, events
 from walctl.inspect.counting.touch import Touch, touch_of_payload, touch_of_request
 from walctl.inspect.row import NOOP, UNDECODED
+from walctl.inspect.standing import index_behind
 from walctl.model.batch import Batch
 from walctl.model.record import Entry, EntryKind, Frame
 from walctl.payload.auto import AutoDecoder

@@ -8,16 +8,16 @@ from walctl.errors import AccessError
 from walctl.fs.base import File
 from walctl.inspect.counting.figures import Figures
 from walctl.inspect.counting.fold import Fold, Wish
-from walctl.inspect.counting.timeline import index_behind
 from walctl.inspect.fate import piece_of
 from walctl.inspect.flow import Covers
 from walctl.inspect.frames import frames
 from walctl.inspect.positions import Bounds
 from walctl.inspect.row import OVERWRITTEN
 from walctl.inspect.select import Fates
+from walctl.inspect.standing import index_behind, index_of
 from walctl.inspect.status import Status
 from walctl.model.batch import Batch
-from walctl.model.record import Check, Entry, Frame, SnapshotMark
+from walctl.model.record import Check, Frame
 from walctl.wal.fold import Digest, digest
 
 
@@ -106,12 +106,11 @@ class _Picker:
         fold, reached = self._fold, self._reached
         for frame in frames(batch):
             record = frame.record
-            if isinstance(record, Entry | SnapshotMark):
-                reached = record.index
+            index, reached = index_of(record, reached), index_behind(record, reached)
             fold.reached = index_behind(record, fold.reached)
             status = fates.status(frame)
             if self._part.bounds.has(
-                batch.segment, frame.span.start, frame.span.stop, Covers(reached, reached)
+                batch.segment, frame.span.start, frame.span.stop, Covers(index, index)
             ):
                 fold.figures.overwritten += status == OVERWRITTEN
                 yield frame

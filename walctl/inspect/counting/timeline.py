@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from formats import raftpb, walpb
 from formats.frame import LENGTH_FIELD_BYTES, split_length
 from walctl.inspect.counting.figures import ENTRY, STATE, Event
+from walctl.inspect.standing import index_behind
 from walctl.model.batch import Batch
 from walctl.model.log import Run, StateRun
-from walctl.model.record import Entry, Frame, HardState, Record, SnapshotMark
+from walctl.model.record import Entry, Frame, HardState
 from walctl.wal.records import lift_entry, type_name
 
 LOOKED_BACK_MAX = 4
@@ -62,18 +63,6 @@ def event_of(frame: Frame, *, reached: int) -> Event | None:
             )
         case _:
             return None
-
-
-def index_behind(record: Record, before: int) -> int:
-    """The index that the log has reached behind a record. The marker of a snapshot that a member
-    made itself comes behind later entries, and takes nothing back."""
-    match record:
-        case Entry(index=index):
-            return index
-        case SnapshotMark(index=index):
-            return max(index, before)
-        case _:
-            return before
 
 
 def _first_entry(batch: Batch, run: Run) -> Event:
