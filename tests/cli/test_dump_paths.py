@@ -118,7 +118,7 @@ def test_one_channel_is_one_log_and_has_its_snapshots(orderer: Path) -> None:
 
 
 def test_a_channel_that_cannot_be_read_does_not_hide_the_others(orderer: Path) -> None:
-    segment = next((orderer / "wal" / "audit").iterdir())
+    segment = next((orderer / "wal" / "audit").glob("*.wal"))
     segment.unlink()
     segment.mkdir()
     told = dump("-o", "ndjson", orderer)
