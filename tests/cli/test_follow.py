@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,14 @@ def keys_of(text: str) -> list[str]:
     return found
 
 
+def is_among_keys(key: str, text: str) -> bool:
+    return key in keys_of(text)
+
+
+def is_in(word: str, text: str) -> bool:
+    return word in text
+
+
 def test_every_key_appears_at_once_and_ctrl_c_ends_with_0(
     server: etcd.Server, tmp_path: Path
 ) -> None:
@@ -127,7 +136,7 @@ def test_every_key_appears_at_once_and_ctrl_c_ends_with_0(
         seen.wait_for(lambda text: "before/019" in text)
         for key in KEYS:
             server.put(key, key.encode())
-            seen.wait_for(lambda text, key=key: key in keys_of(text), SEEN_SECONDS_MAX)
+            seen.wait_for(partial(is_among_keys, key), SEEN_SECONDS_MAX)
         status = seen.interrupt()
         text = seen.text
     assert status == 0
@@ -147,7 +156,7 @@ def test_a_person_at_a_terminal_sees_it_as_it_happens(server: etcd.Server, tmp_p
         seen.wait_for(lambda text: "before/019" in text)
         for key in KEYS[:10]:
             server.put(key, b"a\x1b[31mb")
-            seen.wait_for(lambda text, key=key: key in text, SEEN_SECONDS_MAX)
+            seen.wait_for(partial(is_in, key), SEEN_SECONDS_MAX)
         status = seen.interrupt()
         text = STYLE.sub("", seen.text)
     assert status == 0

@@ -146,7 +146,7 @@ def test_a_hexdump_stands_below_its_record_with_offsets_of_the_file() -> None:
 
 @pytest.mark.parametrize("case", ["etcd-3.5-three-puts", "zero-page", "flipped-bit-in-length"])
 def test_a_line_of_bytes_fits_a_terminal_of_80_columns(case: str) -> None:
-    assert max(map(len, dumped(list(rows_of(case))))) == 80
+    assert max(map(len, dumped(list(rows_of(case))))) <= 80
 
 
 def test_lines_that_repeat_are_told_by_a_star_and_the_last_is_there() -> None:

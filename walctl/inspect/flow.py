@@ -243,7 +243,8 @@ class _Telling:
                     named = self._named.get((name, item.start))
                     covers = covered(named, reached)
                     if named is not None:
-                        raw = file.read_at(item.start, min(item.stop - item.start, RAW_BYTES_MAX))
+                        size = min(item.stop - item.start, RAW_BYTES_MAX)
+                        raw = b"" if item.head is not None else file.read_at(item.start, size)
                         yield Single(FindingRow(finding=named.finding(), raw=raw), covers), reached
                     if item.head is not None:
                         frame = damaged_frame(item)

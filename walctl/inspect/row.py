@@ -77,7 +77,10 @@ class RecordRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingRow:
-    """Damage in its place; `raw` are the bytes concerned, at most `RAW_BYTES_MAX` of them."""
+    """Damage in its place; `raw` are the bytes concerned, at most `RAW_BYTES_MAX` of them.
+
+    It has none where a record's row beside it has the same.
+    """
 
     finding: Finding
     raw: bytes = b""

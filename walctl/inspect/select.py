@@ -18,7 +18,7 @@ from walctl.inspect.filters import Filter
 from walctl.inspect.flow import Covers, Item, surveyed
 from walctl.inspect.frames import frames_of
 from walctl.inspect.positions import Bounds, Position
-from walctl.inspect.row import RAW_BYTES_MAX, FindingRow, RecordRow, Row
+from walctl.inspect.row import FindingRow, RecordRow, Row
 from walctl.inspect.standing import index_behind, index_of
 from walctl.model.finding import Code, Finding, Place, Severity
 from walctl.model.record import Entry, Frame
@@ -125,7 +125,7 @@ class Choice:
             return
         yield row
         if problem is not None:
-            yield FindingRow(finding=undecodable(frame, problem), raw=raw[:RAW_BYTES_MAX])
+            yield FindingRow(finding=undecodable(frame, problem))
 
     def wants(self, row: Row) -> bool:
         """Whether the filter lets a whole row through; what is hidden, no condition sees."""
