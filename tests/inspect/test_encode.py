@@ -538,3 +538,19 @@ def test_whatever_a_row_holds_ends_in_bytes_or_in_one_line(
     except UsageError as error:
         message = error.message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize("edit", ["key", "value"])
+def test_a_request_that_was_changed_beside_its_bytes_is_refused(edit: str) -> None:
+    payload = b"\x22\x06\x0a\x01k\x12\x01v\xa2\x06\x02\x08\x07"
+    request = request_document(EtcdDecoder().decode(payload, EntryKind.NORMAL), Redaction.NONE)
+    assert request is not None
+    row = {"type": "entry", "term": 1, "index": 2, "data": base64.b64encode(payload).decode()}
+    same = encode_row({**row, "request": json.loads(json.dumps(request))})
+    assert same.payload == payload
+    changed = json.loads(json.dumps(request))
+    changed["put"][edit] = {"text": "other"}
+    with pytest.raises(UsageError, match="request: says other than data"):
+        encode_row({**row, "request": changed})
+    built = encode_row({**row, "data": None, "request": changed})
+    assert b"other" in (built.payload or b"")

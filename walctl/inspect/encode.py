@@ -24,7 +24,8 @@ from formats.frame import build_frame
 from formats.raftpb import EntryType
 from formats.walpb import RecordType
 from walctl.errors import UsageError
-from walctl.inspect.encode_request import Era, build_payload
+from walctl.inspect.document import request_document
+from walctl.inspect.encode_request import BUILT_DECODERS, Era, build_payload
 from walctl.inspect.encode_values import (
     HIDDEN_HINT,
     Tree,
@@ -39,6 +40,8 @@ from walctl.inspect.encode_values import (
     tree_at,
 )
 from walctl.model.record import EntryKind
+from walctl.payload.base import PayloadError, Redaction
+from walctl.payload.etcd import EtcdDecoder
 from walctl.wal.records import TYPE_NAMES
 
 LINE_BYTES_MAX: Final = 8 * limits.RECORD_BYTES_MAX
@@ -175,7 +178,7 @@ def _entry(row: Tree, era: Era) -> Body:
     if word not in list(_ENTRY_TYPES):
         refuse("entry_type", f"expected one of {', '.join(_ENTRY_TYPES)}, found {shown(word)}")
     kind = _ENTRY_TYPES[EntryKind(str(word))]
-    payload = _payload(row, era)
+    payload = _payload(row, era, EntryKind(str(word)))
     entry = raftpb.Entry(
         type=None if era is Era.APIV2 and kind is EntryType.NORMAL else kind,
         term=number_at(row, "term"),
@@ -185,12 +188,14 @@ def _entry(row: Tree, era: Era) -> Body:
     return Body(type=RecordType.ENTRY, data=raftpb.ENTRY.build(entry), payload=payload)
 
 
-def _payload(row: Tree, era: Era) -> bytes | None:
+def _payload(row: Tree, era: Era, kind: EntryKind) -> bytes | None:
     """An entry's payload: its bytes where the row has them, else built from the request."""
     data = bytes_at(row, "data")
-    if data is not None:
-        return data
     request = tree_at(row, "request")
+    if data is not None:
+        if request is not None and _says_other(request, data, kind):
+            refuse("request", "says other than data; leave data out to have it built anew")
+        return data
     if request is not None:
         return build_payload(request, era)
     if number_or_none(row, "size"):
@@ -214,6 +219,26 @@ def _conf_state(found: Tree | None) -> raftpb.ConfState | None:
         learners_next=ids("learners_next"),
         auto_leave=as_truth(found.get("auto_leave", False), "conf_state.auto_leave"),
     )
+
+
+def _says_other(request: Tree, data: bytes, kind: EntryKind) -> bool:
+    """Whether a request of etcd was changed beside the bytes that it was read from."""
+    if not data or request.get("decoder") not in BUILT_DECODERS or "compressed" in request:
+        return False
+    try:
+        found = request_document(EtcdDecoder().decode(data, kind), Redaction.NONE)
+    except PayloadError:
+        return True
+    given = _without_objects(request)
+    assert isinstance(given, dict)
+    return found is not None and {**found, "decoder": ""} != {**given, "decoder": ""}
+
+
+def _without_objects(node: object) -> object:
+    """A tree without what a decoder of Kubernetes put beside the values."""
+    if isinstance(node, dict):
+        return {name: _without_objects(each) for name, each in node.items() if name != "kubernetes"}
+    return [_without_objects(each) for each in node] if isinstance(node, list) else node
 
 
 def _metadata(row: Tree) -> bytes | None:

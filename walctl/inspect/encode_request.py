@@ -75,13 +75,18 @@ _BESIDE: Final = frozenset({(PutRequest, "kubernetes")})
 _ZEROS: Final = {Kind.BYTES: b"", Kind.STRING: "", Kind.BOOL: False}
 
 
+RAFT: Final = "raft"
+BUILT_DECODERS: Final = ("etcd", "k8s", RAFT)
+"""Whose requests are built: etcd's own, also with objects beside, and changes of membership."""
+
+
 def build_payload(request: Tree, era: Era) -> bytes:
     """The payload of the entry that asks for `request`. Raises: UsageError, with the place."""
     decoder = request.get("decoder")
     body = {name: node for name, node in request.items() if name not in HEAD}
-    if decoder == "raft":
+    if decoder == RAFT:
         payload = _build_conf_change(body, era)
-    elif decoder in ("etcd", "k8s"):
+    elif decoder in BUILT_DECODERS:
         payload = _build_etcd(request, body, era)
     else:
         made_by = f"made by the decoder {shown(decoder)}"
