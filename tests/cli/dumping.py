@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from fixtures.unpack import unpack
 from tests.cli.commands import Told
 from tests.corpus import CORPUS, unpacked
@@ -21,7 +23,9 @@ from walctl.cli.main import run
 
 Row = dict[str, Any]
 
-CLEAN = ["etcd-3.5-snapshots", "etcd-3.5-two-segments", "etcd-3.5-three-members"]
+CLEAN = ["etcd-3.5-snapshots", "etcd-3.5-three-members"]
+TWO_SEGMENTS = "etcd-3.5-two-segments"
+"""With values that make it long to read."""
 DAMAGED = ["zero-page", "flipped-bit-in-data", "torn-tail-mid-sector", "chain-break"]
 OF_CORPUS = ["b-single-allops-35/n1", "b-single-allops-34/n1", "h-20-small-segments-34/n1"]
 
@@ -38,6 +42,11 @@ def member(name: str) -> Path:
 def clean() -> list[str]:
     """Members without damage: of the fixtures, and of the corpus where it is there."""
     return CLEAN + (OF_CORPUS if CORPUS is not None else [])
+
+
+def clean_and_long() -> list[Any]:
+    """Those, and one of two segments."""
+    return [*clean(), pytest.param(TWO_SEGMENTS, marks=pytest.mark.slow)]
 
 
 def dump(*words: str | Path) -> Told:
@@ -63,12 +72,16 @@ def whole(name: str) -> tuple[Row, ...]:
 
 
 def reached(given: Iterable[Row]) -> Iterator[tuple[int, Row]]:
-    """Each row with the index that it stands at: of an entry its own, else of the one before."""
+    """Each row with the index that it stands at: its own, or what the log has reached by then."""
     at = 0
     for row in given:
-        if row.get("type") in ("entry", "snapshot"):
+        if row.get("type") == "entry":
             at = row["index"]
-        yield at, row
+        if row.get("type") == "snapshot":
+            yield row["index"], row
+            at = max(at, row["index"])  # one of the member's own comes behind later entries
+        else:
+            yield at, row
 
 
 def entries(given: Iterable[Row]) -> list[Row]:

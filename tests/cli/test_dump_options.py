@@ -11,7 +11,7 @@ from tests.cli.dumping import (
     CLEAN,
     DAMAGED,
     Row,
-    clean,
+    clean_and_long,
     dump,
     entries,
     frame,
@@ -42,13 +42,13 @@ def between(name: str, first: int, last: int) -> list[Row]:
     return [row for at, row in reached(whole(name)) if first <= at <= last]
 
 
-@pytest.mark.parametrize("name", clean())
+@pytest.mark.parametrize("name", clean_and_long())
 @pytest.mark.parametrize("kind", ["entry", "state", "crc", "metadata", "snapshot"])
 def test_types_of_records(name: str, kind: str) -> None:
     assert expect(name, ("-r", kind), lambda row: row["type"] == kind) > 0
 
 
-@pytest.mark.parametrize("name", clean())
+@pytest.mark.parametrize("name", clean_and_long())
 def test_types_of_requests(name: str) -> None:
     kinds = {request_type(row) for row in whole(name)} - {None}
     assert "put" in kinds
@@ -76,7 +76,7 @@ def test_every_type_that_list_tells_is_taken_and_no_other() -> None:
     assert "put" in wrong.err.replace("putt", "")
 
 
-@pytest.mark.parametrize("name", clean())
+@pytest.mark.parametrize("name", clean_and_long())
 @pytest.mark.parametrize(
     ("word", "low", "high"), [("2", 2, 2), ("1-2", 1, 2), ("3-", 3, 99), ("1,3-4", 1, 4)]
 )
@@ -89,14 +89,14 @@ def test_terms(name: str, word: str, low: int, high: int) -> None:
     )
 
 
-@pytest.mark.parametrize("name", [*clean(), "flipped-bit-in-data"])
+@pytest.mark.parametrize("name", [*clean_and_long(), "flipped-bit-in-data"])
 @pytest.mark.parametrize("status", ["committed", "uncommitted", "overwritten", "unknown"])
 def test_status(name: str, status: str) -> None:
     is_shown = partial(lambda row, s: row.get("status") == s or row["kind"] == "finding", s=status)
     expect(name, ("--status", status), is_shown)
 
 
-@pytest.mark.parametrize("name", clean())
+@pytest.mark.parametrize("name", clean_and_long())
 def test_keys_also_in_ranges_and_transactions(name: str) -> None:
     keys = sorted({key for row in whole(name) for key, _ in touched(row)})
     for key in [*keys[:: max(1, len(keys) // 4)], b"nobody"]:
@@ -112,7 +112,7 @@ def test_keys_also_in_ranges_and_transactions(name: str) -> None:
     expect(name, words, lambda row: any(touches(row, key) for key in two))
 
 
-@pytest.mark.parametrize("name", clean())
+@pytest.mark.parametrize("name", clean_and_long())
 def test_request_ids(name: str) -> None:
     found = [row["request"]["id"] for row in entries(whole(name)) if row["request"]]
     for word in list(filter(None, found))[:: len(found) // 4]:
@@ -120,7 +120,7 @@ def test_request_ids(name: str) -> None:
         assert expect(name, ("--request-id", word), wanted) == found.count(word)
 
 
-@pytest.mark.parametrize("name", clean())
+@pytest.mark.parametrize("name", clean_and_long())
 @pytest.mark.parametrize("pattern", [r"k[/e]", r"[0-9]{3}", r"\x08.\x10", r"(?i)K", "no such text"])
 def test_grep_in_payloads_and_in_the_frames_of_other_records(name: str, pattern: str) -> None:
     search = re.compile(pattern.encode()).search
@@ -132,7 +132,7 @@ def test_grep_in_payloads_and_in_the_frames_of_other_records(name: str, pattern:
     expect(name, ("--grep", pattern), matches)
 
 
-@pytest.mark.parametrize("name", clean())
+@pytest.mark.parametrize("name", clean_and_long())
 @pytest.mark.parametrize(
     ("condition", "wanted"),
     [
@@ -156,7 +156,7 @@ def test_conditions(name: str, condition: str, wanted: Callable[[Row], bool]) ->
     expect(name, ("--where", condition), wanted)
 
 
-@pytest.mark.parametrize("name", clean())
+@pytest.mark.parametrize("name", clean_and_long())
 def test_all_conditions_have_to_hold(name: str) -> None:
     middle = entries(whole(name))[len(entries(whole(name))) // 2]["index"]
     words = ("-r", "put,txn,state", "--status", "committed", "--where", "size > 10")
@@ -187,7 +187,7 @@ def places(name: str) -> dict[str, int]:
     }
 
 
-@pytest.mark.parametrize("name", clean())
+@pytest.mark.parametrize("name", clean_and_long())
 @pytest.mark.parametrize("word", ["first", "last", "commit", "snap"])
 @pytest.mark.parametrize("distance", [0, 3, -7, -100_000])
 def test_named_positions(name: str, word: str, distance: int) -> None:
@@ -197,11 +197,11 @@ def test_named_positions(name: str, word: str, distance: int) -> None:
     assert rows(member(name), *NONE, "-e", text) == between(name, 0, index)
 
 
-@pytest.mark.parametrize("name", clean())
+@pytest.mark.parametrize("name", clean_and_long())
 def test_indexes_and_terms(name: str) -> None:
     found = entries(whole(name))
-    for row in found[:: len(found) // 5]:
-        index = row["index"]
+    marks = [row["index"] + 1 for row in whole(name) if row["type"] == "snapshot"]
+    for index in [*(row["index"] for row in found[:: len(found) // 4]), *marks[:2], marks[-1]]:
         assert rows(member(name), *NONE, "-s", str(index)) == between(name, index, 1 << 60)
         assert rows(member(name), *NONE, "-e", str(index)) == between(name, 0, index)
     kept = [row for row in found if row["status"] != "overwritten"]
@@ -214,7 +214,7 @@ def test_indexes_and_terms(name: str) -> None:
     assert "no entry of the log is of term 77" in wrong.err
 
 
-@pytest.mark.parametrize("name", clean())
+@pytest.mark.parametrize("name", clean_and_long())
 def test_offsets_and_segments(name: str) -> None:
     given = list(whole(name))
     for place in range(0, len(given), len(given) // 3):
@@ -233,7 +233,7 @@ def test_offsets_and_segments(name: str) -> None:
     assert (wrong.status, wrong.out, wrong.err.count("\n")) == (2, "", 1)
 
 
-@pytest.mark.parametrize("name", clean())
+@pytest.mark.parametrize("name", clean_and_long())
 def test_from_a_snapshot_file(name: str) -> None:
     for path in sorted(member(name).rglob("*.snap"))[:2]:
         index = int(path.stem.partition("-")[2], 16)
@@ -246,7 +246,7 @@ def test_from_a_snapshot_file(name: str) -> None:
 # --- numbers of rows
 
 
-@pytest.mark.parametrize("name", ["etcd-3.5-two-segments", "zero-page"])
+@pytest.mark.parametrize("name", [CLEAN[0], "zero-page"])
 @pytest.mark.parametrize("tail", [None, 0, 1, 7, 100_000])
 @pytest.mark.parametrize("limit", [None, 0, 2, 100_000])
 @pytest.mark.parametrize("is_reversed", [False, True])

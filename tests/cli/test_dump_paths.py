@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.dumping import CLEAN, dump, member, rows, whole
+from tests.cli.dumping import CLEAN, TWO_SEGMENTS, dump, member, rows, whole
 from tests.corpus import copy_tree, needs_corpus, unpacked
 
 FIRST, SECOND = CLEAN[0], "etcd-3.5-killed"
@@ -135,9 +135,10 @@ def test_a_member_may_be_named_by_its_parts(part: str) -> None:
     assert rows(member(FIRST) / part, "--redact", "none") == list(whole(FIRST))
 
 
+@pytest.mark.slow
 def test_one_segment_is_shown_alone() -> None:
-    (path, *_) = sorted(member("etcd-3.5-two-segments").rglob("*.wal"))
-    expected = [row for row in whole("etcd-3.5-two-segments") if row["segment"] == path.name]
+    (path, *_) = sorted(member(TWO_SEGMENTS).rglob("*.wal"))
+    expected = [row for row in whole(TWO_SEGMENTS) if row["segment"] == path.name]
     found = rows(path, "--redact", "none")
     assert [row["offset"] for row in found] == [row["offset"] for row in expected]
 
