@@ -103,8 +103,14 @@ def test_pieces_of_the_fixtures_are_drawn_as_their_rows(case: str) -> None:
     demand_some_looks(laid(case))
 
 
+LONG = ("d-cluster3-35", "d3-snapshot-received-35", "f-raftexample-35", "h-20-small-segments-34")
+
+
 @needs_corpus
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(each, marks=pytest.mark.slow) if each in LONG else each for each in names()],
+)
 def test_pieces_of_the_corpus_are_drawn_as_their_rows(name: str) -> None:
     for member in logs_in(name):
         demand_some_looks(member_path(name, member))
