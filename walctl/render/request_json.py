@@ -36,6 +36,9 @@ class RequestJson:
         self._peek = peeker(INTERNAL_RAFT_REQUEST)
         self._writes: dict[type[Any], Mapping[int, tuple[bytes, bool, Write]]] = {}
         self._has_object = False
+        self._hidden_of_header = [
+            name for name, each in PRIVACY[RequestHeader].items() if redaction.hides(each)
+        ]
         self._requests = {
             field.number: field
             for field in spec_of(InternalRaftRequest).fields
@@ -51,6 +54,8 @@ class RequestJson:
         (one, request), (other, header) = sorted(fields, key=lambda each: each[0].name == "header")
         field = self._requests.get(one.number)
         if other.name != "header" or field is None or not header.id:
+            return None
+        if any(getattr(header, name) for name in self._hidden_of_header):
             return None
         assert field.target is not None
         self._has_object = False
