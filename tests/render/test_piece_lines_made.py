@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.render.piece_forms import LOOKS, Drawing, cuts, filters, items_of
+from tests.render.piece_forms import LOOKS, Drawing, items_of
 from tests.wal.builders import ENTRY, STATE, Builder, bytes_field, entry, fresh, state, varint
 from walctl.datadir.layout import understand
 from walctl.fs.memory import MemoryFileSystem
