@@ -62,3 +62,15 @@ class CorruptionError(WalctlError):
     """An operation needed an intact log and met damage."""
 
     exit_status = ExitStatus.DAMAGE
+
+
+class RefusedError(WalctlError):
+    """A plan that will not be carried out as it is: acknowledged data could be lost."""
+
+    exit_status = ExitStatus.REFUSED
+
+
+class StoppedError(WalctlError):
+    """A person or the system asked to stop; what was under way was finished or rolled back."""
+
+    exit_status = ExitStatus.INTERRUPTED
