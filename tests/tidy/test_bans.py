@@ -27,7 +27,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "google": (*_FORMATS, "walctl.payload.descriptor"),
     "aiohttp": _CLUSTER,
     # What an application packed itself is opened in one place, which has bounds.
-    "zstandard": ("walctl.payload.compressed",),
+    "zstandard": ("walctl.payload.compressed", "walctl.repair.packing"),
     "zlib": ("walctl.payload.compressed",),
     "gzip": NOWHERE,  # its reader has no bound on what comes out
     # The disk.
@@ -259,6 +259,7 @@ def test_a_banned_name_is_found(name: str, text: str) -> None:
         ("walctl.wal.scan", "import re\nre.compile('x')\nshown.print()"),
         ("walctl.payload.process", "import select, selectors, subprocess"),
         ("walctl.payload.compressed", "import zlib, zstandard"),
+        ("walctl.repair.packing", "import zstandard"),
         ("walctl.payload.registry", "from importlib.metadata import entry_points"),
     ],
 )
