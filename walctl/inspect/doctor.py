@@ -158,7 +158,7 @@ def _steps_of_damage(report: Report, seen: Survey, members: Membership) -> list[
         steps.append(_removed_step(members))
     elif size >= SPARE_MEMBERS_MIN and members.own_id is not None:
         steps[1:1] = [_other_members_step(size)]
-        steps += _replace_steps(members, members.own_id)
+        steps += replace_steps(members, members.own_id)
     else:
         steps += _own_steps(seen)
     return [*steps, explain]
@@ -242,7 +242,7 @@ def _other_members_step(size: int) -> Step:
     )
 
 
-def _replace_steps(members: Membership, own_id: int) -> list[Step]:
+def replace_steps(members: Membership, own_id: int) -> list[Step]:
     """With healthy peers the member is better replaced than mended."""
     own = members.described(own_id)
     view = members.best

@@ -71,7 +71,7 @@ class Membership:
 def membership(survey: Survey) -> Membership:
     """Every view that the parts of a member give."""
     own = {placed.metadata.node_id for placed in survey.metadata}
-    found = [_log_view(survey), _snapshot_view(survey), _database_view(survey)]
+    found = [log_view(survey, survey.commit), _snapshot_view(survey), _database_view(survey)]
     return Membership(
         own_id=own.pop() if len(own) == 1 else None,  # a mixed log is nobody's in particular
         views=tuple(view for view in found if view is not None and view.peers),
@@ -86,31 +86,33 @@ def is_foreign_database(survey: Survey) -> bool:
         return False
     there = {member.id for member in witness.members} | set(witness.removed_members)
     own = {placed.metadata.node_id for placed in survey.metadata if placed.metadata.node_id}
-    log = _log_view(survey)
+    log = log_view(survey, survey.commit)
     named = {peer.id for peer in log.peers} if log is not None else set()
     return bool(own) and not (own | named) & there
 
 
-def _log_view(survey: Survey) -> View | None:
-    """Membership changes of the log on top of a base, if no change can be missing behind it.
+def log_view(survey: Survey, index: int) -> View | None:
+    """Membership changes of the log up to `index`, on top of a base; `None` where one of them may
+    be missing behind it.
 
     The base is empty where the log is whole from entry 1 on, else the newest snapshot, which must
-    reach every gap of the log.
+    reach every gap of the log in front of `index`.
     """
-    gap = max((gap.last for gap in survey.log.gaps()), default=0)
+    gap = max((gap.last for gap in survey.log.gaps() if gap.first <= index), default=0)
     base: dict[int, Member] = {}
     after = 0
     if survey.log.first != 1 or gap:
         snap = _newest(survey)
-        if snap is None or (snap.index or 0) < max(gap, (survey.log.first or 1) - 1):
+        reached = max(gap, (survey.log.first or 1) - 1)
+        if snap is None or not reached <= (snap.index or 0) <= index:
             return None
         base = {peer.id: peer for peer in _snap_peers(snap)}
         after = snap.index or 0
     for placed in survey.conf_changes:
-        if after < placed.entry.index <= survey.commit and _is_live(survey, placed):
+        if after < placed.entry.index <= index and _is_live(survey, placed):
             for change in _changes(placed):
                 _apply(base, change)
-    return View(source="log", index=survey.commit, peers=_sorted(base))
+    return View(source="log", index=index, peers=_sorted(base))
 
 
 def _is_live(survey: Survey, placed: PlacedEntry) -> bool:

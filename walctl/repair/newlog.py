@@ -1,0 +1,87 @@
+"""Records put one behind the other: heads of segments and the few records that a repair writes.
+
+Bytes are etcd's own for the same values (gogo's rules: what etcd always writes is written). A
+chain goes on from the checksum that it is given, and tells where it has come to.
+"""
+
+import crc32c
+
+from formats import etcdserverpb, raftpb, walpb
+from formats.walpb import RecordType
+from walctl.model.record import ConfState, Entry, HardState, SnapshotMark
+from walctl.repair.pieces import chained_frame
+
+SEGMENT_BYTES = 64_000_000
+"""What etcd reserves for a segment."""
+
+
+class Chain:
+    """Frames that are appended one behind the other; `data` is all of them, `crc` the checksum."""
+
+    def __init__(self, crc: int = 0) -> None:
+        self.crc = crc
+        self.data = b""
+
+    def checkpoint(self) -> "Chain":
+        """The record that opens a segment: it carries the checksum, and nothing else."""
+        self.data += chained_frame(RecordType.CRC, None, self.crc)
+        return self
+
+    def metadata(self, raw: bytes | None) -> "Chain":
+        """Whose log it is, as the owner's own bytes."""
+        return self._add(RecordType.METADATA, raw)
+
+    def mark(self, mark: SnapshotMark) -> "Chain":
+        """A snapshot's marker."""
+        return self._add(RecordType.SNAPSHOT, build_mark(mark))
+
+    def state(self, state: HardState) -> "Chain":
+        """A hard state."""
+        return self._add(RecordType.STATE, build_state(state))
+
+    def entry(self, entry: Entry) -> "Chain":
+        """An entry."""
+        return self._add(RecordType.ENTRY, build_entry(entry))
+
+    def _add(self, kind: RecordType, data: bytes | None) -> "Chain":
+        self.crc = crc32c.crc32c(data or b"", self.crc)
+        self.data += chained_frame(kind, data, self.crc)
+        return self
+
+
+def build_mark(mark: SnapshotMark) -> bytes:
+    """A walpb.Snapshot."""
+    conf = None if mark.conf_state is None else wire_conf_state(mark.conf_state)
+    return walpb.SNAPSHOT.build(walpb.Snapshot(index=mark.index, term=mark.term, conf_state=conf))
+
+
+def build_state(state: HardState) -> bytes:
+    """A raftpb.HardState."""
+    return raftpb.HARD_STATE.build(
+        raftpb.HardState(term=state.term, vote=state.vote, commit=state.commit)
+    )
+
+
+def build_entry(entry: Entry) -> bytes:
+    """A raftpb.Entry."""
+    return raftpb.ENTRY.build(
+        raftpb.Entry(type=entry.raw_kind, term=entry.term, index=entry.index, data=entry.payload)
+    )
+
+
+def build_metadata(*, node_id: int, cluster_id: int) -> bytes:
+    """etcd's own metadata."""
+    return etcdserverpb.METADATA.build(
+        etcdserverpb.Metadata(node_id=node_id, cluster_id=cluster_id)
+    )
+
+
+def wire_conf_state(conf: ConfState) -> raftpb.ConfState:
+    """A membership as it goes into a marker or a `.snap`."""
+    return raftpb.ConfState(
+        voters=conf.voters,
+        learners=conf.learners,
+        voters_outgoing=conf.voters_outgoing,
+        learners_next=conf.learners_next,
+        auto_leave=conf.auto_leave,
+    )
