@@ -1,9 +1,10 @@
-"""The operating system's disk; the one module that may call it.
+"""The operating system's disk; the one module that may call it (`libc` is its hand).
 
-Nothing that exists is changed. Reading takes no lock, maps no file (a mapped file that somebody
-truncates ends the process) and leaves access times alone where the system permits that. Every
-`OSError` becomes an `AccessError` that says `PATH: reason`, with the offset where a read failed.
-The path is in the message as it is: making it fit for a screen is the business of `render`.
+Reading takes no lock, maps no file (a mapped file that somebody truncates ends the process) and
+leaves access times alone where the system permits that. Writing never follows a link that the last
+name of a path is. Every `OSError` becomes an `AccessError` that says `PATH: reason`, with the
+offset where a read or a write failed. The path is in the message as it is: making it fit for a
+screen is the business of `render`.
 """
 
 import errno
@@ -12,13 +13,24 @@ import os
 import stat
 import struct
 import sys
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from walctl.errors import AccessError
+from walctl.errors import AccessError, UnsupportedError
+from walctl.fs import libc
 from walctl.fs.base import File, Kind, Stat
+from walctl.fs.writable import (
+    DIFFERENT_FILE_SYSTEMS,
+    IS_A_LINK,
+    LOCKED,
+    NO_EXCHANGE,
+    Attributes,
+    Lock,
+    WritableFile,
+    decides_access,
+)
 
 READ_BYTES_MAX = 16 << 20
 """Bytes asked of the system at a time: memory follows what a file holds, not what was asked for."""
@@ -40,12 +52,17 @@ BLOCK_BYTES = 512
 _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 # O_EXCL: a name that is there is an error, and a link in its place is not followed.
 _CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+# O_NOFOLLOW: a link that takes the name's place after the first look is not followed either.
+_CHANGE_FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW
 _NO_ATIME: int = getattr(os, "O_NOATIME", 0)
 _SEEK_DATA: int | None = getattr(os, "SEEK_DATA", None)
 _SEEK_HOLE: int | None = getattr(os, "SEEK_HOLE", None)
 
 _FLOCK = "hhqqi0q"
 """`struct flock` on 64-bit Linux: type, whence, start, length, process id."""
+_WHOLE_FILE = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+
+_PROCESSES = Path("/proc")
 
 _MISSING = frozenset({errno.ENOENT, errno.ENOTDIR})
 _LEADS_NOWHERE = _MISSING | {errno.ELOOP}
@@ -57,10 +74,8 @@ class RealFileSystem:
 
     def stat(self, path: Path) -> Stat:
         """See `FileSystem.stat`; a link that leads nowhere or in a circle is itself, `OTHER`."""
-        try:
+        with _naming(path):
             return _stat_of(_stat_followed(path))
-        except (OSError, ValueError) as error:
-            raise _access_error(path, error) from error
 
     def exists(self, path: Path) -> bool:
         """See `FileSystem.exists`; a plain file in the place of a parent means no."""
@@ -76,30 +91,20 @@ class RealFileSystem:
 
     def names(self, path: Path) -> list[str]:
         """See `FileSystem.names`."""
-        try:
+        with _naming(path):
             return sorted(os.listdir(path))
-        except (OSError, ValueError) as error:
-            raise _access_error(path, error) from error
 
     def open(self, path: Path) -> File:
         """See `FileSystem.open`."""
-        try:
+        with _naming(path):
             # A first look keeps a device from being opened at all: that alone may set it in motion.
             _demand_plain(os.stat(path))
-            descriptor = _open_quietly(path)
-            try:
-                _demand_plain(os.fstat(descriptor))  # the name may have changed hands in between
-            except OSError:
-                os.close(descriptor)
-                raise
-        except (OSError, ValueError) as error:
-            raise _access_error(path, error) from error
-        return RealFile(path, descriptor)
+            return RealFile(path, _open_plain(path, _OPEN_FLAGS))
 
     def create(self, path: Path, data: bytes) -> None:
         """See `FileSystem.create`."""
         is_whole = False
-        try:
+        with _naming(path):
             descriptor = os.open(path, _CREATE_FLAGS, _OWNER_FILE)
             try:
                 _write_all(descriptor, data)
@@ -108,15 +113,124 @@ class RealFileSystem:
                 if not is_whole:  # half a file would pass for a whole one; the name is ours
                     with suppress(OSError):
                         os.unlink(path)
-        except (OSError, ValueError) as error:
-            raise _access_error(path, error) from error
 
     def make_dir(self, path: Path) -> None:
         """See `FileSystem.make_dir`."""
-        try:
+        with _naming(path):
             os.mkdir(path, _OWNER_DIRECTORY)
-        except (OSError, ValueError) as error:
-            raise _access_error(path, error) from error
+
+    # Writing.
+
+    def create_file(self, path: Path, *, mode: int = _OWNER_FILE) -> WritableFile:
+        """See `WritableFileSystem.create_file`."""
+        with _naming(path):
+            descriptor = os.open(path, _CHANGE_FLAGS | os.O_CREAT | os.O_EXCL, mode)
+            try:
+                os.fchmod(descriptor, mode)  # the umask has taken bits away
+            except OSError:
+                os.close(descriptor)
+                os.unlink(path)
+                raise
+        return RealWritableFile(path, descriptor)
+
+    def open_file(self, path: Path) -> WritableFile:
+        """See `WritableFileSystem.open_file`."""
+        with _naming(path):
+            _demand_plain(os.lstat(path))
+            return RealWritableFile(path, _open_plain(path, _CHANGE_FLAGS))
+
+    def rename(self, source: Path, target: Path) -> None:
+        """See `WritableFileSystem.rename`."""
+        with _naming(source, target):
+            os.rename(source, target)
+
+    def exchange(self, first: Path, second: Path) -> None:
+        """See `WritableFileSystem.exchange`."""
+        with _naming(first, second):
+            names = os.fsencode(first), os.fsencode(second)
+            if any(b"\0" in name for name in names):
+                raise ValueError("embedded null byte")
+            number = libc.exchange(*names)
+            if number == 0:
+                return
+            # A folder that lies within the other is EINVAL too, and no fault of the file system.
+            is_nested = first in second.parents or second in first.parents
+            if number == errno.ENOSYS or (number == errno.EINVAL and not is_nested):
+                raise UnsupportedError(f"{first} -> {second}: {NO_EXCHANGE}")
+            raise OSError(number, os.strerror(number))
+
+    def hard_link(self, source: Path, target: Path) -> None:
+        """See `WritableFileSystem.hard_link`."""
+        with _naming(source, target):
+            _demand_plain(os.lstat(source))
+            os.link(source, target, follow_symlinks=False)
+
+    def remove(self, path: Path) -> None:
+        """See `WritableFileSystem.remove`."""
+        with _naming(path):
+            os.unlink(path)
+
+    def remove_dir(self, path: Path) -> None:
+        """See `WritableFileSystem.remove_dir`."""
+        with _naming(path):
+            os.rmdir(path)
+
+    def sync_dir(self, path: Path) -> None:
+        """See `WritableFileSystem.sync_dir`."""
+        with _naming(path):
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def attributes(self, path: Path) -> Attributes:
+        """See `WritableFileSystem.attributes`."""
+        with _naming(path):
+            found = os.lstat(path)
+            return Attributes(
+                mode=stat.S_IMODE(found.st_mode),
+                uid=found.st_uid,
+                gid=found.st_gid,
+                mtime_ns=found.st_mtime_ns,
+                extended=tuple(sorted(_extended(path).items())),
+                is_link=stat.S_ISLNK(found.st_mode),
+                is_directory=stat.S_ISDIR(found.st_mode),
+                device=found.st_dev,
+                links=found.st_nlink,
+            )
+
+    def set_attributes(self, path: Path, attributes: Attributes) -> None:
+        """See `WritableFileSystem.set_attributes`."""
+        with _naming(path):
+            found = os.lstat(path)
+            if not stat.S_ISDIR(found.st_mode):
+                _demand_plain(found)
+            # By descriptor: whoever exchanges the name meanwhile does not get our attributes.
+            flags = _OPEN_FLAGS | os.O_NOFOLLOW
+            descriptor = _opened_quietly(path, flags)
+            try:
+                if _set_attributes(descriptor, attributes):
+                    os.fsync(descriptor)  # `fdatasync` need not write them
+            finally:
+                os.close(descriptor)
+
+    def free_bytes(self, path: Path) -> int:
+        """See `WritableFileSystem.free_bytes`; what the system keeps for root does not count."""
+        with _naming(path):
+            found = os.statvfs(path)
+        return found.f_bavail * found.f_frsize
+
+    def holders(self, paths: Sequence[Path]) -> list[int]:
+        """See `WritableFileSystem.holders`; from `/proc`, so none are known where there is none."""
+        names = [os.path.realpath(path) for path in paths]
+        inodes = {inode for name in names for inode in _inodes_below(name)}
+        found: list[int] = []
+        with suppress(OSError):
+            for entry in os.listdir(_PROCESSES):
+                if entry.isdecimal() and int(entry) != os.getpid() and _holds(entry, names, inodes):
+                    found.append(int(entry))
+        return sorted(found)
 
 
 class RealFile:
@@ -135,10 +249,8 @@ class RealFile:
 
     def stat(self) -> Stat:
         """See `File.stat`."""
-        try:
+        with _naming(self._path):
             return _stat_of(os.fstat(self._descriptor))
-        except OSError as error:
-            raise _access_error(self._path, error) from error
 
     def read_at(self, offset: int, size: int) -> bytes:
         """See `File.read_at`."""
@@ -186,13 +298,7 @@ class RealFile:
         """See `File.is_locked`; POSIX and open-file-description locks, which etcd takes."""
         if sys.platform != "linux":
             return False  # the layout of `struct flock` is another one there
-        question = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-        try:
-            answer = fcntl.fcntl(self._descriptor, fcntl.F_GETLK, question)
-        except OSError:
-            return False
-        kind: int = struct.unpack(_FLOCK, answer)[0]
-        return kind != fcntl.F_UNLCK
+        return self._would_wait(fcntl.F_GETLK)
 
     def close(self) -> None:
         """See `File.close`."""
@@ -209,6 +315,15 @@ class RealFile:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    def _would_wait(self, question: int) -> bool:
+        """Whether the system names somebody whose lock keeps us from writing."""
+        try:
+            answer = fcntl.fcntl(self._descriptor, question, _WHOLE_FILE)
+        except (OSError, ValueError):  # a closed file has no number
+            return False
+        kind: int = struct.unpack(_FLOCK, answer)[0]
+        return kind != fcntl.F_UNLCK
 
     def _data_from(self, position: int, stop: int) -> tuple[int, int] | None:
         """The first range with data in `[position, stop)`, never empty; `None`: only holes."""
@@ -231,6 +346,168 @@ class RealFile:
         return start, min(end, stop)
 
 
+class RealWritableFile(RealFile):
+    """A plain file, open for reading and writing; owns its descriptor and its locks."""
+
+    __slots__ = ()
+
+    def write_at(self, offset: int, data: bytes | memoryview) -> None:
+        """See `WritableFile.write_at`."""
+        rest = memoryview(data)
+        while rest:
+            try:
+                _demand_offset(offset + len(rest))
+                count = os.pwrite(self._descriptor, rest[:WRITE_BYTES_MAX], offset)
+            except OSError as error:
+                raise _access_error(self._path, error, offset=offset) from error
+            rest = rest[count:]
+            offset += count
+
+    def truncate(self, size: int) -> None:
+        """See `WritableFile.truncate`."""
+        with _naming(self._path):
+            _demand_offset(size)
+            os.ftruncate(self._descriptor, size)
+
+    def allocate(self, size: int) -> None:
+        """See `WritableFile.allocate`."""
+        with _naming(self._path):
+            _demand_offset(size)
+            if size == 0:
+                return  # the system takes nothing to reserve for a mistake
+            number = libc.allocate(self._descriptor, size)
+            if number not in (0, errno.ENOSYS, errno.EOPNOTSUPP):
+                raise OSError(number, os.strerror(number))
+            if os.fstat(self._descriptor).st_size < size:
+                os.ftruncate(self._descriptor, size)
+
+    def sync(self) -> None:
+        """See `WritableFile.sync`."""
+        with _naming(self._path):
+            if sys.platform == "linux":
+                os.fdatasync(self._descriptor)
+            else:
+                os.fsync(self._descriptor)
+
+    def lock(self, kind: Lock) -> None:
+        """See `WritableFile.lock`; where there are no OFD locks, every lock is a `flock`."""
+        try:
+            if kind is Lock.RECORD and sys.platform == "linux":
+                fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, _WHOLE_FILE)
+            else:
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno in (errno.EAGAIN, errno.EACCES):
+                raise AccessError(f"{self._path}: {LOCKED}") from error
+            raise _access_error(self._path, error) from error
+
+    def is_locked(self) -> bool:
+        """See `File.is_locked`; the lock that this file itself has is not another's."""
+        if sys.platform != "linux":
+            return False
+        return self._would_wait(fcntl.F_OFD_GETLK)
+
+    def __enter__(self) -> WritableFile:
+        return self
+
+
+@contextmanager
+def _naming(*paths: Path) -> Iterator[None]:
+    """Every `OSError` within becomes an `AccessError` about `paths`, source and target."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        place = " -> ".join(str(path) for path in paths)
+        if isinstance(error, OSError) and error.errno == errno.EXDEV:
+            raise AccessError(f"{place}: {DIFFERENT_FILE_SYSTEMS}") from error
+        raise _access_error(place, error) from error
+
+
+def _set_attributes(descriptor: int, wanted: Attributes) -> bool:
+    """Set what differs; whether anything did.
+
+    In this order, because a change of owner takes mode bits and capabilities away, an access list
+    changes the mode, a file without the right to write takes no attributes, and all of them count
+    as a change where the system keeps time.
+    """
+    found = os.fstat(descriptor)
+    uid = -1 if wanted.uid in (None, found.st_uid) else wanted.uid
+    gid = -1 if wanted.gid in (None, found.st_gid) else wanted.gid
+    is_changed = False
+    if (uid, gid) != (-1, -1):
+        os.fchown(descriptor, -1 if uid is None else uid, -1 if gid is None else gid)
+        is_changed = True
+    extended = _extended(descriptor)
+    for name, value in wanted.extended:
+        if extended.pop(name, None) != value:
+            os.setxattr(descriptor, name, value)
+            is_changed = True
+    for name in filter(decides_access, extended):
+        os.removexattr(descriptor, name)
+        is_changed = True
+    found = os.fstat(descriptor)
+    if stat.S_IMODE(found.st_mode) != wanted.mode:
+        os.fchmod(descriptor, wanted.mode)
+        is_changed = True
+    if wanted.mtime_ns not in (None, found.st_mtime_ns):
+        os.utime(descriptor, ns=(found.st_atime_ns, wanted.mtime_ns or 0))
+        is_changed = True
+    return is_changed
+
+
+def _extended(place: Path | int) -> dict[str, bytes]:
+    """The extended attributes that may be read; none where the file system keeps none."""
+    if not hasattr(os, "listxattr"):
+        return {}
+    follow = isinstance(place, int)  # a descriptor is no name, and nothing is left to follow
+    found: dict[str, bytes] = {}
+    try:
+        names = os.listxattr(place, follow_symlinks=follow)
+    except OSError as error:
+        if error.errno in (errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM, errno.EACCES):
+            return {}
+        raise
+    for name in names:
+        with suppress(OSError):
+            found[name] = os.getxattr(place, name, follow_symlinks=follow)
+    return found
+
+
+def _inodes_below(name: str) -> Iterator[tuple[int, int]]:
+    """Device and inode of `name` and of all that lies below it, as far as we may look."""
+    with suppress(OSError, ValueError):
+        found = os.stat(name)
+        yield found.st_dev, found.st_ino
+    for folder, _, files in os.walk(name):
+        for file in files:
+            with suppress(OSError):
+                found = os.lstat(os.path.join(folder, file))
+                yield found.st_dev, found.st_ino
+
+
+def _holds(process: str, names: list[str], inodes: set[tuple[int, int]]) -> bool:
+    """Whether a process has one of these files open; no, where we may not look.
+
+    By inode, because a process in a container knows the file by another path; and by path, because
+    a file that was removed while it was open is still in the hands of whoever works there.
+    """
+    folder = _PROCESSES / process / "fd"
+    try:
+        descriptors = os.listdir(folder)
+    except OSError:
+        return False
+    for descriptor in descriptors:
+        with suppress(OSError):
+            target = os.readlink(folder / descriptor)
+            if any(target == name or target.startswith(f"{name}/") for name in names):
+                return True
+            if target.startswith("/"):
+                found = os.stat(folder / descriptor)
+                if (found.st_dev, found.st_ino) in inodes:
+                    return True
+    return False
+
+
 def _write_all(descriptor: int, data: bytes) -> None:
     """Write all of `data` and close; a disk that is full may say so only then."""
     try:
@@ -241,21 +518,40 @@ def _write_all(descriptor: int, data: bytes) -> None:
         os.close(descriptor)
 
 
-def _open_quietly(path: Path) -> int:
-    """A descriptor for reading whose use leaves the access time alone, where that is permitted."""
+def _open_plain(path: Path, flags: int) -> int:
+    """A descriptor of what is still a plain file: the name may have changed hands meanwhile."""
+    descriptor = _opened_quietly(path, flags)
     try:
-        return os.open(path, _OPEN_FLAGS | _NO_ATIME)
+        _demand_plain(os.fstat(descriptor))
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _opened_quietly(path: Path, flags: int) -> int:
+    """A descriptor whose use leaves the access time alone, where that is permitted."""
+    try:
+        return os.open(path, flags | _NO_ATIME)
     except PermissionError as error:
         # Only a file's owner may ask for it; all others get EPERM ("may not read" is EACCES).
         if error.errno != errno.EPERM or not _NO_ATIME:
             raise
-    return os.open(path, _OPEN_FLAGS)
+    return os.open(path, flags)
+
+
+def _demand_offset(offset: int) -> None:
+    """Raise what the system would say of an offset that is too large to be asked about."""
+    if offset > OFFSET_MAX:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
 
 
 def _demand_plain(found: os.stat_result) -> None:
     """Raise the error that says why this cannot be read as a plain file."""
     if stat.S_ISDIR(found.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if stat.S_ISLNK(found.st_mode):
+        raise OSError(errno.ELOOP, IS_A_LINK)
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "Not a plain file")
 
@@ -291,7 +587,7 @@ def _kind_of(mode: int) -> Kind:
 
 
 def _access_error(
-    path: Path, error: OSError | ValueError, *, offset: int | None = None
+    path: Path | str, error: OSError | ValueError, *, offset: int | None = None
 ) -> AccessError:
     """One line of path and reason; a `ValueError` is a name that no disk can hold."""
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -18,6 +18,20 @@ from typing import Protocol, runtime_checkable
 
 from walctl.fs.base import File, FileSystem
 
+IS_A_LINK = "Is a symbolic link"
+LOCKED = "Locked by another process"
+DIFFERENT_FILE_SYSTEMS = "They lie on different file systems"
+NO_EXCHANGE = "This file system cannot exchange two names in one step"
+"""Reasons for which the system has no words, or misleading ones; the same on every disk."""
+
+
+def decides_access(name: str) -> bool:
+    """Whether an extended attribute says who may read and write, as the mode does.
+
+    Source: Linux acl(5); a new file gets one from its folder's default list without being asked.
+    """
+    return name.startswith("system.posix_acl_")
+
 
 class Lock(enum.StrEnum):
     """Which of the system's locks is meant: the two do not see each other."""
@@ -71,8 +85,13 @@ class WritableFile(File, Protocol):
     def lock(self, kind: Lock) -> None:
         """Take an exclusive lock without waiting; it ends when the file is closed.
 
+        Another open file holds it against us even if it is ours: what is asked is "may I", never
+        "is it me". Locking once more what this file holds does nothing.
+
         Raises: AccessError, when somebody else holds it.
         """
+
+    def __enter__(self) -> "WritableFile": ...
 
 
 @runtime_checkable
@@ -94,7 +113,9 @@ class WritableFileSystem(FileSystem, Protocol):
     def rename(self, source: Path, target: Path) -> None:
         """Give `source` the name `target`, atomically; a file that had it is gone.
 
-        A directory may take the name of an empty directory only. Raises: AccessError.
+        A directory may take the name of an empty directory only.
+
+        Raises: AccessError, `SOURCE -> TARGET: reason`, as the other calls with two names do.
         """
 
     def exchange(self, first: Path, second: Path) -> None:
@@ -127,7 +148,10 @@ class WritableFileSystem(FileSystem, Protocol):
     def set_attributes(self, path: Path, attributes: Attributes) -> None:
         """Give a file or directory owner, group, mode, extended attributes and time.
 
-        What it has already is not set again, so that a plain user may keep what is his own.
+        What it has already is not set again, so that a plain user may keep what is his own. Of the
+        extended attributes that it has and should not have only access lists are taken away; the
+        others are the system's. What was set is on the disk when this returns. A link is refused.
+
         Raises: AccessError, when one of them differs and may not be set.
         """
 
