@@ -24,6 +24,7 @@ from formats.errors import FormatError
 from formats.frame import LENGTH_FIELD_BYTES, build_frame, split_length
 from formats.limits import WINDOW_BYTES
 from formats.walpb import RecordType
+from walctl.backend.rebuild import Edit, rebuilt
 from walctl.errors import AccessError
 from walctl.fs.base import File
 
@@ -90,7 +91,8 @@ Opener: TypeAlias = Callable[[SourceName], File]
 def composed(pieces: tuple[Piece, ...], opener: Opener) -> Iterator[bytes]:
     """The bytes of a file, in blocks of no more than a window (or one frame).
 
-    Raises: AccessError, when a source does not hold what the plan was made from.
+    Raises: AccessError, when a source does not hold what the plan was made from; PageError, when
+    a database that is rebuilt does not read.
     """
     for piece in pieces:
         match piece:
@@ -100,8 +102,9 @@ def composed(pieces: tuple[Piece, ...], opener: Opener) -> Iterator[bytes]:
                 yield from _copied(piece, opener(piece.source))
             case Rechain():
                 yield from (frame for frame, _ in rechained(piece, opener(piece.source)))
-            case Rebuild():
-                raise NotImplementedError("comes with the bbolt writer")  # TODO before it is used
+            case Rebuild(cleared=cleared, rows=rows):
+                edits = (Edit(row.bucket, row.key, row.value) for row in rows)
+                yield from rebuilt(opener(piece.source), cleared=cleared, rows=edits)
 
 
 def _copied(piece: Copy, file: File) -> Iterator[bytes]:
