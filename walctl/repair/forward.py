@@ -1,0 +1,351 @@
+"""Fast-forward to the database: the log goes on behind what the database has applied (P16).
+
+A database that has applied entry A holds the effect of every entry up to A. Where nothing that was
+acknowledged is beyond A but what can still be read, the log in front of A is needed by nobody but
+slow followers: a new log begins with a marker at A, and what can be read beyond A is appended with
+its checksums made anew. A start then finds a snapshot at A (marker and `.snap` file with the
+membership as of A), a database that has applied A, and the entries behind it.
+
+    segment 0   crc 0, metadata, snapshot (0,0), snapshot (A, term of A, membership),
+                entries A+1 … last as they are, hard state (term, vote, max(commit, A))
+
+It needs the term of entry A, the membership as of A, a database whose pages check, and no hole
+beyond A. It is free only when the end of the log was seen. The same is done for the last survivor,
+who has to give up its cluster: there the marker, the `.snap` file, the database and the metadata
+say that it is alone in a new cluster, so that no member of the old one can meet it (P6).
+
+Tried on real etcd 3.5: a directory with a zeroed page, on which a plain start times out on every
+put, serves and takes writes after it, with the same key space.
+"""
+
+from dataclasses import dataclass, replace
+
+from formats.walpb import RecordType
+from walctl.model.log import Run
+from walctl.model.record import HardState, SnapshotMark
+from walctl.repair.case import Case
+from walctl.repair.certificate import certificate, is_end_known, witnessed
+from walctl.repair.frames import entry_offset
+from walctl.repair.members_at import MembersAt, alone, members_at
+from walctl.repair.newlog import SEGMENT_BYTES, Chain, build_metadata
+from walctl.repair.pieces import Literal, Piece, Rechain, rechained
+from walctl.repair.plan import (
+    WAL,
+    Drop,
+    Plan,
+    PlanClass,
+    Step,
+    Synthetic,
+)
+from walctl.repair.snapshots import snapshot_steps
+from walctl.repair.stamps import Sources
+from walctl.repair.strategy import remove_step, write_step
+from walctl.wal import names as wal_names
+
+STRATEGY = "fast-forward"
+LAST_SURVIVOR = "last-survivor"
+_KEPT_TYPES = (int(RecordType.ENTRY), int(RecordType.STATE))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Base:
+    """What the new log begins with: the applied index, its term, whose log it is, who is in it."""
+
+    index: int
+    term: int
+    metadata: bytes | None
+    members: MembersAt
+    above: tuple[Run, ...]
+    state: HardState
+
+
+def fast_forward(case: Case) -> Plan | str:
+    """The plan under the old identity, or why it cannot be made.
+
+    Its class is `loss-possible` for a sole voter whose log has lost its end; a member of several
+    must not be brought back so.
+    """
+    base = _base(case)
+    if isinstance(base, str):
+        return base
+    kept = max(base.index, case.last if base.above else 0)
+    if witnessed(case) > kept:
+        return f"entry {witnessed(case)} is witnessed, and the database has only {base.index}"
+    is_free = is_end_known(case)
+    if not is_free:
+        return "the end of the log is gone: entries behind the last readable one may be lost"
+    steps = _steps(case, base, strategy=STRATEGY)
+    return Plan(
+        bound=case.bound,
+        plan_class=PlanClass.FREE,
+        strategy=STRATEGY,
+        summary=(
+            f"the log goes on behind entry {base.index}, which the database has applied; no"
+            " acknowledged write is lost"
+        ),
+        steps=steps,
+        certificate=certificate(
+            case,
+            kept=kept,
+            words=(
+                f"the database has applied {base.index} at term {base.term}, and its pages check",
+                f"the last readable entry is {case.last}, and no hard state, snapshot or damaged"
+                f" write is beyond {kept}",
+                f"members as of {base.index}: {base.members.source}",
+            ),
+        ),
+        verify_status=case.report.exit_status,
+    )
+
+
+def is_end_lost_only(case: Case) -> bool:
+    """Whether a sole voter could go on from its database, but for what may have stood behind the
+    end of its log."""
+    base = _base(case)
+    if isinstance(base, str) or not case.is_sole_voter:
+        return False
+    return witnessed(case) <= max(base.index, case.last if base.above else 0)
+
+
+def last_survivor(case: Case) -> tuple[Step, ...] | str:
+    """The steps that make this member the only one of a new cluster, or why it cannot be.
+
+    Entries beyond the database are kept up to the first hole or membership change. A term that
+    nobody knows is taken above all that are known: nobody is left to contradict.
+    """
+    if not case.is_etcd or not case.has_sound_database or not case.applied:
+        return "it has no sound database that says what it has applied"
+    own = case.membership.own_id
+    if own is None or case.metadata is None:
+        return "the log does not say whose it is"
+    index = case.applied
+    above = _until_change(case, _readable_above(case, index))
+    terms = [run.term for run in case.seen.log.live]
+    terms += [placed.mark.term for placed in case.seen.marks]
+    state = case.seen.last_state.state if case.seen.last_state is not None else None
+    witness = case.seen.database
+    terms += [state.term if state is not None else 0, (witness.term if witness else 0) or 0]
+    known = max(terms)
+    term = case.term_at(index)
+    last = above[-1].last if above else index
+    commit = max(index, min(state.commit if state is not None else index, last))
+    base = _Base(
+        index=index,
+        # Behind a term that is made up no older one may follow.
+        term=term if term is not None else min([known, *(run.term for run in above)]),
+        metadata=build_metadata(node_id=own, cluster_id=case.new_cluster_id()),
+        members=alone(case, own),
+        above=above,
+        state=HardState(term=known + 1, vote=0, commit=commit),
+    )
+    return _steps(case, base, strategy=LAST_SURVIVOR)
+
+
+def _base(case: Case) -> _Base | str:
+    """What a new log would begin with under the old identity, or what is missing for it."""
+    if not case.is_etcd:
+        return "this is not etcd's log, or its records disagree on whose it is"
+    if not case.has_sound_database or not case.applied:
+        return "there is no sound database that says what it has applied"
+    index = case.applied
+    term = case.term_at(index)
+    if term is None:
+        return f"the term of entry {index}, which the database has applied, is not proven"
+    above = case.runs_above(index)
+    if above is None:
+        return f"the log has a hole beyond entry {index}, which is all the database has"
+    if _has_damage_above(case, above):
+        return f"there is damage beyond entry {index}, which is all the database has"
+    members = members_at(case, index)
+    if isinstance(members, str):
+        return members
+    old = case.seen.last_state.state if case.seen.last_state is not None else None
+    last_term = max(term, above[-1].term if above else 0)
+    if old is None or old.term < last_term:
+        # A vote belongs to its term; in a later one nobody has been voted for.
+        state = HardState(term=last_term, vote=0, commit=index)
+    else:
+        state = HardState(term=old.term, vote=old.vote, commit=max(old.commit, index))
+    metadata = case.metadata
+    return _Base(
+        index=index,
+        term=term,
+        metadata=metadata.raw if metadata is not None else None,
+        members=members,
+        above=tuple(above),
+        state=state,
+    )
+
+
+def _has_damage_above(case: Case, above: list[Run]) -> bool:
+    """Whether bytes that do not read stand among the frames that are to be kept."""
+    if not above:
+        return False
+    order = {segment.name.text: number for number, segment in enumerate(case.seen.segments)}
+    first = (order.get(above[0].segment, 0), above[0].start)
+    final = (order.get(above[-1].segment, 0), above[-1].stop)
+    return any(
+        first <= (order.get(named.damage.segment, 0), named.damage.start) < final
+        for named in case.seen.named
+    )
+
+
+def _readable_above(case: Case, index: int) -> tuple[Run, ...]:
+    """The live runs beyond `index`, up to the first hole or damage."""
+    chosen: list[Run] = []
+    reached = index
+    for run in case.seen.log.live:
+        if run.last <= index:
+            continue
+        if run.first > reached + 1 or run.is_recovered or _has_damage_above(case, [*chosen, run]):
+            break
+        chosen.append(run)
+        reached = run.last
+    return tuple(chosen)
+
+
+def _until_change(case: Case, runs: tuple[Run, ...]) -> tuple[Run, ...]:
+    """Runs in front of the first one that changes the membership."""
+    changes = {placed.entry.index for placed in case.seen.conf_changes}
+    kept: list[Run] = []
+    for run in runs:
+        if any(run.first <= index <= run.last for index in changes):
+            break
+        kept.append(run)
+    return tuple(kept)
+
+
+def _steps(case: Case, base: _Base, *, strategy: str) -> tuple[Step, ...]:
+    """The new segment, the snapshot that it begins with, and what goes away."""
+    name = f"{WAL}/{wal_names.format_name(seq=0, index=0)}"
+    conf = base.members.conf_state
+    mark = SnapshotMark(
+        index=base.index, term=base.term, conf_state=conf if base.members.marks_have_it else None
+    )
+    head = Chain().checkpoint().metadata(base.metadata).mark(SnapshotMark(index=0, term=0))
+    head.mark(mark)
+    last = base.above[-1].last if base.above else base.index
+    with case.sources() as sources:
+        pieces, crc = _kept_frames(case, base, sources, head)
+        closing = Chain(crc).state(replace(base.state, commit=min(base.state.commit, last)))
+        pieces = (*pieces, Literal(data=closing.data))
+        segment = write_step(
+            case,
+            sources,
+            name,
+            pieces,
+            SEGMENT_BYTES,
+            reason=strategy,
+            words=_segment_words(base, last),
+        )
+        segment = replace(
+            segment,
+            size=max(SEGMENT_BYTES, segment.size),
+            drops=tuple(_drops(case, base.index, last)),
+            synthetic=(
+                Synthetic(
+                    kind="snapshot",
+                    index=base.index,
+                    term=base.term,
+                    words="marker of the snapshot that the log begins with",
+                ),
+                Synthetic(
+                    kind="state",
+                    index=min(base.state.commit, last),
+                    term=base.state.term,
+                    words="hard state: the commit covers the snapshot",
+                ),
+            ),
+        )
+        others = [
+            remove_step(
+                case.bound,
+                f"{WAL}/{each.name.text}",
+                reason=strategy,
+                words="the new log takes its place; its bytes stay in the backup",
+            )
+            for each in case.seen.segments
+            if f"{WAL}/{each.name.text}" != name
+        ]
+        snapshots = snapshot_steps(
+            case, sources, base.members, index=base.index, term=base.term, reason=strategy
+        )
+    return (segment, *others, *snapshots)
+
+
+def _segment_words(base: _Base, last: int) -> str:
+    words = f"a new log that begins with snapshot {base.index} (term {base.term})"
+    if base.above:
+        words += f", and entries {base.index + 1}–{last} behind it as they are"
+    return words
+
+
+def _kept_frames(
+    case: Case, base: _Base, sources: Sources, head: Chain
+) -> tuple[tuple[Piece, ...], int]:
+    """The head, and the frames beyond the base chained on from it; and the checksum then."""
+    pieces: list[Piece] = [Literal(data=head.data)]
+    crc = head.crc
+    for segment, start, stop in _spans(base, sources):
+        piece = Rechain(
+            source=f"{WAL}/{segment}", start=start, stop=stop, types=_KEPT_TYPES, seed=crc
+        )
+        for _, running in rechained(piece, sources(piece.source)):
+            crc = running
+        pieces.append(piece)
+    return tuple(pieces), crc
+
+
+def _spans(base: _Base, sources: Sources) -> list[tuple[str, int, int]]:
+    """Where the frames of the kept entries stand, one span a segment."""
+    spans: dict[str, tuple[int, int]] = {}
+    for run in base.above:
+        start = run.start
+        if run.first <= base.index:
+            start = entry_offset(sources(f"{WAL}/{run.segment}"), run, base.index + 1)
+        low, high = spans.get(run.segment, (start, run.stop))
+        spans[run.segment] = (min(low, start), max(high, run.stop))
+    return [(segment, *span) for segment, span in spans.items()]
+
+
+def _drops(case: Case, index: int, last: int) -> list[Drop]:
+    """The entries that the new log does not have: by run, with where their effect lives on."""
+    drops = []
+    for run in case.seen.log.live:
+        if run.first <= index:
+            final = min(run.last, index)
+            drops.append(
+                Drop(
+                    kind="entry",
+                    count=final - run.first + 1,
+                    first=run.first,
+                    last=final,
+                    term=run.term,
+                    kept_by="database",
+                )
+            )
+        if run.last > last:
+            first = max(run.first, last + 1)
+            drops.append(
+                Drop(
+                    kind="entry",
+                    count=run.last - first + 1,
+                    first=first,
+                    last=run.last,
+                    term=run.term,
+                )
+            )
+    for named in case.seen.named:
+        if named.lost is not None:
+            first, final_or_none = named.lost
+            drops.append(
+                Drop(
+                    kind="entry",
+                    count=0 if final_or_none is None else final_or_none - first + 1,
+                    first=first,
+                    last=final_or_none,
+                    is_readable=False,
+                    kept_by="database" if (final_or_none or first) <= index else "",
+                )
+            )
+    return drops

@@ -1,0 +1,84 @@
+"""The snapshot that a new log begins with: its `.snap` file, and the database with it.
+
+A `.snap` holds the v2 store, in which etcd up to 3.6 looks for the members. Where the membership is
+that of the newest readable file, that file's store is taken over as it is; else its members are
+rewritten, or a store is made from nothing.
+"""
+
+from dataclasses import replace
+
+from formats import raftpb, snappb
+from formats.errors import FormatError
+from formats.limits import SNAP_FILE_BYTES_MAX
+from walctl.errors import AccessError
+from walctl.inspect.start_points import snap_index
+from walctl.repair.case import Case
+from walctl.repair.members_at import MembersAt
+from walctl.repair.pieces import Literal
+from walctl.repair.plan import SNAP, Step, Synthetic
+from walctl.repair.stamps import Sources
+from walctl.repair.strategy import remove_step, write_step
+from walctl.snap import names as snap_names
+from walctl.snap.reader import SnapFile
+from walctl.snap.writer import Snapshot, snap_bytes
+
+
+def snapshot_steps(
+    case: Case, sources: Sources, members: MembersAt, *, index: int, term: int, reason: str
+) -> list[Step]:
+    """The steps in `snap/` for a snapshot at (index, term) with these members."""
+    steps = [_snap_step(case, sources, members, index=index, term=term, reason=reason)]
+    for snap in case.seen.snaps:
+        name = f"{SNAP}/{snap.name}"
+        if snap_index(snap) > index and name in case.bound.files:
+            words = f"the log that it belongs to is not there any more; it begins at {index} now"
+            steps.append(remove_step(case.bound, name, reason=reason, words=words))
+    return steps
+
+
+def _snap_step(
+    case: Case, sources: Sources, members: MembersAt, *, index: int, term: int, reason: str
+) -> Step:
+    snapshot = Snapshot(
+        index=index,
+        term=term,
+        conf_state=members.conf_state,
+        data=store_bytes(case, members),
+    )
+    data = snap_bytes(snapshot)
+    named = ", ".join(f"{each.id:x}" for each in members.members)
+    step = write_step(
+        case,
+        sources,
+        f"{SNAP}/{snap_names.format_name(term=term, index=index)}",
+        (Literal(data=data),),
+        len(data),
+        reason=reason,
+        words=f"the snapshot file of entry {index}, with the members {named}",
+    )
+    made = Synthetic(
+        kind="snapshot-file", index=index, term=term, words=f"members: {members.source}"
+    )
+    return replace(step, synthetic=(made,))
+
+
+def store_bytes(case: Case, members: MembersAt) -> bytes:
+    """The v2 store for these members: the newest readable one, as it is where it has just these."""
+    base = next((s for s in case.seen.snaps if s.is_usable and s.store is not None), None)
+    if base is None or base.store is None:
+        raise AccessError("store_build")
+    return _data_of(case, base)
+
+
+def _data_of(case: Case, snap: SnapFile) -> bytes:
+    """The v2 store in a file that was read before.
+
+    Raises: AccessError, when it is not what it was.
+    """
+    with case.disk.open(snap.path) as file:
+        data = file.read_at(0, SNAP_FILE_BYTES_MAX)
+    try:
+        content = snappb.SNAPSHOT.parse(data).data or b""
+        return raftpb.SNAPSHOT.parse(content).data or b""
+    except FormatError as error:
+        raise AccessError(f"{snap.path}: {error.message}: changed meanwhile") from error

@@ -1,0 +1,108 @@
+"""The ways out where a plan costs something, best first (contract P6), each with its commands.
+
+A member that has forgotten entries, a term or a vote must not come back with its old voice: under
+the same id it could help to elect two leaders, or lose what a leader counted on. So: entries from
+other members; a fresh id; a saved snapshot; and at last a new cluster of this member alone.
+"""
+
+from collections.abc import Sequence
+
+from walctl.inspect.advice import quoted_word
+from walctl.inspect.doctor import replace_steps
+from walctl.repair.case import Case
+from walctl.repair.plan import Option
+
+HEAL, REJOIN, RESTORE, LAST_SURVIVOR = "heal", "rejoin", "restore", "last-survivor"
+
+
+def ways_out(case: Case, *, heal: str | None, survivor: str | None) -> tuple[Option, ...]:
+    """All four, in their order; `heal` and `survivor` say why one cannot be done (`None`: it can)."""
+    return (
+        _heal(case, heal),
+        _rejoin(case),
+        _restore(case),
+        _last_survivor(case, survivor),
+    )
+
+
+def _path(case: Case) -> str:
+    return quoted_word(str(case.bound.directory))
+
+
+def _heal(case: Case, reason: str | None) -> Option:
+    command = f"walctl repair {_path(case)} --from DIRECTORY-OF-ANOTHER-MEMBER"
+    if case.is_sole_voter:
+        return Option(
+            name=HEAL,
+            is_possible=False,
+            words="there is no other voter that could have the entries; a copy of this one might",
+        )
+    others = (case.membership.size or 2) - 1
+    told = f": {reason}" if reason and case.peers else ""
+    return Option(
+        name=HEAL,
+        is_possible=True,
+        words=(
+            f"fill the log from copies of the other members' directories (all {others} of them"
+            f" make it free){told}"
+        ),
+        commands=(command,),
+    )
+
+
+def _rejoin(case: Case) -> Option:
+    own = case.membership.own_id
+    if case.is_sole_voter or own is None:
+        words = "there is no other member that it could join again"
+        return Option(name=REJOIN, is_possible=False, words=words)
+    steps = replace_steps(case.membership, own)
+    path = _path(case)
+    return Option(
+        name=REJOIN,
+        is_possible=True,
+        words=(
+            "if a majority of the others is healthy: replace this member by a new one under a"
+            " fresh id, and keep this directory aside"
+        ),
+        commands=(*(step.command for step in steps if step.command), f"mv -T {path} {path}.old"),
+    )
+
+
+def _restore(case: Case) -> Option:
+    return Option(
+        name=RESTORE,
+        is_possible=True,
+        words="restore a saved snapshot into a new directory; it holds what was written until then",
+        commands=("etcdutl snapshot restore SNAPSHOT --data-dir NEW-DIRECTORY",),
+    )
+
+
+def _last_survivor(case: Case, reason: str | None) -> Option:
+    if reason is not None:
+        return Option(
+            name=LAST_SURVIVOR,
+            is_possible=False,
+            words=f"this member alone cannot go on: {reason}",
+            commands=(f"walctl salvage {_path(case)} --output-dir NEW-DIRECTORY",),
+        )
+    applied = case.applied
+    return Option(
+        name=LAST_SURVIVOR,
+        is_possible=True,
+        words=(
+            f"go on alone, in a new cluster, from the database as of entry {applied}; what was"
+            " written later and cannot be read is lost for good, and members of the old cluster"
+            " can never meet this one again"
+        ),
+        commands=(f"walctl repair {_path(case)} --apply --accept-loss {accept_word(case)}",),
+    )
+
+
+def accept_word(case: Case) -> str:
+    """What `--accept-loss` wants: the id of the cluster whose loss is accepted, in hex."""
+    return f"{case.cluster_id or 0:016x}".lstrip("0") or "0"
+
+
+def possible(options: Sequence[Option], name: str) -> bool:
+    """Whether that way is open."""
+    return any(option.name == name and option.is_possible for option in options)
