@@ -16,7 +16,7 @@ HEAL, REJOIN, RESTORE, LAST_SURVIVOR = "heal", "rejoin", "restore", "last-surviv
 
 
 def ways_out(case: Case, *, heal: str | None, survivor: str | None) -> tuple[Option, ...]:
-    """All four, in their order; `heal` and `survivor` say why one cannot be done (`None`: it can)."""
+    """All four, in order; `heal` and `survivor` say why one cannot be done (`None`: it can)."""
     return (
         _heal(case, heal),
         _rejoin(case),
