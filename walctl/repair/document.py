@@ -16,7 +16,7 @@ import base64
 import hashlib
 import json
 
-from walctl.errors import UnsupportedError, UsageError
+from walctl.errors import UnsupportedError, UsageError, WalctlError
 from walctl.repair.pieces import Copy, Literal, Piece, Rebuild, Rechain
 from walctl.repair.plan import Bound, Certificate, Plan, Stamp, Step
 from walctl.repair.stated import NUMBER_MAX, plan_of_part
@@ -57,9 +57,12 @@ def plan_text(plan: Plan) -> bytes:
     return json.dumps(plan_document(plan), indent=2, allow_nan=False).encode("ascii") + b"\n"
 
 
-def plan_of_text(text: bytes) -> Plan:
-    """The plan in a file's bytes. Raises: as `plan_of`."""
-    return plan_of(parsed(text))
+def plan_of_text(text: bytes, *, name: str = "plan") -> Plan:
+    """The plan in a file's bytes; `name` is the file's, for the message. Raises: as `plan_of`."""
+    try:
+        return plan_of(parsed(text))
+    except WalctlError as error:
+        raise type(error)(f"{name}: {error.message}") from error
 
 
 def plan_of(document: object) -> Plan:

@@ -1,0 +1,260 @@
+"""How a plan looks: on one screen what it costs, what it does, why, and what to type; and as JSON.
+
+A person reads this on a bad day and decides with it about the only copy of something. So the class
+comes first, then what may be lost, then what to do; a better way than this tool is named where
+there may be one. What does not fit on a screen is counted, and is in the output of `-o json`.
+"""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from walctl.errors import ExitStatus
+from walctl.inspect.advice import quoted_word
+from walctl.render.prose import labelled, paragraph
+from walctl.render.repair_words import lost_words, step_details, step_words
+from walctl.render.screen import Screen
+from walctl.render.text import counted, printable
+from walctl.repair.document import plan_document
+from walctl.repair.plan import Certificate, Plan, PlanClass, Step
+
+COLUMN = 14
+LINES_MAX = 24
+"""Lines of a screen at which a person does not have to scroll back."""
+STEP_COLUMN = 5
+
+_HEADINGS = {
+    PlanClass.NOTHING: "NOTHING to repair",
+    PlanClass.FREE: "FREE",
+    PlanClass.LOSS_POSSIBLE: "LOSS POSSIBLE",
+    PlanClass.LOSS_PROVEN: "LOSS PROVEN",
+}
+_DEFAULTS = {
+    PlanClass.NOTHING: "",
+    PlanClass.FREE: "no acknowledged write is lost",
+    PlanClass.LOSS_POSSIBLE: "acknowledged writes may be lost",
+    PlanClass.LOSS_PROVEN: "acknowledged writes are lost",
+}
+_STYLES = {
+    PlanClass.NOTHING: "bold green",
+    PlanClass.FREE: "bold green",
+    PlanClass.LOSS_POSSIBLE: "bold red",
+    PlanClass.LOSS_PROVEN: "bold red",
+}
+ACCEPT = "--accept-loss"
+BETTER_WAY = (
+    "Not this tool, if two other members of the cluster are healthy: replace this one instead"
+    " (member remove, then member add with an empty directory). They have everything that was"
+    " acknowledged."
+)
+ALONE = "Ask for a snapshot or a backup that somebody saved before you accept a loss."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A plan as it is put to a person.
+
+    `command` is what carries it out (`walctl repair PATH --from n2 --apply`); `later` is what
+    writes it into a file instead, empty where it is from one. `refused` is why a person who asked
+    for it does not get it; empty when nobody asked.
+    """
+
+    plan: Plan
+    path: Path
+    command: str
+    exit_status: ExitStatus
+    later: str = ""
+    plan_file: Path | None = None
+    refused: str = ""
+
+    def ended(self, exit_status: ExitStatus, *, refused: str) -> "Offer":
+        """The same, with another ending: somebody asked for it, and `refused` is the answer."""
+        return replace(self, exit_status=exit_status, refused=refused)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detail:
+    """How much of each part a screen shows."""
+
+    steps: int = 12
+    has_details: bool = True
+    words: int = 4
+    testimonies: int = 6
+    has_closed_words: bool = True
+    """Whether it is said why a way out is not open."""
+    has_open_words: bool = True
+    commands: int = 8
+
+
+def _details() -> Iterator[Detail]:
+    """From most to least: what a person decides by goes last."""
+    yield (detail := Detail())
+    yield (detail := replace(detail, testimonies=2))
+    yield (detail := replace(detail, testimonies=1, words=3, steps=8))
+    yield (detail := replace(detail, testimonies=0, words=2, commands=4))
+    yield (detail := replace(detail, has_closed_words=False, steps=6))
+    yield (detail := replace(detail, commands=2, words=1, steps=4))
+    yield (detail := replace(detail, has_details=False))
+    yield (detail := replace(detail, commands=1, steps=2))
+    yield replace(detail, has_open_words=False)
+
+
+def show(screen: Screen, offer: Offer) -> None:
+    """A plan in the screen's form."""
+    screen.show(offer, text=text, document=document)
+
+
+def document(offer: Offer) -> dict[str, object]:
+    """A plan for JSON; nothing was applied, so there is no receipt."""
+    return {
+        **plan_document(offer.plan),
+        "receipt": None,
+        "plan_file": None if offer.plan_file is None else str(offer.plan_file),
+        "refused": offer.refused or None,
+        "exit": int(offer.exit_status),
+    }
+
+
+def text(screen: Screen, offer: Offer) -> None:
+    """A plan on a screen, with as much detail as fits."""
+    _draw(screen, offer, _fitting(screen, offer))
+
+
+def _fitting(screen: Screen, offer: Offer) -> Detail:
+    """The most that takes no more than a screen, or the least there is."""
+    detail = Detail()
+    for detail in _details():
+        paper = io.StringIO()
+        _draw(Screen(paper, paper, width=screen.width), offer, detail)
+        if paper.getvalue().count("\n") <= LINES_MAX:
+            break
+    return detail
+
+
+def _draw(screen: Screen, offer: Offer, detail: Detail) -> None:
+    plan = offer.plan
+    paragraph(screen, headline(offer), indent=2, first="", style=_STYLES[plan.plan_class])
+    if plan.plan_class.needs_consent:
+        lost = lost_words(plan)
+        labelled(screen, "lost", lost, column=COLUMN)
+    _steps(screen, plan, detail)
+    if plan.plan_class is not PlanClass.NOTHING:
+        _certificate(screen, plan.certificate, detail)
+    if plan.plan_class.needs_consent:
+        _options(screen, plan, detail)
+        _consent(screen, offer)
+    elif plan.steps:
+        _ways(screen, offer)
+    _ending(screen, offer)
+
+
+def headline(offer: Offer) -> str:
+    """What the plan is for and what it costs, in one sentence."""
+    plan = offer.plan
+    words = plan.summary or _DEFAULTS[plan.plan_class]
+    told = f"plan for {offer.path}: {_HEADINGS[plan.plan_class]}"
+    return f"{told}, {words}" if words else told
+
+
+def _steps(screen: Screen, plan: Plan, detail: Detail) -> None:
+    for number, step in enumerate(plan.steps[: detail.steps], start=1):
+        _step(screen, number, step, detail)
+    hidden = plan.steps[detail.steps :]
+    if hidden:
+        files = ", ".join(dict.fromkeys(step.act for step in hidden))
+        paragraph(
+            screen,
+            f"and {counted(len(hidden), 'more step')} ({files}); -o json has all",
+            indent=STEP_COLUMN,
+        )
+    if plan.plan_class.needs_consent and not plan.steps:
+        paragraph(screen, "There is nothing that could be carried out here.", indent=2)
+
+
+def _step(screen: Screen, number: int, step: Step, detail: Detail) -> None:
+    paragraph(screen, step_words(step), indent=STEP_COLUMN, first=f"{number:3}  ")
+    if detail.has_details:
+        for line in step_details(step):
+            paragraph(screen, line, indent=STEP_COLUMN + 2, style="dim")
+
+
+def _certificate(screen: Screen, certificate: Certificate, detail: Detail) -> None:
+    words = list(certificate.words[: detail.words])
+    if not words:
+        reached = f"the result has everything up to entry {certificate.kept}"
+        words.append(f"{reached}; witnesses name {certificate.witnessed}")
+    if not certificate.is_end_known:
+        words.append("the end of the log was not seen: later entries may have stood there")
+    labelled(screen, "certificate", "; ".join(words), column=COLUMN)
+    for each in certificate.testimonies[: detail.testimonies]:
+        labelled(screen, "", f"{each.says}: {each.words} ({each.place})", column=COLUMN)
+    hidden = len(certificate.testimonies) - detail.testimonies
+    if hidden > 0 and detail.testimonies:
+        labelled(screen, "", f"{counted(hidden, 'more witness', 'more witnesses')}", column=COLUMN)
+
+
+def _options(screen: Screen, plan: Plan, detail: Detail) -> None:
+    """The ways out, best first."""
+    for number, option in enumerate(plan.options, start=1):
+        label = "what now" if number == 1 else ""
+        told = f"{number}. {option.name}" + ("" if option.is_possible else ": not here")
+        if detail.has_open_words if option.is_possible else detail.has_closed_words:
+            told += f": {option.words}"
+        labelled(screen, label, told, column=COLUMN)
+        # What accepts the loss stands below, by itself, and is not to be typed in passing.
+        commands = [each for each in option.commands if ACCEPT not in each]
+        shown = commands[: detail.commands] if option.is_possible else []
+        for command in shown:
+            screen.line(" " * COLUMN + "   " + command, style="cyan")
+        if option.is_possible and len(commands) > len(shown):
+            more = counted(len(commands) - len(shown), "more command")
+            labelled(screen, "", f"   and {more}: -o json has all", column=COLUMN)
+    better = {"heal", "rejoin"}
+    is_alone = plan.options and not any(
+        each.is_possible and each.name in better for each in plan.options
+    )
+    label = "" if plan.options else "what now"
+    labelled(screen, label, ALONE if is_alone else BETTER_WAY, column=COLUMN)
+
+
+def _consent(screen: Screen, offer: Offer) -> None:
+    plan = offer.plan
+    if plan.steps and plan.accept is not None:
+        labelled(
+            screen, "consent", "whoever accepts this loss types (a backup is made):", column=COLUMN
+        )
+        accept = quoted_word(plan.accept)
+        screen.line(" " * COLUMN + f"   {offer.command} {ACCEPT} {accept}")
+
+
+def _ways(screen: Screen, offer: Offer) -> None:
+    """What to type; a command is one line however narrow the screen is, so it can be copied."""
+    _command(screen, "apply", offer.command)
+    if offer.later and offer.plan_file is None:
+        _command(screen, "review later", offer.later)
+    _command(screen, "take back", "walctl undo RECEIPT")
+
+
+def _command(screen: Screen, label: str, command: str) -> None:
+    screen.line(f"{label.ljust(COLUMN)}{command}", style="cyan")
+
+
+def _ending(screen: Screen, offer: Offer) -> None:
+    if offer.plan_file is not None:
+        file = quoted_word(str(offer.plan_file))
+        _command(screen, "written", f"{printable(str(offer.plan_file))}: walctl apply {file}")
+    words = f"refused: {offer.refused}" if offer.refused else "nothing was changed"
+    ending(screen, words, offer.exit_status, style="bold red" if offer.refused else None)
+
+
+def ending(
+    screen: Screen, words: str, exit_status: ExitStatus, *, style: str | None = None
+) -> None:
+    """The last line: what was done, and the status that the command ends with."""
+    status = f"exit {int(exit_status)}"
+    gap = screen.width - len(words) - len(status)
+    if gap < 1:
+        paragraph(screen, f"{words}, {status}", style=style)
+    else:
+        screen.line(f"{words}{' ' * gap}{status}", style=style)
