@@ -26,7 +26,7 @@ from walctl.model.record import HardState, SnapshotMark
 from walctl.repair.case import Case
 from walctl.repair.certificate import certificate, is_end_known, witnessed
 from walctl.repair.frames import entry_offset
-from walctl.repair.members_at import MembersAt, alone, members_at
+from walctl.repair.members_at import MembersAt, kept_members, members_at
 from walctl.repair.newlog import SEGMENT_BYTES, Chain, build_metadata
 from walctl.repair.pieces import Literal, Piece, Rechain, rechained
 from walctl.repair.plan import (
@@ -37,7 +37,7 @@ from walctl.repair.plan import (
     Step,
     Synthetic,
 )
-from walctl.repair.snapshots import snapshot_steps
+from walctl.repair.snapshots import holds_v2_keys, snapshot_steps
 from walctl.repair.stamps import Sources
 from walctl.repair.strategy import remove_step, write_step
 from walctl.wal import names as wal_names
@@ -108,10 +108,24 @@ def is_end_lost_only(case: Case) -> bool:
 
 
 def last_survivor(case: Case) -> tuple[Step, ...] | str:
-    """The steps that make this member the only one of a new cluster, or why it cannot be.
+    """The steps that make this member the only one of a new cluster, or why it cannot be."""
+    own = case.membership.own_id
+    if own is None:
+        return "the log does not say whose it is"
+    members = kept_members(case, frozenset({own}))
+    if isinstance(members, str):
+        return members
+    return renewed(case, members, cluster_id=case.new_cluster_id(), strategy=LAST_SURVIVOR)
 
-    Entries beyond the database are kept up to the first hole or membership change. A term that
-    nobody knows is taken above all that are known: nobody is left to contradict.
+
+def renewed(
+    case: Case, members: MembersAt, *, cluster_id: int, strategy: str
+) -> tuple[Step, ...] | str:
+    """The steps of a forced new cluster of `members` from the database, or why it cannot be made.
+
+    Entries beyond the database are kept up to the first hole or membership change. The term of the
+    snapshot, where nobody knows it, is the highest that what follows allows: of the old cluster
+    nobody is left to contradict.
     """
     if not case.is_etcd or not case.has_sound_database or not case.applied:
         return "it has no sound database that says what it has applied"
@@ -133,12 +147,12 @@ def last_survivor(case: Case) -> tuple[Step, ...] | str:
         index=index,
         # Behind a term that is made up no older one may follow.
         term=term if term is not None else min([known, *(run.term for run in above)]),
-        metadata=build_metadata(node_id=own, cluster_id=case.new_cluster_id()),
-        members=alone(case, own),
+        metadata=build_metadata(node_id=own, cluster_id=cluster_id),
+        members=members,
         above=above,
         state=HardState(term=known + 1, vote=0, commit=commit),
     )
-    return _steps(case, base, strategy=LAST_SURVIVOR)
+    return _steps(case, base, strategy=strategy)
 
 
 def _base(case: Case) -> _Base | str:
@@ -159,6 +173,8 @@ def _base(case: Case) -> _Base | str:
     members = members_at(case, index)
     if isinstance(members, str):
         return members
+    if holds_v2_keys(case):
+        return "clients of the v2 API have keys here, and only the log has what they wrote last"
     old = case.seen.last_state.state if case.seen.last_state is not None else None
     last_term = max(term, above[-1].term if above else 0)
     if old is None or old.term < last_term:

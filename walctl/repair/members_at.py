@@ -7,7 +7,7 @@ nothing of the log may deny it). Databases of etcd 3.5 are known to lack names a
 of promoted learners, so the two are compared by id alone.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from walctl.inspect.membership import View, log_view
 from walctl.model.member import Member
@@ -50,17 +50,26 @@ def members_at(case: Case, index: int) -> MembersAt | str:
     return _made(case, found, "the database's members")
 
 
-def alone(case: Case, own: int) -> MembersAt:
-    """This member as the only one of a new cluster; all others count as removed."""
+def kept_members(case: Case, keep: frozenset[int]) -> MembersAt | str:
+    """The members `keep` as the voters of a new cluster; all others count as removed.
+
+    In words why it cannot be: one of them is not known, or this one is not among them.
+    """
     known = {peer.id for view in case.membership.views for peer in view.peers}
-    me = case.membership.described(own)
+    own = case.membership.own_id
+    if own not in keep:
+        return "this member has to be one of those that are kept"
+    strange = sorted(keep - known - {own})
+    if strange:
+        return f"member {strange[0]:x} is not known here"
+    described = [case.membership.described(each) for each in sorted(keep)]
     return MembersAt(
-        members=(Member(id=own, name=me.name, peer_urls=me.peer_urls, client_urls=me.client_urls),),
-        removed=tuple(sorted(known - {own})),
-        source="this member alone",
+        members=tuple(replace(each, is_learner=False) for each in described),
+        removed=tuple(sorted(known - keep)),
+        source="those that are kept",
         marks_have_it=_marks_have_it(case),
         version=_version(case),
-        is_changed=bool(known - {own}) or me.is_learner,
+        is_changed=bool(known - keep) or any(each.is_learner for each in described),
     )
 
 

@@ -5,21 +5,24 @@ that of the newest readable file, that file's store is taken over as it is; else
 rewritten, or a store is made from nothing.
 """
 
+import json
 from dataclasses import replace
 
 from formats import raftpb, snappb
 from formats.errors import FormatError
 from formats.limits import SNAP_FILE_BYTES_MAX
+from walctl.backend.membership import CLEARED, conf_state_row, member_rows
 from walctl.errors import AccessError
 from walctl.inspect.start_points import snap_index
 from walctl.repair.case import Case
 from walctl.repair.members_at import MembersAt
-from walctl.repair.pieces import Literal
+from walctl.repair.pieces import Literal, Rebuild, Row, composed
 from walctl.repair.plan import SNAP, Step, Synthetic
 from walctl.repair.stamps import Sources
 from walctl.repair.strategy import remove_step, write_step
 from walctl.snap import names as snap_names
 from walctl.snap.reader import SnapFile
+from walctl.snap.store_build import built_store, rewritten_store
 from walctl.snap.writer import Snapshot, snap_bytes
 
 
@@ -33,6 +36,8 @@ def snapshot_steps(
         if snap_index(snap) > index and name in case.bound.files:
             words = f"the log that it belongs to is not there any more; it begins at {index} now"
             steps.append(remove_step(case.bound, name, reason=reason, words=words))
+    if members.is_changed:
+        steps.append(_database_step(case, sources, members, reason=reason))
     return steps
 
 
@@ -64,10 +69,57 @@ def _snap_step(
 
 def store_bytes(case: Case, members: MembersAt) -> bytes:
     """The v2 store for these members: the newest readable one, as it is where it has just these."""
-    base = next((s for s in case.seen.snaps if s.is_usable and s.store is not None), None)
+    base = _newest(case)
     if base is None or base.store is None:
-        raise AccessError("store_build")
-    return _data_of(case, base)
+        return built_store(
+            members.members, removed=members.removed, cluster_version=members.version
+        )
+    data = _data_of(case, base)
+    try:
+        return rewritten_store(data, members.members, removed=members.removed)
+    except ValueError as error:
+        raise AccessError(f"{base.path}: {error}: changed meanwhile") from error
+
+
+def holds_v2_keys(case: Case) -> bool:
+    """Whether the newest readable store holds keys that clients of the v2 API wrote.
+
+    These are in no database: what was written to them behind that snapshot is in the log alone.
+    """
+    base = _newest(case)
+    if base is None:
+        return False
+    try:
+        store = json.loads(_data_of(case, base))
+        return bool(store["Root"]["Children"]["1"]["Children"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
+def _newest(case: Case) -> SnapFile | None:
+    """The newest readable file that holds a v2 store."""
+    return next((s for s in case.seen.snaps if s.is_usable and s.store is not None), None)
+
+
+def _database_step(case: Case, sources: Sources, members: MembersAt, *, reason: str) -> Step:
+    """The database with these members; all its keys stay."""
+    edits = [*member_rows(members.members, removed=members.removed)]
+    witness = case.seen.database
+    if witness is not None and witness.conf_state is not None:
+        edits.append(conf_state_row(members.conf_state))
+    rows = tuple(Row(bucket=each.bucket, key=each.key, value=each.value) for each in edits)
+    name = f"{SNAP}/db"
+    pieces = (Rebuild(source=name, cleared=CLEARED, rows=rows),)
+    size = sum(len(block) for block in composed(pieces, sources))
+    return write_step(
+        case,
+        sources,
+        name,
+        pieces,
+        size,
+        reason=reason,
+        words="a new database with the same keys, whose only members are those named here",
+    )
 
 
 def _data_of(case: Case, snap: SnapFile) -> bytes:

@@ -34,9 +34,9 @@ def without_old_segments(case: Case) -> Plan | str:
         position = wal_names.start_position(names, index)
         if not position:
             continue
-        reason = _is_in_the_way(case, index, [name.text for name in names[:position]])
+        reason = snapshot_obstacle(case, index, [name.text for name in names[:position]])
         if reason is None:
-            return _drop_plan(case, index, position)
+            return drop_plan(case, index, position)
     return "no usable snapshot makes the damaged segments unneeded"
 
 
@@ -52,9 +52,11 @@ def _usable_snapshots(case: Case) -> set[int]:
     }
 
 
-def _is_in_the_way(case: Case, index: int, dropped: list[str]) -> str | None:
+def snapshot_obstacle(case: Case, index: int, dropped: list[str]) -> str | None:
     """Why the log behind snapshot `index` does not do without the `dropped` segments."""
     seen = case.seen
+    if index not in _usable_snapshots(case):
+        return "it has no readable file with a marker, or the database does not reach it"
     for placed in seen.marks:
         if placed.mark.index == index and placed.segment not in dropped:
             break
@@ -73,7 +75,8 @@ def _is_in_the_way(case: Case, index: int, dropped: list[str]) -> str | None:
     return None
 
 
-def _drop_plan(case: Case, index: int, position: int) -> Plan:
+def drop_plan(case: Case, index: int, position: int) -> Plan:
+    """Take away the first `position` segments, which a start from snapshot `index` passes over."""
     seen = case.seen
     steps = [
         remove_step(
