@@ -27,7 +27,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "google": (*_FORMATS, "walctl.payload.descriptor"),
     "aiohttp": _CLUSTER,
     # What an application packed itself is opened in one place, which has bounds.
-    "zstandard": ("walctl.payload.compressed", "walctl.repair.packing"),
+    "zstandard": ("walctl.payload.compressed", "walctl.repair.packing", "walctl.fs.zstd"),
     "zlib": ("walctl.payload.compressed",),
     "gzip": NOWHERE,  # its reader has no bound on what comes out
     # The disk.

@@ -4,7 +4,15 @@ from pathlib import Path
 
 import click
 
-from walctl.cli.options import jobs, one_path, output, pass_disk, pass_screen, quiet, split_layout
+from walctl.cli.options import (
+    jobs,
+    one_path,
+    output,
+    pass_judged_disk,
+    pass_screen,
+    quiet,
+    split_layout,
+)
 from walctl.fs.base import FileSystem
 from walctl.inspect.doctor import doctor
 from walctl.inspect.reading import Depth
@@ -18,7 +26,7 @@ from walctl.render.screen import Screen
 @jobs
 @output("text", "json", "ndjson")
 @quiet
-@pass_disk
+@pass_judged_disk
 @pass_screen
 @click.pass_context
 def command(

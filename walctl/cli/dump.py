@@ -20,7 +20,7 @@ from walctl.cli.interrupts import held_interrupts
 from walctl.cli.options import (
     jobs,
     output,
-    pass_disk,
+    pass_open_disk,
     pass_screen,
     paths_or_none,
     quiet,
@@ -54,7 +54,7 @@ FOLLOW_SECONDS = 0.2
 @jobs
 @output("text", "ndjson", "json", CSV, HEX, DUMP_LOGS)
 @quiet
-@pass_disk
+@pass_open_disk
 @pass_screen
 @click.pass_context
 def command(

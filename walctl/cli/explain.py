@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from walctl.cli.options import PATH, output, pass_disk, pass_screen, split_layout
+from walctl.cli.options import PATH, output, pass_judged_disk, pass_screen, split_layout
 from walctl.errors import AccessError, UsageError
 from walctl.fs.base import FileSystem
 from walctl.inspect.explain import STANDARD_INPUT, explain_message, groups, page_of
@@ -26,7 +26,7 @@ READ_BYTES = 1 << 20
 @click.argument("path", required=False, type=PATH, metavar="[PATH]")
 @split_layout
 @output("text", "json")
-@pass_disk
+@pass_judged_disk
 @pass_screen
 def command(
     screen: Screen,

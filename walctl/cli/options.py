@@ -25,6 +25,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from walctl.fs.base import FileSystem
+from walctl.fs.packed import PackedFileSystem
 from walctl.render.screen import WIDTH_PIPED, Output, Screen
 
 P = ParamSpec("P")
@@ -147,6 +148,27 @@ def pass_disk(function: Callable[Concatenate[FileSystem, P], R]) -> Callable[P, 
 
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         return function(disk_of(click.get_current_context()), *args, **kwargs)
+
+    return update_wrapper(wrapped, function)
+
+
+def pass_open_disk(function: Callable[Concatenate[FileSystem, P], R]) -> Callable[P, R]:
+    """The same disk for a command that reads: archives are folders on it, and archived segments
+    are segments."""
+
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        disk = PackedFileSystem(disk_of(click.get_current_context()))
+        return function(disk, *args, **kwargs)
+
+    return update_wrapper(wrapped, function)
+
+
+def pass_judged_disk(function: Callable[Concatenate[FileSystem, P], R]) -> Callable[P, R]:
+    """The same for a command that says what a server would do: none reads archived segments."""
+
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        disk = PackedFileSystem(disk_of(click.get_current_context()), is_judged=True)
+        return function(disk, *args, **kwargs)
 
     return update_wrapper(wrapped, function)
 

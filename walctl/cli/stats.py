@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from walctl.cli.options import jobs, output, pass_disk, pass_screen, paths, split_layout
+from walctl.cli.options import jobs, output, pass_open_disk, pass_screen, paths, split_layout
 from walctl.errors import ExitStatus
 from walctl.fs.base import FileSystem
 from walctl.inspect.counting.fold import Wish
@@ -76,7 +76,7 @@ def _separator(_ctx: click.Context, _param: click.Parameter, value: str) -> byte
 )
 @jobs
 @output("text", "json", "ndjson")
-@pass_disk
+@pass_open_disk
 @pass_screen
 @click.pass_context
 def command(

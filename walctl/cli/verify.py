@@ -6,7 +6,15 @@ from time import monotonic
 
 import click
 
-from walctl.cli.options import jobs, output, pass_disk, pass_screen, paths, quiet, split_layout
+from walctl.cli.options import (
+    jobs,
+    output,
+    pass_judged_disk,
+    pass_screen,
+    paths,
+    quiet,
+    split_layout,
+)
 from walctl.fs.base import FileSystem
 from walctl.inspect.reading import Depth
 from walctl.inspect.report import gate as gate_of
@@ -45,7 +53,7 @@ from walctl.render.screen import Screen
 @jobs
 @output("text", "json", "ndjson")
 @quiet
-@pass_disk
+@pass_judged_disk
 @pass_screen
 @click.pass_context
 def command(

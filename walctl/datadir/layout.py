@@ -7,11 +7,13 @@
     DIR/*.wal                          a folder of segments (also what raftexample calls
                                        `raftexample-N`, with `raftexample-N-snap` beside it)
     FILE.wal, FILE.snap, db            one file
+    FILE.wal.zst, FILE.tar.zst         an archived segment; an archive, which may be a bundle
 
 Names decide; only a file whose name says nothing is looked at, its first bytes.
 """
 
 import enum
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +32,11 @@ CHANNELS = "wal"
 """What holds the folders of several logs is called so."""
 LOGS_MAX = 10_000
 """Folders in which logs are looked for, where a path holds several."""
+
+
+BUNDLE_NOTE = "bundle.json"
+"""What a bundle of ours begins with: JSON, whose `root` is the name of the member in it."""
+BUNDLE_NOTE_BYTES_MAX = 16 << 20
 
 
 class Shape(enum.StrEnum):
@@ -85,6 +92,8 @@ def understand(
             raise UsageError(f"{path}: --wal-dir and --snap-dir go with a directory, not a file")
         return _file(disk, path)
     names = set(disk.names(path))
+    if BUNDLE_NOTE in names:
+        return understand(disk, path / _root_of_bundle(disk, path / BUNDLE_NOTE))
     for part in (wal_dir, snap_dir):
         if part is not None:
             disk.names(part)  # a part that is named has to be there
@@ -143,6 +152,23 @@ def _channels(disk: FileSystem, folder: Path) -> Iterator[Layout]:
             yield _segments(disk, folder / name, inner, snaps)
 
 
+def _root_of_bundle(disk: FileSystem, note: Path) -> str:
+    """Where in a bundle the member is, by its note.
+
+    Raises: UnsupportedError, when the note is none of ours.
+    """
+    with disk.open(note) as file:
+        data = file.read_at(0, BUNDLE_NOTE_BYTES_MAX + 1)
+    try:
+        said = json.loads(data) if len(data) <= BUNDLE_NOTE_BYTES_MAX else None
+    except (ValueError, RecursionError):
+        said = None
+    root = said.get("root") if isinstance(said, dict) else None
+    if not isinstance(root, str) or root in ("", ".", "..") or "/" in root or "\0" in root:
+        raise UnsupportedError(f"{note}: does not say where in this bundle the member is")
+    return root
+
+
 def _hint(disk: FileSystem, path: Path, names: set[str]) -> str:
     """Where a member may be meant, when a folder one level up was named."""
     for name in sorted(names)[:100]:
@@ -157,6 +183,9 @@ def _hint(disk: FileSystem, path: Path, names: set[str]) -> str:
 def _file(disk: FileSystem, path: Path) -> Layout:
     """One file, by its name; one with another name by how it begins."""
     name = path.name
+    if name.endswith(".wal.zst"):
+        name = name.removesuffix(".zst")
+        return Layout(path=path, shape=Shape.SEGMENT, wal_dir=path.parent, only_segment=name)
     if name.endswith(".wal") or name.endswith(".wal.broken"):
         return Layout(path=path, shape=Shape.SEGMENT, wal_dir=path.parent, only_segment=name)
     if name.endswith(".snap"):
