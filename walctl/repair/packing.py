@@ -27,7 +27,7 @@ most; the package hands out all that came of one call.
 """
 
 
-def packed(blocks: Iterable[bytes], *, level: int = LEVEL) -> Iterator[bytes]:
+def packed(blocks: Iterable[bytes | memoryview], *, level: int = LEVEL) -> Iterator[bytes]:
     """The blocks, one behind the other, as one frame; the same blocks give the same bytes."""
     machine = zstandard.ZstdCompressor(level=level, write_checksum=True).compressobj()
     for block in blocks:

@@ -1,0 +1,147 @@
+"""After a crash: what was begun is finished if its one step was taken, and rolled back if not.
+
+Nothing is decided here that the disk does not say: the journal names the inodes before and after
+the step, and whoever has the name now has been or has not been exchanged.
+"""
+
+import enum
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from walctl.datadir.layout import understand
+from walctl.errors import AccessError, UsageError, WalctlError
+from walctl.fs.base import FileSystem, Kind
+from walctl.repair.backup import BACKUP_NAME, RECEIPT, remove_backup
+from walctl.repair.execute import finish, remove_work
+from walctl.repair.journal import Entry, State, demand_idle, read_journal, state_of
+from walctl.repair.plan import Stamp
+from walctl.repair.unit import JOURNAL, NEW, OLD, TRIAL, WORK_SUFFIX, Unit, Way, pending
+from walctl.repair.world import World
+
+_OURS = frozenset({NEW, OLD, TRIAL, JOURNAL})
+
+
+class Outcome(enum.StrEnum):
+    """What became of an interrupted application."""
+
+    NOTHING = "nothing"
+    """None was found."""
+    FINISHED = "finished"
+    """The result is in place."""
+    ROLLED_BACK = "rolled-back"
+    """The member is as it was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed:
+    """What `resume` found and did; `receipt` is there when the application was finished."""
+
+    directory: Path
+    outcome: Outcome
+    receipt: Path | None = None
+    words: str = ""
+
+
+def resume(
+    world: World, directory: Path, *, wal_dir: Path | None = None, snap_dir: Path | None = None
+) -> Resumed:
+    """Finish or roll back what a crash left beside a member's directory.
+
+    `wal_dir` and `snap_dir` say where parts of a split layout are.
+
+    Raises: AccessError, when it cannot be told how far it came, or somebody is at it right now;
+    UsageError, when what lies there is none of ours.
+    """
+    folders = list(_folders(world.disk, directory, wal_dir, snap_dir))
+    found = [_resumed(world, directory, work) for work in pending(world.disk, directory, folders)]
+    if not found:
+        return Resumed(
+            directory=directory,
+            outcome=Outcome.NOTHING,
+            words="nothing was interrupted here",
+        )
+    return next((each for each in found if each.outcome is Outcome.FINISHED), found[0])
+
+
+def _folders(
+    disk: FileSystem, directory: Path, wal_dir: Path | None, snap_dir: Path | None
+) -> Iterator[Path]:
+    """The folders beside which a work folder may lie."""
+    try:
+        layout = understand(disk, directory, wal_dir=wal_dir, snap_dir=snap_dir)
+    except UsageError:
+        raise
+    except WalctlError:
+        return  # what is no member any more may still have had a crash
+    yield from (each for each in (layout.wal_dir, layout.snap_dir) if each is not None)
+
+
+def _resumed(world: World, directory: Path, work: Path) -> Resumed:
+    disk = world.disk
+    if disk.attributes(work).is_link or disk.stat(work).kind is not Kind.DIRECTORY:
+        raise UsageError(f"{work}: no work folder of walctl's: not a folder")
+    foreign = sorted(set(disk.names(work)) - _OURS)
+    if foreign:
+        raise UsageError(f"{work / foreign[0]}: not of walctl's making: move it elsewhere first")
+    unit_path = work.parent / work.name.removesuffix(WORK_SUFFIX)
+    with ExitStack() as stack:
+        if disk.exists(work / JOURNAL):
+            stack.callback(demand_idle(disk, work).close)
+        entry = read_journal(disk, work)
+        if entry is None:
+            return _cleared(world, directory, work, unit_path)
+        unit = Unit(way=entry.way, path=unit_path, rooms=entry.rooms)
+        _demand_ours(entry)
+        if entry.is_done:
+            return _finished(world, directory, unit, entry)
+        state = state_of(disk, unit, entry.inodes) if entry.inodes else State.OLD
+        if state is State.UNKNOWN:
+            raise AccessError(
+                f"{work}: somebody changed {unit.path} since an application of walctl was"
+                f" interrupted; the backup is in {entry.backup}, and nothing was touched"
+            )
+        if state is State.NEW:
+            return _finished(world, directory, unit, entry)
+        files = dict.fromkeys(entry.files, Stamp(size=0, sha256=""))
+        remove_backup(disk, entry.backup, files)
+        remove_work(disk, unit)
+    return Resumed(
+        directory=directory,
+        outcome=Outcome.ROLLED_BACK,
+        words="the interrupted application was rolled back: the member is as it was",
+    )
+
+
+def _cleared(world: World, directory: Path, work: Path, unit_path: Path) -> Resumed:
+    """A work folder in which nothing was begun; nothing but a journal may be in it."""
+    others = sorted(set(world.disk.names(work)) - {JOURNAL})
+    if others:
+        raise UsageError(
+            f"{work}: has {others[0]} and no journal that says what it is: look at it and move it"
+            " elsewhere"
+        )
+    remove_work(world.disk, Unit(way=Way.FILE, path=unit_path, rooms=()))
+    return Resumed(
+        directory=directory,
+        outcome=Outcome.ROLLED_BACK,
+        words="an application had hardly begun: the member is as it was",
+    )
+
+
+def _finished(world: World, directory: Path, unit: Unit, entry: Entry) -> Resumed:
+    finish(world.disk, unit, entry.backup)
+    return Resumed(
+        directory=directory,
+        outcome=Outcome.FINISHED,
+        receipt=entry.backup / RECEIPT,
+        words="the interrupted application was finished: the result is in place",
+    )
+
+
+def _demand_ours(entry: Entry) -> None:
+    """A journal may lead to a backup of ours and to nothing else: files in it are taken away."""
+    backup = entry.backup
+    if not BACKUP_NAME.fullmatch(backup.name) or ".." in backup.parts:
+        raise UsageError(f"{backup}: the journal names this as a backup, and it is none of ours")
