@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from walctl.errors import AccessError
-from walctl.fs.memory import IO_ERROR, PERMISSION_DENIED, MemoryFileSystem
-from walctl.fs.nodes import PAGE_BYTES, Call
+from walctl.fs.contents import PAGE_BYTES
+from walctl.fs.memory import MemoryFileSystem
+from walctl.fs.nodes import Call
+from walctl.fs.words import IO_ERROR, PERMISSION_DENIED
 
 FILE = Path("/data/file")
 
@@ -245,10 +247,13 @@ def test_a_bad_sector_fails_the_reads_that_touch_it_at_its_first_byte(
 @pytest.mark.parametrize(
     ("act", "words"),
     [
-        (lambda disk: disk.remove(FILE.parent), "/data: Directory not empty"),
+        (lambda disk: disk.remove_dir(FILE.parent), "/data: Directory not empty"),
         (lambda disk: disk.remove(Path("/no")), "/no: No such file or directory"),
-        (lambda disk: disk.rename(Path("/no"), FILE), "/no: No such file or directory"),
-        (lambda disk: disk.rename(FILE, FILE.parent), "/data: File exists"),
+        (
+            lambda disk: disk.rename(Path("/no"), FILE),
+            "/no -> /data/file: No such file or directory",
+        ),
+        (lambda disk: disk.rename(FILE, FILE.parent), "/data/file -> /data: Directory not empty"),
         (lambda disk: disk.link(FILE, FILE), "/data/file: File exists"),
         (lambda disk: disk.make_special(FILE), "/data/file: File exists"),
         (lambda disk: disk.make_directory(FILE), "/data/file: Not a directory"),
@@ -270,6 +275,6 @@ def test_an_act_that_makes_no_sense_is_refused_and_changes_nothing(
 def test_an_empty_directory_can_be_removed_and_a_file_put_in_its_place() -> None:
     disk = MemoryFileSystem()
     disk.make_directory(FILE)
-    disk.remove(FILE)
+    disk.remove_dir(FILE)
     disk.write(FILE, b"1")
     assert disk.stat(FILE).size == 1

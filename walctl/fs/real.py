@@ -21,24 +21,13 @@ from pathlib import Path
 from walctl.errors import AccessError, UnsupportedError
 from walctl.fs import libc
 from walctl.fs.base import File, Kind, Stat
-from walctl.fs.writable import (
-    DIFFERENT_FILE_SYSTEMS,
-    IS_A_LINK,
-    LOCKED,
-    NO_EXCHANGE,
-    Attributes,
-    Lock,
-    WritableFile,
-    decides_access,
-)
+from walctl.fs.words import DIFFERENT_FILE_SYSTEMS, IS_A_LINK, LOCKED, NO_EXCHANGE, NOT_PLAIN
+from walctl.fs.writable import OFFSET_MAX, Attributes, Lock, WritableFile, decides_access
 
 READ_BYTES_MAX = 16 << 20
 """Bytes asked of the system at a time: memory follows what a file holds, not what was asked for."""
 WRITE_BYTES_MAX = 16 << 20
 """Bytes given to the system at a time, which takes two gigabytes at most."""
-
-OFFSET_MAX = (1 << 63) - 1
-"""The last offset that the system can name; no file reaches it."""
 
 _OWNER_FILE = 0o600
 _OWNER_DIRECTORY = 0o700
@@ -553,7 +542,7 @@ def _demand_plain(found: os.stat_result) -> None:
     if stat.S_ISLNK(found.st_mode):
         raise OSError(errno.ELOOP, IS_A_LINK)
     if not stat.S_ISREG(found.st_mode):
-        raise OSError(errno.EINVAL, "Not a plain file")
+        raise OSError(errno.EINVAL, NOT_PLAIN)
 
 
 def _stat_followed(path: Path) -> os.stat_result:

@@ -18,11 +18,8 @@ from typing import Protocol, runtime_checkable
 
 from walctl.fs.base import File, FileSystem
 
-IS_A_LINK = "Is a symbolic link"
-LOCKED = "Locked by another process"
-DIFFERENT_FILE_SYSTEMS = "They lie on different file systems"
-NO_EXCHANGE = "This file system cannot exchange two names in one step"
-"""Reasons for which the system has no words, or misleading ones; the same on every disk."""
+OFFSET_MAX = (1 << 63) - 1
+"""The last offset that a system can name; no file reaches it."""
 
 
 def decides_access(name: str) -> bool:
