@@ -111,6 +111,20 @@ def output(*choices: str) -> Callable[[F], F]:
     )
 
 
+def form(*choices: str) -> Callable[[F], F]:
+    """`-o`: as `output`, for a command whose `--output` names a file that it makes."""
+    return click.option(
+        "-o",
+        "form",
+        type=click.Choice(choices),
+        default=choices[0],
+        show_default=True,
+        expose_value=False,
+        callback=_remember(OUTPUT_KEY),
+        help="The form of what goes to standard output.",
+    )
+
+
 def quiet(function: F) -> F:
     """`-q/--quiet`: no text, only errors and the exit status."""
     return click.option(
