@@ -80,7 +80,7 @@ def is_end_known(case: Case) -> bool:
 def is_unsynced_tail(case: Case) -> bool:
     """Whether the log ends in a write that was never synced: torn, and every witness in front."""
     named = case.seen.named[-1] if case.seen.named else None
-    if named is None or named.behind.frames:
+    if named is None or named.is_mended or named.behind.frames:
         return False
     if named.code not in (Code.TORN_TAIL, Code.TRAILING_GARBAGE):
         return False
@@ -94,7 +94,9 @@ def is_garbage_tail(case: Case) -> bool:
     has counted.
     """
     named = case.seen.named[-1] if case.seen.named else None
-    if named is None or named.behind.frames or named.damage.head is not None:
+    if named is None or named.is_mended or named.behind.frames:
+        return False
+    if named.damage.head is not None:
         return False
     return named.damage.segment == case.seen.segments[-1].name.text
 
