@@ -1,9 +1,10 @@
 """The v2 store of a `.snap` with other members: made from nothing, or an existing one rewritten.
 
-etcd 3.4 to 3.6 take the members from here on a start, whatever the database says. A store that is
-made is the one that etcd would have after these requests: each member added, then what it has
-published of itself, the cluster version, the removed ids; its history of events tells the same. In
-one that is rewritten the nodes of members change and nothing else does: user keys of the v2 API,
+A server of 3.5.1 that starts from a snapshot takes its members from here, whatever the database
+says: a forced new cluster that names its members in the database alone has the old ones. A store
+that is made is the one that etcd would have after these requests: each member added, then what it
+has published of itself, the cluster version, the removed ids; its history of events tells the same.
+In one that is rewritten the nodes of members change and nothing else does: user keys of the v2 API,
 the history and the counters stay as they are, byte for byte.
 
 `walctl.snap.store` has the layout and is the reader.
