@@ -7,12 +7,17 @@ from pathlib import Path
 from walctl.fs.base import FileSystem
 from walctl.fs.memory import MemoryFileSystem
 from walctl.fs.real import RealFileSystem
+from walctl.fs.writable import WritableFileSystem
 
 
 class Disk(ABC):
-    """A disk whose owner may change it while `reader` reads it. Everything lies below `root`."""
+    """A disk whose owner may change it while `reader` reads it. Everything lies below `root`.
+
+    `writer` is the same disk, as a program sees it that may write.
+    """
 
     reader: FileSystem
+    writer: WritableFileSystem
     root: Path
 
     @abstractmethod
@@ -44,7 +49,7 @@ class RealDisk(Disk):
     """A folder of the machine's own disk."""
 
     def __init__(self, root: Path) -> None:
-        self.reader = RealFileSystem()
+        self.reader = self.writer = RealFileSystem()
         self.root = root
 
     def write(self, path: Path, data: bytes) -> None:
@@ -80,7 +85,7 @@ class MemoryDisk(Disk):
 
     def __init__(self) -> None:
         self.memory = MemoryFileSystem()
-        self.reader = self.memory
+        self.reader = self.writer = self.memory
         self.root = Path("/disk")
         self.memory.make_directory(self.root)
 

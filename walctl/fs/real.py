@@ -373,6 +373,7 @@ class RealWritableFile(RealFile):
     def sync(self) -> None:
         """See `WritableFile.sync`."""
         with _naming(self._path):
+            self._demand_open()
             if sys.platform == "linux":
                 os.fdatasync(self._descriptor)
             else:
@@ -381,6 +382,7 @@ class RealWritableFile(RealFile):
     def lock(self, kind: Lock) -> None:
         """See `WritableFile.lock`; where there are no OFD locks, every lock is a `flock`."""
         try:
+            self._demand_open()
             if kind is Lock.RECORD and sys.platform == "linux":
                 fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, _WHOLE_FILE)
             else:
@@ -398,6 +400,11 @@ class RealWritableFile(RealFile):
 
     def __enter__(self) -> WritableFile:
         return self
+
+    def _demand_open(self) -> None:
+        """Raise the system's error where Python would complain of the number instead."""
+        if self._descriptor < 0:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
 
 
 @contextmanager
