@@ -22,7 +22,7 @@ import struct
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, NamedTuple, TypeAlias, Union
+from typing import Final, NamedTuple, NoReturn, TypeAlias, Union
 
 from formats.bbolt import (
     BUCKET_HEADER,
@@ -181,7 +181,8 @@ class _Pass:
         depth = 0
         last = b""
         for key, value in contents.items():
-            _check_key(key, last)
+            if key <= last or len(key) > KEY_BYTES_MAX:
+                _refuse_key(key, last)
             last = key
             flags = 0
             if isinstance(value, Contents):
@@ -277,12 +278,11 @@ class _Nested(NamedTuple):
     depth: int
 
 
-def _check_key(key: bytes, last: bytes) -> None:
+def _refuse_key(key: bytes, last: bytes) -> NoReturn:
     """Raises: RefusedError, for a key that bbolt does not take."""
     if not 0 < len(key) <= KEY_BYTES_MAX:
         raise RefusedError(f"a key of {len(key)} bytes; bbolt takes 1 to {KEY_BYTES_MAX}")
-    if key <= last:
-        raise RefusedError(f"keys do not ascend: {key[:32]!r} after {last[:32]!r}")
+    raise RefusedError(f"keys do not ascend: {key[:32]!r} after {last[:32]!r}")
 
 
 def _page(page: int, flag: PageFlag, count: int, body: bytes, *, overflow: int) -> bytes:
