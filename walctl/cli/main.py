@@ -31,12 +31,20 @@ COMPLETE_VARIABLE = "_WALCTL_COMPLETE"
 """Set by the shell's completion script, which `_WALCTL_COMPLETE=bash_source walctl` prints."""
 
 
+UNTOUCHED = "no log was changed"
+RESUME = "what was under way is rolled back or finished by walctl repair PATH --resume"
+
+
 @dataclass(frozen=True, slots=True)
 class Lazy:
-    """A command that is not imported yet: its module, which calls it `command`, and one line."""
+    """A command that is not imported yet: its module, which calls it `command`, and one line.
+
+    `may_write`: whether it may change a member's directory.
+    """
 
     module: str
     short_help: str
+    may_write: bool = False
 
 
 COMMANDS: Mapping[str, Lazy] = {
@@ -50,6 +58,14 @@ COMMANDS: Mapping[str, Lazy] = {
     "explain": Lazy(
         "walctl.cli.explain", "Tell what a code, an exit status or a server's message means."
     ),
+    "repair": Lazy(
+        "walctl.cli.repair",
+        "Plan how a damaged member is put right; do it if told.",
+        may_write=True,
+    ),
+    "apply": Lazy("walctl.cli.apply", "Carry out a plan that walctl repair wrote.", may_write=True),
+    "undo": Lazy("walctl.cli.undo", "Take a repair back, to the byte.", may_write=True),
+    "clean": Lazy("walctl.cli.clean", "List the backups of repairs, and take old ones away."),
 }
 """Every command, in the order of `walctl --help`; adding one is one line."""
 
@@ -121,17 +137,19 @@ class Commands(click.Group):
 )
 @click.pass_context
 def main(ctx: click.Context) -> None:
-    """See what an etcd member's directory holds, whether it is whole, and what the server would
-    do with it.
+    """See what an etcd member's directory holds, whether it is whole, what the server would do
+    with it, and put it right.
 
     PATH is a data directory (default.etcd), its member directory, a folder of .wal segments, one
-    segment, a .snap file or a db file. `walctl PATH` is `walctl doctor PATH`. Nothing is locked,
-    and no byte is changed, so a running member may be looked at too.
+    segment, a .snap file or a db file. `walctl PATH` is `walctl doctor PATH`. Commands that look
+    lock nothing and change no byte, so a running member may be looked at too. A member is changed
+    by repair --apply and --preen, by apply, and by undo; each keeps a backup.
 
     \b
     Examples:
       walctl default.etcd
       walctl explain crc-mismatch
+      walctl repair default.etcd
       walctl COMMAND --help
 
     \b
@@ -162,7 +180,9 @@ def run(
     """
     _settle_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
-    return _flushed(_status_of(lambda: _called(group, words, disk)))
+    entry = group.table.get(words[0]) if words and isinstance(group, Commands) else None
+    comfort = RESUME if entry is not None and entry.may_write else UNTOUCHED
+    return _flushed(_status_of(lambda: _called(group, words, disk), comfort))
 
 
 def is_path(word: str, ctx: click.Context) -> bool:
@@ -203,8 +223,11 @@ def _called(group: click.Group, words: list[str], disk: FileSystem | None) -> ob
         return ending.exit_code
 
 
-def _status_of(call: Callable[[], object]) -> int:
-    """What `call` ends with; every exception is told in one line on stderr."""
+def _status_of(call: Callable[[], object], comfort: str) -> int:
+    """What `call` ends with; every exception is told in one line on stderr.
+
+    `comfort` is what a bug of ours has not done.
+    """
     try:
         result = call()
     except (click.Abort, KeyboardInterrupt):
@@ -231,11 +254,11 @@ def _status_of(call: Callable[[], object]) -> int:
     # The one place where catching everything is right: above it nobody is left to tell the person
     # at the terminal, who cannot do anything with a traceback on a bad day.
     except Exception as error:  # noqa: BLE001 - the edge of the program, see above
-        return _unexpected(error)
+        return _unexpected(error, comfort)
     return result if isinstance(result, int) else ExitStatus.CLEAN
 
 
-def _unexpected(error: Exception) -> int:
+def _unexpected(error: Exception, comfort: str) -> int:
     if isinstance(error, OSError) and error.filename is None:
         # Files are read behind `walctl.fs`, which translates its errors: this was the output.
         return _output_failed(error)
@@ -245,7 +268,7 @@ def _unexpected(error: Exception) -> int:
     words = f": {error}" if isinstance(error, ImportError | OSError) else ""
     _complain(
         f"internal error: {type(error).__name__}{words}{_place(error)} (this is a bug in walctl; "
-        f"no log was changed. Set {TRACEBACK_VARIABLE}=1 to see what happened, with bytes of the "
+        f"{comfort}. Set {TRACEBACK_VARIABLE}=1 to see what happened, with bytes of the "
         "log where they are part of it.)"
     )
     return ExitStatus.UNFINISHED

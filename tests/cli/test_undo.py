@@ -1,0 +1,108 @@
+"""`walctl undo` as it is typed: to the byte, and not over what a server has written since."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.commands import Tell, Told
+from tests.cli.repairing import FREE, documented, flat, held, member
+from tests.corpus import fingerprint
+from walctl.cli.main import run
+
+
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was just written is looked at twice, without the wait in between."""
+    monkeypatch.setattr("walctl.cli.world.time.sleep", lambda seconds: None)
+
+
+@pytest.fixture
+def tell(capsys: pytest.CaptureFixture[str]) -> Tell:
+    """Run a command in this process."""
+
+    def told(*words: str | Path) -> Told:
+        status = run([str(word) for word in words])
+        return Told(status, *capsys.readouterr())
+
+    return told
+
+
+def repaired(tell: Tell, folder: Path) -> tuple[Path, Any, dict[str, str]]:
+    """A member that was repaired, what the repair printed, and what the member held before."""
+    path = member(FREE, folder / "n1.etcd")
+    before = held(path)
+    return path, documented(tell("repair", "--apply", "-o", "json", path)), before
+
+
+def test_an_undo_gives_every_byte_back_and_can_be_undone(tell: Tell, tmp_path: Path) -> None:
+    path, repair, before = repaired(tell, tmp_path)
+    after = held(path)
+    told = tell("undo", repair["receipt"])
+    assert (told.status, told.err) == (0, "")
+    assert "taken back, every file is as it was before" in flat(told.out)
+    assert held(path) == before
+    (line,) = [line for line in told.out.splitlines() if line.startswith("take back")]
+    found = documented(tell("undo", line.split()[-1], "-o", "json"))
+    assert found["result"]["what"] == "undo"
+    assert held(path) == after
+
+
+@pytest.mark.slow
+def test_what_was_taken_back_is_not_taken_back_again(tell: Tell, tmp_path: Path) -> None:
+    path, repair, before = repaired(tell, tmp_path)
+    assert tell("undo", "-q", repair["receipt"]) == (0, "", "")
+    told = tell("undo", repair["receipt"])
+    assert (told.status, told.out) == (4, "")
+    assert "not as the repair left it" in told.err
+    assert held(path) == before
+
+
+def test_what_a_server_has_written_since_is_not_lost(tell: Tell, tmp_path: Path) -> None:
+    path, repair, _ = repaired(tell, tmp_path)
+    with (path / "member/snap/db").open("ab") as database:
+        database.write(b"more")
+    before = fingerprint(path)
+    told = tell("undo", repair["receipt"])
+    assert (told.status, told.out) == (4, "")
+    assert "the server has written since?" in told.err
+    assert fingerprint(path) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "status"), [(None, 4), ("", 2), ("{}", 2), ('{"kind": "walctl-receipt"}', 2)]
+)
+def test_what_is_no_receipt_is_refused_in_one_line(
+    tell: Tell, tmp_path: Path, text: str | None, status: int
+) -> None:
+    file = tmp_path / "receipt.json"
+    if text is not None:
+        file.write_text(text)
+    told = tell("undo", file)
+    assert (told.status, told.out) == (status, "")
+    assert told.err.startswith(f"walctl: {file}: ")
+    assert told.err.count("\n") == 1
+
+
+def test_a_backup_that_went_bad_is_not_put_in_place(tell: Tell, tmp_path: Path) -> None:
+    path, repair, _ = repaired(tell, tmp_path)
+    (packed,) = (Path(repair["backup"]) / "wal").iterdir()
+    data = bytearray(packed.read_bytes())
+    data[len(data) // 2] ^= 1
+    packed.write_bytes(data)
+    before = held(path)
+    told = tell("undo", repair["receipt"])
+    assert told.status not in (0, 2)
+    assert told.out == ""
+    assert told.err.count("\n") == 1
+    assert held(path) == before
+
+
+@pytest.mark.slow
+def test_a_backup_that_was_moved_still_leads_back(tell: Tell, tmp_path: Path) -> None:
+    path, repair, before = repaired(tell, tmp_path)
+    moved = tmp_path / "elsewhere"
+    shutil.move(repair["backup"], moved)
+    assert tell("undo", "-q", moved / "receipt.json").status == 0
+    assert held(path) == before

@@ -1,0 +1,137 @@
+"""What `repair` and `apply` share: options, the person's consent, and carrying a plan out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from walctl.cli.options import PATH
+from walctl.cli.world import Trial, real_path, world_of
+from walctl.errors import ExitStatus, UnsupportedError
+from walctl.fs.base import FileSystem
+from walctl.render import receipt as render_receipt
+from walctl.render import repair as render
+from walctl.render.screen import Screen
+from walctl.repair.apply import apply
+from walctl.repair.plan import Plan, PlanClass
+from walctl.repair.resume import resume
+from walctl.version import VERSION
+
+TOOL = f"walctl {VERSION}"
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """What a person asked for beside a plan's own steps."""
+
+    accept_loss: str | None = None
+    backup_to: Path | None = None
+    is_trial: bool = False
+
+
+def consent_options(function: F) -> F:
+    """`--accept-loss`, `--backup-to`, `--trial-start`, `--resume`."""
+    for option in reversed(
+        (
+            click.option(
+                "--accept-loss",
+                metavar="ID",
+                help="Carry a plan out that loses something, or may: the id that the plan names.",
+            ),
+            backup_to,
+            click.option(
+                "--trial-start",
+                is_flag=True,
+                help="First start a real etcd on a copy of the result, where it can reach nobody;"
+                " if it does not come up, nothing is changed.",
+            ),
+            click.option(
+                "--resume",
+                is_flag=True,
+                help="Finish or roll back what a repair that was killed has left.",
+            ),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def backup_to(function: F) -> F:
+    """`--backup-to`: where the backup goes."""
+    return click.option(
+        "--backup-to",
+        type=PATH,
+        metavar="DIR",
+        help="Put the backup into a new folder there, not beside the member.",
+    )(function)
+
+
+def refusal(plan: Plan, accept_loss: str | None) -> str:
+    """Why a plan is not carried out without another word of the person; empty when it is."""
+    if not plan.plan_class.needs_consent:
+        return ""
+    if not plan.steps:
+        return "there is nothing that could be carried out, see what now"
+    if accept_loss is None:
+        return "acknowledged writes could be lost, see consent"
+    if accept_loss != plan.accept:
+        return f"--accept-loss {accept_loss} is not the id that the plan names"
+    return ""
+
+
+def carry_out(
+    ctx: click.Context,
+    screen: Screen,
+    disk: FileSystem,
+    offer: render.Offer,
+    consent: Consent,
+) -> None:
+    """Apply the plan of `offer`, show what came of it, and end the command."""
+    plan = offer.plan
+    why = offer.refused or refusal(plan, consent.accept_loss)
+    if why or plan.plan_class is PlanClass.NOTHING:
+        status = ExitStatus.REFUSED if why else ExitStatus.CLEAN
+        render.show(screen, offer.ended(status, refused=why))
+        ctx.exit(status)
+    with world_of(screen, disk, trial=trial_of(consent)) as world:
+        receipt = apply(
+            world,
+            plan,
+            accept_loss=consent.accept_loss,
+            backup_to=maybe_real(consent.backup_to),
+            is_trial=consent.is_trial,
+            tool=TOOL,
+        )
+    render_receipt.show(screen, receipt, plan=plan)
+    ctx.exit(ExitStatus.CLEAN)
+
+
+def go_on(
+    ctx: click.Context,
+    screen: Screen,
+    disk: FileSystem,
+    directory: Path,
+    *,
+    wal_dir: Path | None = None,
+    snap_dir: Path | None = None,
+) -> None:
+    """Finish or roll back what a crash left at `directory`, show which, and end the command."""
+    with world_of(screen, disk) as world:
+        resumed = resume(world, directory, wal_dir=wal_dir, snap_dir=snap_dir)
+    render_receipt.show_resumed(screen, resumed)
+    ctx.exit(ExitStatus.CLEAN)
+
+
+def trial_of(consent: Consent) -> Trial | None:
+    """What starts a real server, where that is wanted. Raises: UnsupportedError."""
+    if not consent.is_trial:
+        return None
+    raise UnsupportedError("--trial-start: this version cannot start a server")
+
+
+def maybe_real(path: Path | None) -> Path | None:
+    """A path that was given, absolute and without links on the way."""
+    return None if path is None else real_path(path)

@@ -1,0 +1,170 @@
+"""`walctl repair`: a plan for a damaged member, and its application when that is asked for."""
+
+from pathlib import Path
+
+import click
+
+from walctl.cli.carry_out import Consent, carry_out, consent_options, go_on, maybe_real
+from walctl.cli.options import (
+    PATH,
+    jobs,
+    one_path,
+    output,
+    pass_disk,
+    pass_screen,
+    quiet,
+    split_layout,
+)
+from walctl.cli.world import real_path
+from walctl.errors import ExitStatus
+from walctl.fs.base import FileSystem
+from walctl.inspect.advice import quoted_word
+from walctl.inspect.reading import Depth
+from walctl.render import repair as render
+from walctl.render.screen import Screen
+from walctl.repair.document import plan_text
+from walctl.repair.plan import PlanClass
+from walctl.repair.planning import make_plan
+
+_ONLY_FREE = "--preen carries out only what loses nothing"
+
+
+@click.command("repair", short_help="Plan how a damaged member is put right; do it if told.")
+@one_path
+@split_layout
+@click.option(
+    "--from",
+    "helpers",
+    type=PATH,
+    metavar="DIR",
+    multiple=True,
+    help="A copy of another member's directory, to fill what is missing here (repeatable).",
+)
+@click.option(
+    "--plan",
+    "plan_file",
+    type=PATH,
+    metavar="FILE",
+    help="Write the plan into a new file, for walctl apply.",
+)
+@click.option("--apply", "is_apply", is_flag=True, help="Carry the plan out, after a backup.")
+@click.option(
+    "--preen",
+    "is_preen",
+    is_flag=True,
+    help="Carry the plan out if it loses nothing; else exit 5 (for scripts).",
+)
+@consent_options
+@jobs
+@output("text", "json", "ndjson")
+@quiet
+@pass_disk
+@pass_screen
+@click.pass_context
+def command(
+    ctx: click.Context,
+    screen: Screen,
+    disk: FileSystem,
+    /,
+    path: Path,
+    wal_dir: Path | None,
+    snap_dir: Path | None,
+    helpers: tuple[Path, ...],
+    plan_file: Path | None,
+    is_apply: bool,
+    is_preen: bool,
+    accept_loss: str | None,
+    backup_to: Path | None,
+    trial_start: bool,
+    resume: bool,
+    jobs: int,
+) -> None:
+    """Say how the member at PATH can be put right, what that would drop, and how it is known that
+    nobody needs it.
+
+    Changes nothing unless --apply or --preen says so. A plan that loses nothing is carried out
+    then: built beside, checked, exchanged in one step, with a backup and a receipt that walctl undo
+    takes. A plan that may lose an acknowledged write is refused (exit 5) unless --accept-loss
+    repeats the id that it names. Without an application the exit status is 0 when there is nothing
+    to do, and else that of verify.
+
+    \b
+    Examples:
+      walctl repair default.etcd
+      walctl repair default.etcd --apply
+      walctl repair n1 --from n2 --from n3 --plan fix.json
+      walctl repair --preen -q /var/lib/etcd && systemctl start etcd
+    """
+    _demand_sense(ctx)
+    if resume:
+        go_on(
+            ctx,
+            screen,
+            disk,
+            real_path(path),
+            wal_dir=maybe_real(wal_dir),
+            snap_dir=maybe_real(snap_dir),
+        )
+    with screen.progress(f"reading {path}") as step:
+        plan = make_plan(
+            disk,
+            real_path(path),
+            wal_dir=maybe_real(wal_dir),
+            snap_dir=maybe_real(snap_dir),
+            peers=[real_path(helper) for helper in helpers],
+            depth=Depth(jobs=jobs, on_segment=step),
+        )
+    if plan_file is not None:
+        disk.create(plan_file, plan_text(plan))
+    again = _again(path, wal_dir, snap_dir, helpers)
+    offer = render.Offer(
+        plan=plan,
+        path=path,
+        command=f"{again} --apply",
+        later=f"{again} --plan fix.json",
+        exit_status=plan.exit_status,
+        plan_file=plan_file,
+    )
+    if not is_apply and not is_preen:
+        render.show(screen, offer)
+        ctx.exit(plan.exit_status)
+    if is_preen and plan.plan_class not in (PlanClass.NOTHING, PlanClass.FREE):
+        offer = offer.ended(ExitStatus.REFUSED, refused=_ONLY_FREE)
+    consent = Consent(accept_loss=accept_loss, backup_to=backup_to, is_trial=trial_start)
+    carry_out(ctx, screen, disk, offer, consent)
+
+
+def _demand_sense(ctx: click.Context) -> None:
+    """Refuse options that say nothing together, or that a person thinks do something."""
+    given = ctx.params
+    if given["resume"]:
+        others = ("helpers", "plan_file", "is_apply", "is_preen", "accept_loss", "backup_to")
+        if any(given[name] for name in (*others, "trial_start")):
+            raise click.UsageError("--resume goes with PATH, --wal-dir and --snap-dir alone.", ctx)
+    elif given["is_apply"] and given["is_preen"]:
+        raise click.UsageError("--apply and --preen do not go together.", ctx)
+    elif given["accept_loss"] is not None and not given["is_apply"]:
+        raise click.UsageError("--accept-loss goes with --apply.", ctx)
+    elif not given["is_apply"] and not given["is_preen"]:
+        for name, option in (("backup_to", "--backup-to"), ("trial_start", "--trial-start")):
+            if given[name]:
+                raise click.UsageError(f"{option} goes with --apply or --preen.", ctx)
+
+
+def _again(
+    path: Path, wal_dir: Path | None, snap_dir: Path | None, helpers: tuple[Path, ...]
+) -> str:
+    """The command to type again, as far as it says what is looked at."""
+    words = ["walctl repair", _word(path)]
+    for option, folder in (("--wal-dir", wal_dir), ("--snap-dir", snap_dir)):
+        if folder is not None:
+            words += [option, _word(folder)]
+    for helper in helpers:
+        words += ["--from", _word(helper)]
+    return " ".join(words)
+
+
+def _word(path: Path) -> str:
+    """A path as a word of a shell that no command takes for an option."""
+    text = str(path)
+    return quoted_word(f"./{text}" if text.startswith("-") else text)

@@ -1,0 +1,123 @@
+"""How a receipt looks: what was done, where the backup is, and how to take it back; and as JSON."""
+
+from walctl.errors import ExitStatus
+from walctl.inspect.advice import quoted_word
+from walctl.model.finding import Verdict
+from walctl.render.prose import labelled, paragraph
+from walctl.render.repair import COLUMN, ending
+from walctl.render.screen import Screen
+from walctl.render.text import counted, index_range
+from walctl.repair.document import plan_document
+from walctl.repair.plan import Plan, Stamp
+from walctl.repair.receipt import Receipt, receipt_document
+from walctl.repair.resume import Resumed
+
+FILES_MAX = 6
+"""Changed files that a screen names."""
+RUNS_MAX = 4
+"""Ranges of dropped entries that a screen names."""
+_STARTS = {
+    Verdict.CLEAN: "the server can be started",
+    Verdict.HARMLESS: "it is safe to start the server",
+    Verdict.DAMAGED: "do not start the server",
+}
+
+
+def show(screen: Screen, receipt: Receipt, *, plan: Plan | None = None) -> None:
+    """A receipt in the screen's form; `plan` is what was carried out, if it was a plan."""
+    screen.show(receipt, text=text, document=lambda each: document(each, plan=plan))
+
+
+def document(receipt: Receipt, *, plan: Plan | None = None) -> dict[str, object]:
+    """A receipt for JSON: its path, which `walctl undo` takes, and all that it says."""
+    planned = {} if plan is None else plan_document(plan)
+    return {
+        "v": 1,
+        **planned,
+        "receipt": str(receipt.path),
+        "backup": str(receipt.backup),
+        "result": receipt_document(receipt),
+        "exit": int(ExitStatus.CLEAN),
+    }
+
+
+def text(screen: Screen, receipt: Receipt) -> None:
+    """A receipt on a screen."""
+    paragraph(screen, headline(receipt), indent=2, first="", style="bold green")
+    _files(screen, receipt)
+    labelled(screen, "entries", entries(receipt), column=COLUMN)
+    if receipt.trial is not None:
+        labelled(screen, "trial start", receipt.trial, column=COLUMN)
+    style = "bold red" if receipt.verdict is Verdict.DAMAGED else None
+    words = f"{receipt.verdict}: {_STARTS[receipt.verdict]}"
+    paragraph(screen, words, indent=COLUMN, first="verify says".ljust(COLUMN), style=style)
+    labelled(screen, "backup", str(receipt.backup), column=COLUMN)
+    command = f"walctl undo {quoted_word(str(receipt.path))}"
+    screen.line(f"{'take back'.ljust(COLUMN)}{command}", style="cyan")
+    ending(screen, "done", ExitStatus.CLEAN)
+
+
+def show_resumed(screen: Screen, resumed: Resumed) -> None:
+    """What became of an interrupted application, in the screen's form."""
+    screen.show(resumed, text=resumed_text, document=resumed_document)
+
+
+def resumed_document(resumed: Resumed) -> dict[str, object]:
+    """The same for JSON; `resumed` is `nothing`, `finished` or `rolled-back`."""
+    return {
+        "v": 1,
+        "directory": str(resumed.directory),
+        "resumed": str(resumed.outcome),
+        "words": resumed.words,
+        "receipt": None if resumed.receipt is None else str(resumed.receipt),
+        "exit": int(ExitStatus.CLEAN),
+    }
+
+
+def resumed_text(screen: Screen, resumed: Resumed) -> None:
+    """The same on a screen."""
+    paragraph(screen, f"{resumed.directory}: {resumed.words}", indent=2, first="", style="bold")
+    if resumed.receipt is not None:
+        command = f"walctl undo {quoted_word(str(resumed.receipt))}"
+        screen.line(f"{'take back'.ljust(COLUMN)}{command}", style="cyan")
+    ending(screen, str(resumed.outcome), ExitStatus.CLEAN)
+
+
+def headline(receipt: Receipt) -> str:
+    """What was done to which member, in one sentence."""
+    place = receipt.bound.directory
+    if receipt.kind == "undo":
+        return f"{place}: taken back, every file is as it was before"
+    return f"{place}: carried out" + (f", {receipt.summary}" if receipt.summary else "")
+
+
+def entries(receipt: Receipt) -> str:
+    """What became of the log's entries: those before against those since."""
+    found = receipt.comparison
+    parts = [f"{found.kept:,} kept", f"{found.dropped:,} dropped"]
+    if found.changed:
+        parts.append(f"{found.changed:,} changed")
+    if found.added:
+        parts.append(f"{found.added:,} added")
+    told = ", ".join(parts)
+    if found.dropped_runs:
+        shown = ", ".join(index_range(*run) for run in found.dropped_runs[:RUNS_MAX])
+        hidden = len(found.dropped_runs) - RUNS_MAX
+        more = f" and {counted(hidden, 'more range')}" if hidden > 0 else ""
+        told += f" (entries {shown}{more}; the backup has them)"
+    return told
+
+
+def _files(screen: Screen, receipt: Receipt) -> None:
+    changed = list(receipt.changed.items())
+    for number, (name, (before, after)) in enumerate(changed[:FILES_MAX]):
+        label = "files" if number == 0 else ""
+        labelled(screen, label, f"{name} {_fate(before, after)}", column=COLUMN)
+    if len(changed) > FILES_MAX:
+        labelled(screen, "", f"and {len(changed) - FILES_MAX:,} more", column=COLUMN)
+
+
+def _fate(before: Stamp | None, after: Stamp | None) -> str:
+    if before is None:
+        return "is new"
+    return "is gone" if after is None else "was changed"
