@@ -67,7 +67,7 @@ def start_points(survey: Survey, blocking: list[Code]) -> list[StartPoint]:
         points.append(_point(survey, mark.index, mark.term, blocking))
         newer.append(snap.name)
     first = survey.segments[0].name
-    if first.index == 0 and (survey.log.first in (None, 1)):
+    if first.index == 0 and (survey.log.first == 1 or survey.last_index is None):
         points.append(_point(survey, 0, 0, blocking))
     return _with_files_to_set_aside(points, newer)
 

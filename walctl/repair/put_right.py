@@ -5,6 +5,7 @@ all the damage that there is. Each has its own proof:
 
 - A wrong bit or type is put back when exactly one change explains it, and everything behind it
   then fits. The odds that another damage only looks like it are in the finding's words.
+- A record that says metadata where etcd writes none, and fits one other type, is of that type.
 - A segment gets the name that its place in the checksum chain demands.
 - A segment that holds, byte for byte, what another holds is a copy.
 - What stands behind the last record is cut when it was never synced (a tear in the last write),
@@ -17,7 +18,10 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import PurePosixPath
 
+from formats.frame import LENGTH_FIELD_BYTES
+from formats.walpb import RecordType
 from walctl.model.finding import Code, Severity
+from walctl.model.log import PlacedMetadata
 from walctl.repair.case import Case
 from walctl.repair.certificate import certificate, is_garbage_tail, is_unsynced_tail, witnessed
 from walctl.repair.plan import SNAP, WAL, Change, Drop, Plan, PlanClass, Step
@@ -34,9 +38,13 @@ from walctl.repair.strategy import (
 )
 from walctl.wal import names as wal_names
 from walctl.wal.forensics import Named
-from walctl.wal.records import name_of
+from walctl.wal.records import name_of, readings, type_name
 
 STRATEGY = "put-right"
+_TYPE_OFFSET = LENGTH_FIELD_BYTES + 1
+"""Where a record's type stands in its frame: behind the length field and its own tag."""
+_CHECKPOINT_BYTES = 16
+"""What a frame without data takes, whatever its checksum."""
 _OF_NAMES = frozenset({Code.SEGMENT_NAME, Code.SEGMENT_MISSING})
 
 
@@ -46,6 +54,8 @@ def put_right(case: Case) -> Plan | str:
     accounted: set[Place] = {place_of_named(each) for each in case.seen.named if each.is_mended}
     if cut is not None:
         accounted.add(place_of_named(cut))
+    mistyped = tuple(_mistyped(case))
+    accounted |= {(placed.segment, placed.offset) for placed, _ in mistyped}
     copies = dict(_copies(case))
     names_fit = _names_fit_then(case, set(copies))
     for finding in case.damage:
@@ -57,6 +67,7 @@ def put_right(case: Case) -> Plan | str:
     with case.sources() as sources:
         steps = [
             *_byte_steps(case, sources, cut),
+            *_type_steps(case, sources, mistyped),
             *_name_steps(case),
             *_copy_steps(case, copies),
             *_leftover_steps(case),
@@ -131,12 +142,58 @@ def _change(sources: Sources, name: str, named: Named) -> Change:
         offset = damage.flip.offset
         was = sources(name).read_at(offset, 1)
         return Change(offset=offset, was=was, now=bytes([was[0] ^ 1 << damage.flip.bit]))
-    # Only the type is wrong, by more than one bit: the payload says which it is. The type stands
-    # behind the length field (8 bytes) and its own tag.
+    # Only the type is wrong, by more than one bit: the payload says which it is.
     assert damage.recovered_head is not None or damage.head is not None
-    offset = damage.start + 9
+    offset = damage.start + _TYPE_OFFSET
     was = sources(name).read_at(offset, 1)
     return Change(offset=offset, was=was, now=bytes([_type_number(named)]))
+
+
+def _mistyped(case: Case) -> Iterator[tuple[PlacedMetadata, int]]:
+    """Records that say metadata by one wrong bit of their type, and the type that they are.
+
+    etcd writes metadata behind the record that opens a segment and nowhere else. Bytes that stand
+    elsewhere, deny whose log it is, and fit one other type exactly are a record of that type.
+    """
+    seen = case.seen
+    if seen.named:
+        return  # two kinds of damage at once are too much of a coincidence to be put right
+    opened = {
+        (segment.name.text, offset + _CHECKPOINT_BYTES)
+        for segment in seen.segments
+        for stretch in segment.digest.stretches
+        for offset in stretch.checkpoints
+    }
+    for placed in seen.metadata[1:]:
+        if (placed.segment, placed.offset) in opened:
+            continue
+        fits = [int(kind) for kind in readings(placed.metadata.raw)]
+        if len(fits) == 1 and (fits[0] ^ RecordType.METADATA).bit_count() == 1:
+            yield placed, fits[0]
+
+
+def _type_steps(
+    case: Case, sources: Sources, mistyped: tuple[tuple[PlacedMetadata, int], ...]
+) -> Iterator[Step]:
+    """The records of a wrong type put right, one step a segment."""
+    for segment in dict.fromkeys(placed.segment for placed, _ in mistyped):
+        name = f"{WAL}/{segment}"
+        changes = tuple(
+            Change(
+                offset=placed.offset + _TYPE_OFFSET,
+                was=bytes([RecordType.METADATA]),
+                now=bytes([kind]),
+            )
+            for placed, kind in mistyped
+            if placed.segment == segment
+        )
+        pieces, size = patched(sources, name, changes)
+        words = "; ".join(
+            f"byte {change.offset}: the type put right (the payload is {type_name(change.now[0])})"
+            for change in changes
+        )
+        step = write_step(case, sources, name, pieces, size, reason="flipped-bit", words=words)
+        yield with_details(step, changes=changes, drops=())
 
 
 def _type_number(named: Named) -> int:
