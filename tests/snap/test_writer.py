@@ -1,6 +1,9 @@
 """`.snap` files: the bytes are those of real ones, and what would not be read is not written."""
 
+import contextlib
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,6 +17,8 @@ from formats import raftpb, snappb
 from tests import corpus
 from tests.corpus import needs_corpus
 from walctl.errors import AccessError, RefusedError
+from walctl.fs.faults import KillAt, Killed
+from walctl.fs.memory import MemoryFileSystem
 from walctl.fs.real import RealFileSystem
 from walctl.fs.writable import WritableFile, WritableFileSystem
 from walctl.model.record import ConfState
@@ -234,3 +239,24 @@ def test_what_a_crash_left_aside_is_no_hindrance(tmp_path: Path) -> None:
     (tmp_path / f"tmp-{snapshot.name}").write_bytes(b"half")
     path = place_snap(DISK, tmp_path, snapshot)
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("had", [None, b"old"])
+def test_a_crash_leaves_a_placed_snapshot_whole_or_what_was_there(had: bytes | None) -> None:
+    folder = Path("/snap")
+    new = Snapshot(index=3, term=2, conf_state=VOTER, data=b"new" * 400)
+    before = None if had is None else snap_bytes(replace(new, data=had))
+    after = snap_bytes(new)
+    for number in count():
+        disk = MemoryFileSystem(
+            {folder / "db": b"", **({folder / new.name: before} if before else {})}
+        )
+        disk.on_call = kill = KillAt(number)
+        with contextlib.suppress(Killed):
+            place_snap(disk, folder, new)
+        disk.on_call = None
+        for outcome in disk.outcomes(count_max=5000):
+            left = disk.crash(outcome).everything().get(folder / new.name)
+            assert left in ((before, after) if kill.is_dead else (after,))
+        if not kill.is_dead:
+            return

@@ -8,35 +8,26 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from formats import raftpb, walpb
-from formats.frame import build_frame
-from formats.walpb import RecordType
 from tests.wal import builders
-from walctl.errors import AccessError, CorruptionError, RefusedError, UsageError
-from walctl.fs.real import RealFileSystem
-from walctl.fs.writable import Lock, WritableFile, WritableFileSystem
-from walctl.model.record import ConfState, Entry, EntryKind, HardState, SnapshotMark
-from walctl.wal.encoder import (
-    BUFFER_BYTES,
-    PAGE_BYTES,
-    Encoder,
-    entry_bytes,
-    frame_of,
-    mark_bytes,
-    state_bytes,
+from tests.wal.writing import (
+    DISK,
+    SEGMENT,
+    VOTERS,
+    created,
+    put,
+    puts,
+    read_back,
+    segments,
+    state,
 )
-from walctl.wal.purge import purge, purgeable
+from walctl.errors import AccessError, RefusedError
+from walctl.fs.memory import MemoryFileSystem
+from walctl.fs.writable import WritableFile, WritableFileSystem
+from walctl.model.record import Entry, HardState, SnapshotMark
 from walctl.wal.writer import PAYLOAD_BYTES_MAX, Wal
 
-METADATA = builders.metadata()
-SEGMENT = 4096
 SEGMENT_AND_MORE = 4 * SEGMENT
-VOTERS = ConfState(voters=(1, 2), learners=(3,))
-DISK = RealFileSystem()
-U64 = st.one_of(st.integers(0, 300), st.integers(0, (1 << 64) - 1))
 
 
 class Watched:
@@ -101,101 +92,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "wal"
 
 
-def put(index: int, term: int = 1, payload: bytes | None = b"x") -> Entry:
-    return Entry(index=index, term=term, kind=EntryKind.NORMAL, raw_kind=0, payload=payload)
-
-
-def puts(first: int, last: int, term: int = 1, size: int = 40) -> list[Entry]:
-    return [put(index, term, bytes([index % 251 + 1]) * size) for index in range(first, last + 1)]
-
-
-def state(term: int = 1, vote: int = 7, commit: int = 0) -> HardState:
-    return HardState(term=term, vote=vote, commit=commit)
-
-
-def created(disk: WritableFileSystem, folder: Path, segment_bytes: int = SEGMENT) -> Wal:
-    return Wal.create(disk, folder, metadata=METADATA, segment_bytes=segment_bytes)
-
-
-def segments(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.glob("*.wal"))
-
-
-def read_back(folder: Path, *, index: int = 0, term: int = 0) -> list[Entry]:
-    opened = Wal.open(DISK, folder, index=index, term=term, segment_bytes=SEGMENT)
-    with opened.wal:
-        return list(opened.contents.entries())
-
-
-# The bytes.
-
-
-@given(U64, U64, st.integers(-(1 << 31), (1 << 31) - 1), st.none() | st.binary(max_size=300))
-def test_an_entry_has_the_bytes_of_the_definition(
-    index: int, term: int, raw_kind: int, payload: bytes | None
-) -> None:
-    entry = Entry(
-        index=index, term=term, kind=EntryKind.UNKNOWN, raw_kind=raw_kind, payload=payload
-    )
-    wanted = raftpb.Entry(type=raw_kind, term=term, index=index, data=payload)
-    assert entry_bytes(entry) == raftpb.ENTRY.build(wanted)
-
-
-@given(U64, U64, U64)
-def test_a_state_has_the_bytes_of_the_definition(term: int, vote: int, commit: int) -> None:
-    wanted = raftpb.HardState(term=term, vote=vote, commit=commit)
-    told = HardState(term=term, vote=vote, commit=commit)
-    assert state_bytes(told) == raftpb.HARD_STATE.build(wanted)
-
-
-@given(
-    st.sampled_from(list(RecordType)),
-    st.one_of(st.integers(0, (1 << 32) - 1), st.sampled_from([0, (1 << 28) - 1, 1 << 28])),
-    st.none() | st.integers(0, 20_000).map(bytes),
-)
-def test_a_frame_has_the_bytes_of_the_definition(
-    kind: RecordType, crc: int, data: bytes | None
-) -> None:
-    record = walpb.RECORD.build(walpb.Record(type=int(kind), crc=crc, data=data))
-    assert frame_of(kind, crc, data) == build_frame(record)
-
-
-def test_a_marker_has_its_conf_state_only_where_there_is_one() -> None:
-    assert mark_bytes(SnapshotMark(index=5, term=2)) == builders.mark(5, 2)
-    voters = ConfState(voters=(1, 2))
-    assert mark_bytes(SnapshotMark(index=5, term=2, conf_state=voters)) == builders.mark(
-        5, 2, voters=(1, 2)
-    )
-
-
-class Sink:
-    """A file that only keeps what it is given."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-        self.writes: list[tuple[int, int]] = []
-
-    def write_at(self, offset: int, data: bytes) -> None:
-        assert offset == len(self.data), "a log is written in order"
-        self.data += data
-        self.writes.append((offset, offset + len(data)))
-
-
-@given(st.lists(st.one_of(st.integers(0, 9000), st.integers(0, 300_000)), max_size=12))
-def test_what_is_written_without_being_asked_for_ends_at_a_page(sizes: list[int]) -> None:
-    sink = Sink()
-    encoder = Encoder(cast(WritableFile, sink), crc=0, offset=0)
-    wanted = b""
-    for size in sizes:
-        data = bytes([size % 251]) * size
-        encoder.add(RecordType.ENTRY, data)
-        wanted += frame_of(RecordType.ENTRY, encoder.crc, data)
-        assert encoder.gathered_bytes <= BUFFER_BYTES
-        assert encoder.written == len(sink.data)
-    assert all(stop % PAGE_BYTES == 0 for _, stop in sink.writes)
-    assert len(wanted) <= BUFFER_BYTES or sink.writes
-    encoder.flush()
-    assert bytes(sink.data) == wanted
+# The head.
 
 
 def test_a_new_log_has_the_head_of_etcd_and_nothing_else(folder: Path) -> None:
@@ -218,6 +115,26 @@ def test_metadata_may_be_absent_and_stays_so_in_the_next_segment(folder: Path) -
     opened.wal.close()
     assert opened.contents.metadata.raw is None
     assert len(segments(folder)) == 2
+
+
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_both_disks_hold_the_same_bytes_in_the_end(folder: Path, is_closed: bool) -> None:
+    memory = MemoryFileSystem()
+    memory.make_directory(folder.parent)
+    logs = [created(disk, folder) for disk in (DISK, memory)]
+    for wal in logs:
+        wal.save(state(), puts(1, 60, size=80))
+        wal.save_snapshot(SnapshotMark(index=50, term=1, conf_state=VOTERS))
+        wal.save(state(commit=60), puts(55, 61, term=2))
+        wal.save(state(term=2, vote=0, commit=60))
+        if is_closed:
+            wal.close()
+    held = memory.everything()
+    assert {path: path.read_bytes() for path in folder.iterdir()} == {
+        path: held[path] for path in held if path.parent == folder
+    }
+    for wal in logs:
+        wal.close()
 
 
 # What is synced.
@@ -417,7 +334,10 @@ def test_a_marker_without_a_conf_state_is_refused_behind_index_zero(folder: Path
     with created(DISK, folder) as wal:
         with pytest.raises(RefusedError, match="conf state"):
             wal.save_snapshot(SnapshotMark(index=1, term=1))
+        with pytest.raises(RefusedError, match="expected term 0"):
+            wal.save_snapshot(SnapshotMark(index=0, term=1, conf_state=VOTERS))
         wal.save_snapshot(SnapshotMark(index=0, term=0))
+    assert read_back(folder) == []
 
 
 @pytest.mark.parametrize("name", ["0000000000000000-0000000000000000.wal", "precious"])
@@ -469,214 +389,3 @@ def test_a_closed_log_takes_nothing(folder: Path) -> None:
     wal.close()
     with pytest.raises(AccessError, match="the log is closed"):
         wal.save(state(), puts(1, 1))
-
-
-# Opening.
-
-
-def whole_log(folder: Path) -> bytes:
-    """A small log with every kind of record; its bytes up to the zeros."""
-    with created(DISK, folder, 1024) as wal:
-        wal.save(state(), puts(1, 2, size=10))
-        wal.save_snapshot(SnapshotMark(index=1, term=1, conf_state=VOTERS))
-        wal.save(state(term=2, commit=2), puts(3, 4, term=2, size=11))
-    return (folder / segments(folder)[0]).read_bytes().rstrip(b"\0")
-
-
-def test_a_changed_bit_is_refused_with_its_place_or_changes_nothing(folder: Path) -> None:
-    data = whole_log(folder)
-    path = folder / segments(folder)[0]
-    kept = read_back(folder)
-    size = path.stat().st_size
-    refused: list[str] = []
-    for at in range(len(data)):
-        hurt = bytearray(data)
-        hurt[at] ^= 1 << at % 8
-        path.write_bytes(bytes(hurt) + bytes(size - len(data)))
-        try:
-            assert read_back(folder) == kept, at
-        except CorruptionError as error:
-            refused.append(error.message)
-            assert path.read_bytes() == bytes(hurt) + bytes(size - len(data)), "nothing changed"
-            assert list(folder.iterdir()) == [path]
-    assert all(words.startswith(f"{path.name}:") for words in refused)
-    assert len(refused) > len(data) * 3 // 4, (
-        "only padding, spare bits and a log's end change nothing"
-    )
-
-
-def test_a_log_cut_at_any_byte_is_refused_or_has_every_save_before_it(folder: Path) -> None:
-    data = whole_log(folder)
-    path = folder / segments(folder)[0]
-    kept = read_back(folder)
-    size = path.stat().st_size
-    counts = set()
-    for cut in range(len(data) + 1):
-        path.write_bytes(data[:cut] + bytes(size - cut))
-        try:
-            found = read_back(folder)
-        except CorruptionError:
-            continue
-        assert found == kept[: len(found)]
-        counts.add(len(found))
-    assert counts == {0, 1, 2, 3, 4}
-
-
-def test_bytes_behind_the_end_of_the_log_are_refused_and_not_wiped(folder: Path) -> None:
-    data = whole_log(folder)
-    path = folder / segments(folder)[0]
-    hurt = data + bytes(64) + builders.frame(b"\x08\x02\x10\x01") + bytes(200)
-    path.write_bytes(hurt)
-    with pytest.raises(CorruptionError, match=rf"{path.name}:{len(data) + -len(data) % 8}: "):
-        Wal.open(DISK, folder, index=0, term=0)
-    assert path.read_bytes() == hurt
-
-
-def test_a_segment_that_reads_as_zeros_is_refused(folder: Path) -> None:
-    with created(DISK, folder) as wal:
-        wal.save(state(), puts(1, 60, size=80))
-        wal.save(state(), puts(61, 61))
-    path = folder / segments(folder)[1]
-    path.write_bytes(bytes(SEGMENT))
-    with pytest.raises(CorruptionError, match=f"{path.name}:0: expected the head"):
-        Wal.open(DISK, folder, index=0, term=0)
-
-
-@pytest.mark.parametrize(
-    ("index", "term", "words"),
-    [
-        (2, 2, "wal: snapshot mismatch"),
-        (3, 1, "no marker of the snapshot at 3, term 1"),
-    ],
-)
-def test_a_start_that_the_log_does_not_mark_is_refused(
-    folder: Path, index: int, term: int, words: str
-) -> None:
-    with created(DISK, folder) as wal:
-        wal.save(state(), puts(1, 3))
-        wal.save_snapshot(SnapshotMark(index=2, term=1, conf_state=VOTERS))
-    with pytest.raises(CorruptionError, match=words):
-        Wal.open(DISK, folder, index=index, term=term)
-    assert read_back(folder, index=2, term=1) == puts(3, 3)
-
-
-def test_no_log_at_all_is_told(folder: Path) -> None:
-    folder.mkdir()
-    with pytest.raises(AccessError, match="no segment begins at or before index 0"):
-        Wal.open(DISK, folder, index=0, term=0)
-
-
-def test_two_writers_never_hold_a_log_together(folder: Path) -> None:
-    with created(DISK, folder), pytest.raises(AccessError):
-        Wal.open(DISK, folder, index=0, term=0)
-    assert read_back(folder) == []
-
-
-def test_entries_are_read_in_part_and_as_they_were_when_the_log_was_opened(folder: Path) -> None:
-    with created(DISK, folder) as wal:
-        for first in range(1, 100, 10):
-            wal.save(state(), puts(first, first + 9, size=80))
-    opened = Wal.open(DISK, folder, index=0, term=0, segment_bytes=SEGMENT)
-    with opened.wal as wal:
-        assert (opened.contents.first, opened.contents.last) == (1, 100)
-        assert list(opened.contents.entries(first=37, last=83)) == puts(37, 83, size=80)
-        wal.save(state(term=2), puts(90, 101, term=2))
-        assert list(opened.contents.entries(first=99)) == puts(99, 100, size=80)
-        assert list(opened.contents.entries(first=101)) == []
-
-
-# Letting go, and purging.
-
-
-def test_segments_in_front_of_a_snapshot_are_let_go_and_then_purged(folder: Path) -> None:
-    with created(DISK, folder) as wal:
-        for first in range(1, 420, 30):
-            wal.save(state(), puts(first, first + 29, size=200))
-        names = segments(folder)
-        indexes = [int(name[17:33], 16) for name in names]
-        assert len(names) > 6
-        assert purge(DISK, folder, keep=2) == [], "the writer holds them all"
-
-        wal.release_to(indexes[3])
-        assert wal.held_segments == names[2:], "the one with the entry before it is kept"
-        wal.release_to(indexes[3])
-        wal.release_to(0)
-        assert wal.held_segments == names[2:]
-        assert purge(DISK, folder, keep=2) == names[:2]
-        assert segments(folder) == names[2:]
-
-        wal.release_to(1 << 60)
-        assert wal.held_segments == names[-1:]
-        assert purge(DISK, folder, keep=2) == names[2:-2]
-        wal.save(state(), puts(421, 421))
-
-
-def test_a_purge_stops_at_the_first_segment_that_somebody_holds(tmp_path: Path) -> None:
-    names = [f"{seq:016x}-{seq:016x}.wal" for seq in range(6)]
-    for name in names:
-        (tmp_path / name).touch()
-    with DISK.open_file(tmp_path / names[2]) as held:
-        held.lock(Lock.RECORD)
-        assert purge(DISK, tmp_path, keep=1) == names[:2]
-    assert purge(DISK, tmp_path, keep=1) == names[2:5]
-
-
-def test_what_a_purge_would_remove_is_told_without_touching_anything() -> None:
-    names = ["c.wal", "a.wal", "b.wal", "0.tmp", "a.wal.broken", "d.mywal"]
-    assert purgeable(names, keep=2) == ["a.wal", "b.wal"]
-    assert purgeable(names, keep=2, held={"b.wal"}) == ["a.wal"]
-    assert purgeable(names, keep=2, held={"a.wal"}) == []
-    assert purgeable(names, keep=4) == purgeable([]) == []
-    with pytest.raises(UsageError):
-        purgeable(names, keep=0)
-
-
-# Whatever is saved is read back.
-
-PAYLOADS = st.none() | st.binary(max_size=80) | st.integers(0, 3000).map(bytes)
-
-
-@st.composite
-def histories(draw: st.DrawFn) -> list[tuple[str, int, HardState | None, list[Entry]]]:
-    """Calls as a Raft node makes them: entries that follow or replace, states, a restart."""
-    calls: list[tuple[str, int, HardState | None, list[Entry]]] = []
-    last, term = 0, 1
-    for _ in range(draw(st.integers(1, 12))):
-        term += draw(st.integers(0, 1))
-        first = draw(st.integers(max(1, last - 2), last + 1))
-        payloads = draw(st.lists(PAYLOADS, max_size=6))
-        entries = [put(first + at, term, payload) for at, payload in enumerate(payloads)]
-        last = entries[-1].index if entries else last
-        has_state = draw(st.booleans())
-        told = state(term, draw(st.integers(0, 3)), draw(st.integers(0, last)))
-        act = draw(st.sampled_from(["save", "save", "save", "sync", "reopen", "mark"]))
-        calls.append((act, last, told if has_state else None, entries))
-    return calls
-
-
-@given(histories())
-def test_whatever_is_saved_is_read_back_equal(
-    tmp_path_factory: pytest.TempPathFactory,
-    history: list[tuple[str, int, HardState | None, list[Entry]]],
-) -> None:
-    folder = tmp_path_factory.mktemp("history") / "wal"
-    wal = created(DISK, folder)
-    kept: list[Entry] = []
-    told = HardState(term=0, vote=0, commit=0)
-    for act, last, hard_state, entries in history:
-        wal.save(hard_state, entries)
-        kept = [*(each for each in kept if not entries or each.index < entries[0].index), *entries]
-        told = hard_state or told
-        if act == "sync":
-            wal.sync()
-        elif act == "mark":
-            wal.save_snapshot(SnapshotMark(index=last, term=1, conf_state=VOTERS))
-        elif act == "reopen":
-            wal.close()
-            wal = Wal.open(DISK, folder, index=0, term=0, segment_bytes=SEGMENT).wal
-    wal.close()
-    opened = Wal.open(DISK, folder, index=0, term=0)
-    with opened.wal:
-        assert list(opened.contents.entries()) == kept
-        assert opened.contents.hard_state == told
-        assert opened.contents.metadata.raw == METADATA

@@ -7,7 +7,8 @@ etcd, which cuts away in silence whatever stands behind a length field of zero, 
 for the marker that it starts from: here each is a refusal, and a repair is somebody else's plan.
 
 So what is cut away behind the last record is nothing but zeros; then the segment is made as long
-as it was, as etcd does.
+as it was, as etcd does. Before, what was read is synced, which etcd leaves to its next sync: a
+writer that was killed may have left a segment whose name the next power cut would take away.
 
 Source: etcd-data-dir notes 1.4, 4.7 and 6.4.
 """
@@ -112,6 +113,7 @@ def reopen(disk: WritableFileSystem, folder: Path, *, index: int, term: int) -> 
             held.append(Held(name, file))
             file.lock(Lock.RECORD)
         found = _read(disk, folder, held, index=index, term=term)
+        _make_durable(disk, folder, held[-1].file)
         _ready_tail(held[-1].file, found.offset)
     except (AccessError, CorruptionError):
         for each in held:
@@ -209,6 +211,16 @@ def _entries_of(file: File, run: Run) -> Iterator[Entry]:
             record = walpb.RECORD.parse(batch.data[start : start + split_length(word).record_bytes])
             if record.type == RecordType.ENTRY:
                 yield lift_entry(raftpb.ENTRY.parse(record.data or b""))[0]
+
+
+def _make_durable(disk: WritableFileSystem, folder: Path, tail: WritableFile) -> None:
+    """What a writer that was killed had not synced yet is synced: it was read, so it counts.
+
+    That is the end of the last segment, and the names of that segment and of the folder.
+    """
+    tail.sync()
+    disk.sync_dir(folder)
+    disk.sync_dir(folder.parent)
 
 
 def _ready_tail(file: WritableFile, offset: int) -> None:

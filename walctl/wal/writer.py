@@ -194,8 +194,13 @@ class Wal:
         """Append the marker of a snapshot whose file is on the disk already; synced.
 
         Raises: RefusedError, for a marker that etcd would not write: one behind index 0 without a
-        conf state; AccessError.
+        conf state, or one at 0 of another term than 0, with which the log could not be opened at
+        its beginning; AccessError.
         """
+        if mark.index == 0 and mark.term != 0:
+            raise RefusedError(
+                f"{self.folder}: expected term 0 in the marker of the beginning, found {mark.term}"
+            )
         if mark.index > 0 and mark.conf_state is None:
             raise RefusedError(
                 f"{self.folder}: expected a conf state in the marker of the snapshot at"
