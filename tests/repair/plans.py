@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from walctl.errors import ExitStatus
+from walctl.model.finding import Code
 from walctl.repair.pieces import Copy, Literal, Piece, Rebuild, Rechain, Row
 from walctl.repair.plan import (
     Act,
@@ -173,6 +174,7 @@ def plans(draw: st.DrawFn) -> Plan:
         options=tuple(draw(st.lists(OPTIONS, max_size=3))),
         peers=peers,
         accept="118c778c93fe92f6" if plan_class.needs_consent else None,
+        leaves=tuple(map(str, draw(st.lists(st.sampled_from(Code), max_size=2)))),
         verify_status=draw(st.sampled_from(ExitStatus)),
     )
 

@@ -151,15 +151,9 @@ def command(
         )
     if not is_apply and (accept_loss is not None or backup_to is not None or trial_start):
         raise click.UsageError("--accept-loss, --backup-to, --trial-start go with --apply.", ctx)
+    where = (maybe_real(wal_dir), maybe_real(snap_dir))
     with screen.progress(f"reading {path}") as step:
-        layout = understand(
-            disk,
-            real_path(path),
-            wal_dir=maybe_real(wal_dir),
-            snap_dir=maybe_real(snap_dir),
-        )
-        case = case_of(disk, layout, depth=Depth(jobs=jobs, on_segment=step))
-    plan = VERBS[verb](case, values)
+        plan = _planned(disk, verb, path, where, values, Depth(jobs=jobs, on_segment=step))
     if plan_file is not None:
         disk.create(plan_file, plan_text(plan))
     again = " ".join(["walctl surgery", verb, *(quoted_word(w) for w in (str(path), *values))])
@@ -176,6 +170,19 @@ def command(
         ctx.exit(ExitStatus.CLEAN)
     consent = Consent(accept_loss=accept_loss, backup_to=backup_to, is_trial=trial_start)
     carry_out(ctx, screen, disk, offer, consent)
+
+
+def _planned(
+    disk: FileSystem,
+    verb: str,
+    path: Path,
+    where: tuple[Path | None, Path | None],
+    values: Sequence[str],
+    depth: Depth,
+) -> Plan:
+    """The edit's plan. Raises: as `make_plan`; UsageError, for an edit that makes no sense."""
+    layout = understand(disk, real_path(path), wal_dir=where[0], snap_dir=where[1])
+    return VERBS[verb](case_of(disk, layout, depth=depth), values)
 
 
 def _number(text: str, base: int) -> int:

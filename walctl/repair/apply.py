@@ -45,6 +45,7 @@ def apply(
             strategy=plan.strategy,
             summary=plan.summary,
             drops=tuple(drop for step in plan.steps for drop in step.drops),
+            leaves=plan.leaves,
             documents={"plan.json": plan_text(plan)},
             tool=tool,
         )

@@ -34,6 +34,7 @@ def plan_document(plan: Plan) -> dict[str, object]:
         "strategy": plan.strategy,
         "summary": plan.summary,
         "accept": plan.accept,
+        "leaves": list(plan.leaves),
         "verify_status": int(plan.verify_status),
         "bound": bound_document(plan.bound),
         "peers": {name: bound_document(peer) for name, peer in plan.peers.items()},

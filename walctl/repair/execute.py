@@ -29,7 +29,7 @@ from walctl.fs.writable import WritableFileSystem
 from walctl.inspect.document import finding_document
 from walctl.inspect.report import Report
 from walctl.inspect.verify import Examination, examine
-from walctl.model.finding import Severity, Verdict
+from walctl.model.finding import Severity
 from walctl.repair.backup import (
     PENDING,
     RECEIPT,
@@ -166,8 +166,10 @@ class _Application:
         """Hold the result against what was promised, by the path that had no part in making it."""
         if not self._job.is_proven:
             return
-        if after.report.verdict is Verdict.DAMAGED:
-            finding = after.report.of(Severity.DAMAGE)[0]
+        damage = after.report.of(Severity.DAMAGE)
+        unwanted = [finding for finding in damage if finding.code not in self._job.leaves]
+        if unwanted:
+            finding = unwanted[0]
             place = finding.place
             raise CorruptionError(
                 f"{place.segment or self._job.bound.directory}:{place.offset or 0}:"

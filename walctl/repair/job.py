@@ -61,8 +61,8 @@ class Job:
 
     `kind` is `repair` or `undo`. `bound` is the member as it must be found, else the job is off
     with the words `stale`. `drops` are the records that the result may lack, `None` where nobody
-    asks. `documents` go into the backup beside the files, by name. `undoes` is the receipt that an
-    undo takes back.
+    asks; `leaves` are codes of findings that it may have. `documents` go into the backup beside
+    the files, by name. `undoes` is the receipt that an undo takes back.
     """
 
     kind: str
@@ -73,6 +73,7 @@ class Job:
     strategy: str
     summary: str = ""
     drops: tuple[Drop, ...] | None = None
+    leaves: tuple[str, ...] = ()
     documents: Mapping[str, bytes] = field(default_factory=dict)
     undoes: Path | None = None
     tool: str = ""

@@ -212,6 +212,8 @@ class Plan:
     options: tuple[Option, ...] = ()
     peers: Mapping[str, Bound] = field(default_factory=dict)
     accept: str | None = None
+    leaves: tuple[str, ...] = ()
+    """Codes of findings that the result has on purpose: an edit that takes a commit back is one."""
     verify_status: ExitStatus = ExitStatus.CLEAN
     """What `verify` says of the directory as it is; a repair that applies nothing ends with it."""
 

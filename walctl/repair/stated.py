@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from formats.limits import RECORD_BYTES_MAX
 from formats.walpb import RecordType
 from walctl.errors import ExitStatus, UsageError
+from walctl.model.finding import Code
 from walctl.repair.pieces import Copy, Literal, Piece, Rebuild, Rechain, Row
 from walctl.repair.plan import (
     SNAP,
@@ -111,6 +112,7 @@ def plan_of_part(part: Part) -> Plan:
         "strategy",
         "summary",
         "accept",
+        "leaves",
         "verify_status",
         "bound",
         "peers",
@@ -146,6 +148,7 @@ def plan_of_part(part: Part) -> Plan:
         options=tuple(_option_of(each) for each in inside["options"].items(LISTED_MAX)),
         peers=peers,
         accept=accept,
+        leaves=tuple(str(each.one_of(Code)) for each in inside["leaves"].items(len(Code))),
         verify_status=inside["verify_status"].one_of(ExitStatus),
     )
 

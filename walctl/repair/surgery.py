@@ -23,6 +23,7 @@ from dataclasses import replace
 from walctl.datadir.chain import Segment
 from walctl.errors import UsageError
 from walctl.inspect.start_points import newest_start
+from walctl.model.finding import Code
 from walctl.model.record import HardState, SnapshotMark
 from walctl.repair.case import Case
 from walctl.repair.certificate import certificate, witnessed
@@ -53,7 +54,7 @@ def set_commit(case: Case, index: int) -> Plan:
     if not low <= index <= high:
         raise UsageError(f"expected a commit from {low} (snapshot) to {high} (log), found {index}")
     more = index > max(state.commit, case.applied)
-    return _appended(
+    plan = _appended(
         case,
         "set-commit",
         lambda chain: chain.state(replace(state, commit=index)),
@@ -62,6 +63,7 @@ def set_commit(case: Case, index: int) -> Plan:
         summary=f"commit {state.commit} becomes {index}"
         + ("; entries that were not known to be committed count as such" if more else ""),
     )
+    return replace(plan, leaves=(Code.STATE_REGRESSION,) if index < state.commit else ())
 
 
 def bump_term(case: Case, term: int) -> Plan:
