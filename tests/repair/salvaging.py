@@ -107,3 +107,21 @@ def undestroyed(name: str) -> set[int]:
             index = next(int(w.removeprefix("index=")) for w in words if w.startswith("index="))
             found.add(index)
     return found
+
+
+def frame_spans(data: bytes) -> dict[int, tuple[int, int]]:
+    """Where the frame of each entry stands, by a walk of lengths that knows nothing of walctl."""
+    spans: dict[int, tuple[int, int]] = {}
+    at, index = 0, 0
+    while at + 8 <= len(data):
+        word = int.from_bytes(data[at : at + 8], "little")
+        if word == 0:
+            break
+        size = word & ((1 << 56) - 1)
+        padding = (word >> 56) & 7 if word >> 63 else 0
+        stop = at + 8 + size + padding
+        if data[at + 8 : at + 10] == b"\x08\x02":
+            index += 1
+            spans[index] = (at, stop)
+        at = stop
+    return spans

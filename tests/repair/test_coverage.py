@@ -6,7 +6,14 @@ import pytest
 
 from fixtures.unpack import unpack
 from tests.corpus import manifest, names, needs_corpus, unpacked
-from tests.repair.salvaging import DISK, live_truth, surveyed, truth_of, undestroyed
+from tests.repair.salvaging import (
+    DISK,
+    frame_spans,
+    live_truth,
+    surveyed,
+    truth_of,
+    undestroyed,
+)
 from walctl.datadir.survey import Survey
 from walctl.fs.memory import MemoryFileSystem
 from walctl.inspect.row import OVERWRITTEN
@@ -135,21 +142,3 @@ def test_with_any_sector_zeroed_every_whole_frame_outside_is_salvaged(tmp_path: 
         kept = {index for index, (low, high) in spans.items() if hurt[low:high] == data[low:high]}
         assert kept <= set(found), (start, kept - set(found))
         assert {index: whole[index] for index in found} == found
-
-
-def frame_spans(data: bytes) -> dict[int, tuple[int, int]]:
-    """Where the frame of each entry stands, by a walk of lengths that knows nothing of walctl."""
-    spans: dict[int, tuple[int, int]] = {}
-    at, index = 0, 0
-    while at + 8 <= len(data):
-        word = int.from_bytes(data[at : at + 8], "little")
-        if word == 0:
-            break
-        size = word & ((1 << 56) - 1)
-        padding = (word >> 56) & 7 if word >> 63 else 0
-        stop = at + 8 + size + padding
-        if data[at + 8 : at + 10] == b"\x08\x02":
-            index += 1
-            spans[index] = (at, stop)
-        at = stop
-    return spans

@@ -9,14 +9,22 @@ import pytest
 
 from fixtures.unpack import unpack
 from tests.corpus import copy_tree, fingerprint, needs_corpus, unpacked
-from tests.repair.salvaging import DISK, live_truth, salvaged, surveyed, truth_of, world
+from tests.repair.salvaging import (
+    DISK,
+    frame_spans,
+    live_truth,
+    salvaged,
+    surveyed,
+    truth_of,
+    world,
+)
 from walctl.datadir.layout import understand
 from walctl.errors import AccessError, ExitStatus, StoppedError, UnsupportedError, UsageError
 from walctl.inspect.verify import examine
 from walctl.model.finding import Verdict
-from walctl.model.record import EntryKind
+from walctl.model.record import Check, EntryKind
 from walctl.payload.base import Redaction
-from walctl.repair.coverage import live_entries
+from walctl.repair.coverage import live_entries, readable
 from walctl.repair.foundation import Ground
 from walctl.repair.salvage import RECORDS, REPORT
 
@@ -174,6 +182,57 @@ def test_a_log_with_nothing_lost_gives_the_same_bytes_twice(tmp_path: Path) -> N
         (tmp_path / name / REPORT).unlink()  # it names the directory
     one, two = fingerprint(tmp_path / "one"), fingerprint(tmp_path / "two")
     assert {k: v.sha256 for k, v in one.items()} == {k: v.sha256 for k, v in two.items()}
+
+
+def test_with_any_sector_zeroed_the_member_holds_what_was_written_or_says_what_is_ours(
+    tmp_path: Path,
+) -> None:
+    source = unpack("etcd-3.5-three-puts", tmp_path / "source")
+    (source / "member/snap/db").unlink()
+    (segment,) = (source / "member/wal").glob("*.wal")
+    whole = live_truth(surveyed(source))
+    with segment.open("rb") as file:
+        data = file.read(1 << 16).rstrip(b"\0")
+    made_once = 0
+    for start in range(0, len(data), 512):
+        with segment.open("r+b") as file:
+            file.write(data[:start] + bytes(512) + data[start + 512 :])
+        target = tmp_path / f"out-{start}"
+        made = salvaged(source, target, skips_holes=True).survivor
+        if made is None:
+            continue
+        made_once += 1
+        found = live_truth(surveyed(target))
+        ours = {
+            index
+            for each in made.invented
+            if each.kind in ("empty", "conf-change") and each.first and each.last
+            for index in range(each.first, each.last + 1)
+        }
+        assert sorted(found) == list(range(1, made.last + 1))
+        assert {i for i in found if found[i] != whole[i]} <= ours
+    assert made_once
+
+
+def test_a_lone_record_that_nothing_vouches_for_is_not_built_upon(tmp_path: Path) -> None:
+    source = unpack("etcd-3.5-three-puts", tmp_path / "source")
+    (source / "member/snap/db").unlink()
+    (segment,) = (source / "member/wal").glob("*.wal")
+    with segment.open("rb") as file:
+        data = file.read(1 << 16).rstrip(b"\0")
+    spans = frame_spans(data)
+    last = max(spans)
+    start, stop = spans[last]
+    lost = spans[last - 1][0]
+    # What stood in front of the last entry is gone, and the hard state behind it.
+    with segment.open("r+b") as file:
+        file.write(data[:lost] + bytes(start - lost) + data[start:stop])
+        file.write(bytes(len(data) + 8 - stop))
+    parts = {part.last: part.check for part in readable(surveyed(source))}
+    assert parts[last] is Check.UNVERIFIABLE
+    made = salvaged(source, tmp_path / "out", skips_holes=True).survivor
+    assert made is not None
+    assert made.last == last - 2
 
 
 def test_the_report_is_json_with_all_that_was_found(zeroed: Path, tmp_path: Path) -> None:

@@ -64,7 +64,11 @@ COMMANDS: Mapping[str, Lazy] = {
         may_write=True,
     ),
     "apply": Lazy("walctl.cli.apply", "Carry out a plan that walctl repair wrote.", may_write=True),
+    "surgery": Lazy(
+        "walctl.cli.surgery", "Plan one low-level edit of a log; do it if told.", may_write=True
+    ),
     "undo": Lazy("walctl.cli.undo", "Take a repair back, to the byte.", may_write=True),
+    "salvage": Lazy("walctl.cli.salvage", "Rescue what can be read of a member that has no peers."),
     "clean": Lazy("walctl.cli.clean", "List the backups of repairs, and take old ones away."),
 }
 """Every command, in the order of `walctl --help`; adding one is one line."""

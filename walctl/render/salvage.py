@@ -87,12 +87,13 @@ def text(screen: Screen, salvage: Salvage, redaction: Redaction) -> None:
 
 
 def _headline(salvage: Salvage) -> str:
-    lost = salvage.lost
     entries = counted(salvage.coverage.entries, "entry", "entries")
     name = f"{salvage.path}: {entries} salvaged into {salvage.target}"
-    if salvage.survivor is not None and not lost and salvage.left_out is None:
-        return f"{name}; nothing that these files tell of is lost"
-    return f"{name}; acknowledged data may be lost, see below"
+    if salvage.lost or salvage.left_out is not None:
+        return f"{name}; acknowledged data may be lost, see below"
+    if salvage.survivor is None:
+        return f"{name}; but there is no member that could be started"
+    return f"{name}; nothing that these files tell of is lost"
 
 
 def _readable(parts: tuple[Readable, ...]) -> str:
@@ -211,10 +212,12 @@ def _lost_words(salvage: Salvage, survivor: Survivor) -> str:
         words += f", because {ends}" if ends else ""
         if survivor.foundation.holes == () and "are lost" in ends:
             words += " (--skip-holes passes over them)"
+    if survivor.foundation.holes:
+        words += "; what lost entries did to leases, users and permissions, later ones go without"
     if survivor.leases_behind:
         words += (
-            f"; {counted(survivor.leases_behind, 'put')} behind a hole name a lease, and fail if"
-            " it was granted in it"
+            f" ({counted(survivor.leases_behind, 'put')} behind them name a lease, and fail if it"
+            " was granted by one)"
         )
     return words or "nothing that these files tell of"
 

@@ -135,7 +135,7 @@ class Keys:
         self._decoder = decoder
         self._prefix = PrefixRule().finder()
 
-    def touch(self, entry: Entry) -> Touch | None:
+    def asked(self, entry: Entry) -> Touch | None:
         """What an entry does; `None` for one that asks for nothing, or nothing readable."""
         if not entry.payload:
             return None
@@ -214,7 +214,7 @@ def coverage(
     near = [_Near(each, decoder) for each in missing[:NEAR_MISSING_MAX]]
     for entry in live_entries(disk, survey):
         on_entry()
-        touch = keys.touch(entry)
+        touch = keys.asked(entry)
         if touch is not None:
             keys.add(touch)
             _add_near(near, entry.index, touch)

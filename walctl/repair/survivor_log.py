@@ -5,7 +5,9 @@
     a lost one, passed over     an empty one stands in for it
     entry 1                     the change that adds the new member, where the log begins there
 
-What would stop a server that applies it is emptied too. Everything that is ours is noted.
+What would stop a server that applies it is emptied too. Everything that is ours is noted. A lost
+entry may be passed over whatever it was: had it changed the membership, it would be emptied too.
+What it did to leases, users or permissions is gone, so a later put may fail where it did not.
 """
 
 from collections import deque
