@@ -23,6 +23,7 @@ import crc32c
 
 from formats import internalpb, raftpb, walpb
 from tests.benchmarks.logs import write_log
+from tests.benchmarks.writing import ENTRIES, bench_writing
 from walctl.fs.real import RealFileSystem
 from walctl.wal.fold import digest
 
@@ -235,6 +236,11 @@ def main() -> None:
         for number, case in enumerate(PUTS):
             place = Path(folder) / f"puts-{number}"
             bench_puts(case, place)
+            shutil.rmtree(place)
+        for entry_bytes in (20, 100, 1024):
+            place = Path(folder) / f"written-{entry_bytes}"
+            sys.stdout.write(f"{ENTRIES:,} entries of {entry_bytes} bytes, written\n")
+            bench_writing(place, entry_bytes, once, row)
             shutil.rmtree(place)
 
 
