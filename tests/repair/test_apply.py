@@ -373,6 +373,24 @@ def test_a_file_that_changes_while_it_is_backed_up_is_a_refusal() -> None:
     assert disk.names(MEMBER / "member") == ["snap", "wal"]
 
 
+@pytest.mark.parametrize("kind", PLANS)
+def test_what_somebody_writes_while_the_result_is_built_is_not_thrown_away(kind: str) -> None:
+    disk = memory_disk()
+    plan = PLANS[kind](disk)
+    written = WAL_DIR / "0.tmp"
+
+    def meddle(call: Call, path: Path) -> None:
+        if path.name == "receipt.json.new" and not disk.exists(written):
+            disk.write(written, b"a server's")
+
+    disk.on_call = meddle
+    with pytest.raises(AccessError, match=r"0\.tmp: somebody wrote to it meanwhile"):
+        apply(world(disk), plan)
+    assert read(disk, written) == b"a server's"
+    assert disk.names(MEMBER.parent) == ["n1"]
+    assert bound(disk).files.items() >= plan.bound.files.items()
+
+
 def test_a_plan_that_does_not_give_what_it_says_is_not_put_in_place() -> None:
     disk = memory_disk()
     plan = one_file(disk)

@@ -86,16 +86,25 @@ def carry_out(
         guard.demand_unchanged(job.stale)
         stage = Stage(world, job, unit)
         demand_space(world, job, unit, stage, root, is_trial=is_trial)
-        return _Application(world, job, unit, stage, root, is_trial=is_trial).run()
+        return _Application(world, job, unit, stage, guard, root, is_trial=is_trial).run()
 
 
 class _Application:
     """One job under way; holds how far it came."""
 
     def __init__(
-        self, world: World, job: Job, unit: Unit, stage: Stage, root: Path, *, is_trial: bool
+        self,
+        world: World,
+        job: Job,
+        unit: Unit,
+        stage: Stage,
+        guard: Guard,
+        root: Path,
+        *,
+        is_trial: bool,
     ) -> None:
         self._world = world
+        self._guard = guard
         self._job = job
         self._unit = unit
         self._stage = stage
@@ -220,6 +229,7 @@ class _Application:
             disk.make_dir(unit.work / OLD)
             disk.sync_dir(unit.work)
         self._journal.announce(inodes)
+        self._guard.demand_untouched()
         demand_going(self._world)
         self._is_past_return = True
         try:

@@ -8,6 +8,7 @@ was written a moment ago, is a reason to refuse as well.
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
+from typing import TypeAlias
 
 from walctl.errors import AccessError, UnsupportedError
 from walctl.fs.base import Kind
@@ -21,6 +22,8 @@ from walctl.snap.names import DB_NAME
 QUIET_SECONDS = 2.0
 """A file that was written less than this ago may be in the middle of being written."""
 _NS = 1_000_000_000
+Look: TypeAlias = tuple[int, int, int]
+"""Size, time of the last change, and inode of a file."""
 _LOCKED_SUFFIXES = (".wal", ".tmp")
 """Of names in `wal/` that etcd locks: segments, and the one that it keeps ready."""
 
@@ -35,6 +38,7 @@ class Guard:
         self._world = world
         self._bound = bound
         self._stack = ExitStack()
+        self._seen: dict[Path, Look] = {}
 
     def __enter__(self) -> "Guard":
         with ExitStack() as stack:
@@ -59,6 +63,23 @@ class Guard:
         Raises: AccessError, naming the first file that differs and saying `stale` of it.
         """
         demand_stamps(self._world, self._bound, None, stale)
+
+    def demand_untouched(self) -> None:
+        """Hold what the folders hold against what they held when the guard was entered.
+
+        By names, sizes and times, which costs nothing: it is asked once more right before the
+        result takes their place. Raises: AccessError.
+        """
+        self._demand_same(self._seen, self._look(), "somebody wrote to it meanwhile")
+
+    def _look(self) -> dict[Path, Look]:
+        stats = {path: self._world.disk.stat(path) for path in self._files()}
+        return {path: (stat.size, stat.mtime_ns, stat.inode) for path, stat in stats.items()}
+
+    def _demand_same(self, old: dict[Path, Look], new: dict[Path, Look], words: str) -> None:
+        for path in sorted({*old, *new}):
+            if old.get(path) != new.get(path):
+                raise AccessError(f"{path}: {words}: stop the server")
 
     def _files(self) -> list[Path]:
         """Every plain file of the two folders as they are now."""
@@ -110,23 +131,13 @@ class Guard:
 
     def _wait_for_quiet(self) -> None:
         """Once; what is still being written then will be for long."""
-        disk, world = self._world.disk, self._world
-        before = {path: disk.stat(path) for path in self._files()}
+        world = self._world
+        self._seen = self._look()
         edge = (world.now() - QUIET_SECONDS) * _NS
-        if all(stat.mtime_ns <= edge for stat in before.values()):
-            return
-        world.say("written to a moment ago: waiting until it is quiet")
-        world.sleep(QUIET_SECONDS)
-        after = {path: disk.stat(path) for path in self._files()}
-        for path in sorted({*before, *after}):
-            old, new = before.get(path), after.get(path)
-            is_same = (
-                old is not None
-                and new is not None
-                and ((old.size, old.mtime_ns, old.inode) == (new.size, new.mtime_ns, new.inode))
-            )
-            if not is_same:
-                raise AccessError(f"{path}: somebody is writing to it: stop the server")
+        if any(mtime_ns > edge for _, mtime_ns, _ in self._seen.values()):
+            world.say("written to a moment ago: waiting until it is quiet")
+            world.sleep(QUIET_SECONDS)
+            self._demand_same(self._seen, self._look(), "somebody is writing to it")
 
 
 def demand_stamps(world: World, bound: Bound, only: set[str] | None, stale: str) -> None:

@@ -100,7 +100,8 @@ def _resumed(world: World, directory: Path, work: Path) -> Resumed:
         if state is State.UNKNOWN:
             raise AccessError(
                 f"{work}: somebody changed {unit.path} since an application of walctl was"
-                f" interrupted; the backup is in {entry.backup}, and nothing was touched"
+                f" interrupted, so it cannot be told how far it came; the backup is in"
+                f" {entry.backup}; look at both, and then move {work} elsewhere"
             )
         if state is State.NEW:
             return _finished(world, directory, unit, entry)
