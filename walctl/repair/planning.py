@@ -27,14 +27,14 @@ from walctl.repair.ways_out import accept_word, ways_out
 
 Strategy = Callable[[Case], Plan | str]
 
-STRATEGIES: tuple[Strategy, ...] = (
-    put_right,
-    without_old_segments,
-    from_older_point,
-    heal_from_peers,
-    fast_forward,
+STRATEGIES: tuple[tuple[str, Strategy], ...] = (
+    ("bytes put right", put_right),
+    ("without old segments", without_old_segments),
+    ("from an older start point", from_older_point),
+    ("healed from other members", heal_from_peers),
+    ("fast-forward to the database", fast_forward),
 )
-"""Those that may be free, the one that changes least first."""
+"""Those that may be free, the one that changes least first; and what a person calls them."""
 
 _REPAIRABLE = frozenset({Shape.DATA_DIR, Shape.MEMBER_DIR, Shape.SEGMENTS, Shape.RAFTEXAMPLE})
 
@@ -89,13 +89,14 @@ def plan_for(case: Case) -> Plan:
             return plan
         return _nothing(case, "what was found is harmless: it is safe to start the server")
     reasons: list[str] = []
-    for strategy in STRATEGIES:
+    for name, strategy in STRATEGIES:
         plan = strategy(case)
         if isinstance(plan, Plan) and plan.plan_class is PlanClass.FREE:
             return plan
         if isinstance(plan, str):
-            reasons.append(plan)
-    return _costly(case, reasons)
+            reasons.append(f"{name}: {plan}")
+    # The last one asked rescues most members, so why it does not is worth most.
+    return _costly(case, reasons[::-1])
 
 
 def _nothing(case: Case, summary: str) -> Plan:

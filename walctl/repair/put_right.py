@@ -63,7 +63,7 @@ def put_right(case: Case) -> Plan | str:
             continue
         if finding.code in _OF_NAMES and names_fit:
             continue
-        return f"{finding.code} is not of the kind that is put right by itself"
+        return f"what {finding.code} tells of has no single explanation that can be proven"
     with case.sources() as sources:
         steps = [
             *_byte_steps(case, sources, cut),
