@@ -19,7 +19,7 @@ from walctl.inspect.verify import Examination
 from walctl.model.finding import Verdict
 from walctl.repair.case import Case
 from walctl.repair.plan import Plan, PlanClass
-from walctl.repair.planning import case_of, plan_for
+from walctl.repair.planning import case_of, make_plan, plan_for
 
 pytestmark = needs_corpus
 
@@ -83,6 +83,20 @@ def test_a_whole_member_needs_nothing(name: str, member: str) -> None:
     _, plan = planned(name, member)
     assert plan.plan_class is PlanClass.NOTHING
     assert plan.steps == ()
+
+
+@pytest.mark.parametrize("version", ["34", "35"])
+def test_a_follower_that_lost_its_tail_is_healed_for_nothing_by_all_others_only(
+    version: str,
+) -> None:
+    name = f"x-follower-tail-lost-{version}"
+    own = damaged_member(name)
+    others = [member_path(name, each) for each in logs_in(name) if each != own]
+    healed = make_plan(DISK, member_path(name, own), peers=others)
+    assert (healed.plan_class, healed.strategy) == (PlanClass.FREE, "heal")
+    for other in others:
+        alone = make_plan(DISK, member_path(name, own), peers=[other])
+        assert alone.plan_class is PlanClass.LOSS_PROVEN
 
 
 def texts(disk: FileSystem, examination: Examination) -> dict[int, tuple[int, bytes | None]]:

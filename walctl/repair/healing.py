@@ -1,9 +1,39 @@
-"""Healing from peers, as one of the strategies: what `heal` finds becomes a plan."""
+"""Healing from peers, as one of the strategies: what `heal` finds becomes a plan.
+
+A healing that is not proven to forget nothing never becomes one: the member would come back with
+its old voice. Its reasons are told with the ways out instead.
+"""
 
 from walctl.repair.case import Case
-from walctl.repair.plan import Plan
+from walctl.repair.certificate import certificate
+from walctl.repair.heal import Healing, heal
+from walctl.repair.plan import Plan, PlanClass
+
+STRATEGY = "heal"
 
 
 def heal_from_peers(case: Case) -> Plan | str:
     """The plan that fills the log from other members, or why it cannot be made."""
-    return "no other member was given"
+    if not case.peers:
+        return "no other member was given"
+    healing = heal(case.examination, case.bound, case.peers, case.disk)
+    if not isinstance(healing, Healing):
+        return "; ".join(healing.reasons)
+    if not healing.is_free:
+        return "; ".join(healing.reasons)
+    filled = ", ".join(
+        f"{each.first}–{each.last} from {each.peer}"
+        if each.last > each.first
+        else f"{each.first} from {each.peer}"
+        for each in healing.filled
+    )
+    return Plan(
+        bound=case.bound,
+        plan_class=PlanClass.FREE,
+        strategy=STRATEGY,
+        summary=f"entries {filled}: what stood there is proven, and nothing is lost",
+        steps=healing.steps,
+        certificate=certificate(case, kept=max(healing.last, case.applied), words=healing.words),
+        peers=healing.peers,
+        verify_status=case.report.exit_status,
+    )

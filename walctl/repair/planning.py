@@ -6,6 +6,7 @@ is known to be lost; it is refused until a person accepts that, and its options 
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from walctl.datadir.layout import Layout, Shape, understand
@@ -27,11 +28,12 @@ from walctl.repair.ways_out import accept_word, ways_out
 
 Strategy = Callable[[Case], Plan | str]
 
+HEALED = "healed from other members"
 STRATEGIES: tuple[tuple[str, Strategy], ...] = (
     ("bytes put right", put_right),
     ("without old segments", without_old_segments),
     ("from an older start point", from_older_point),
-    ("healed from other members", heal_from_peers),
+    (HEALED, heal_from_peers),
     ("fast-forward to the database", fast_forward),
 )
 """Those that may be free, the one that changes least first; and what a person calls them."""
@@ -95,8 +97,12 @@ def plan_for(case: Case) -> Plan:
             return plan
         if isinstance(plan, str):
             reasons.append(f"{name}: {plan}")
-    # The last one asked rescues most members, so why it does not is worth most.
-    return _costly(case, reasons[::-1])
+    # The last one asked rescues most members, so why it does not is worth most; but whoever names
+    # other members asks for healing.
+    reasons.reverse()
+    if case.peers:
+        reasons.sort(key=lambda reason: not reason.startswith(HEALED))
+    return _costly(case, reasons)
 
 
 def _nothing(case: Case, summary: str) -> Plan:
@@ -144,9 +150,9 @@ def _class_of(case: Case) -> PlanClass:
 
 def _costly_summary(case: Case, plan_class: PlanClass) -> str:
     has = max(case.applied, case.last)
-    known = witnessed(case)
+    known = witnessed(replace(case, peers=()))
     if known > has:
-        return f"entries {has + 1}–{known} are witnessed, and nowhere to be read"
+        return f"entries {has + 1}–{known} are witnessed, and not to be read here"
     if plan_class is PlanClass.LOSS_POSSIBLE:
         return f"entries behind {case.last}, where the log ends now, may have been acknowledged"
     return "entries that a leader may have counted cannot be read any more"
