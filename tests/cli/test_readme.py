@@ -173,7 +173,7 @@ def test_every_command_that_there_is_is_in_the_readme() -> None:
     assert any("walctl verify --gate" in line for line in lines)
 
 
-def test_the_copy_is_advised_in_the_words_of_doctor() -> None:
+def test_the_copy_is_advised_in_the_words_of_explain() -> None:
     assert f"    {copy_command(Path(MEMBER))}\n" in README
 
 

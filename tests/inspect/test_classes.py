@@ -266,7 +266,7 @@ def test_every_damage_says_what_to_do_and_every_damage_of_the_log_what_a_start_w
         assert finding.detail.endswith((".", ".)")), finding.detail
         assert finding.next
         if finding.severity is Severity.DAMAGE:
-            assert finding.next.startswith("do not start the server; copy first: test ! -e ")
+            assert finding.next.startswith("walctl repair ")
             assert finding.consequence, finding.code
 
 

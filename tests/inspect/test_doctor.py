@@ -55,11 +55,8 @@ def test_no_command_of_ours_changes_the_directory_itself(
 ) -> None:
     for command in commands(asked(case)):
         words = shlex.split(command)
-        assert words[0] in ("walctl", "test", "etcdctl", "etcdutl")
-        if words[0] == "test":
-            assert words[:4] == ["test", "!", "-e", f"{words[-2]}.copy"]
-            assert words[4:6] == ["&&", "cp"]
-            assert words[-1] == f"{words[-2]}.copy"
+        assert words[0] in ("walctl", "etcdctl", "etcdutl")
+        assert not {"--apply", "--preen", "apply", "--accept-loss"} & set(words)
 
 
 @pytest.mark.parametrize("case", names())
@@ -67,7 +64,7 @@ def test_what_is_named_to_be_explained_has_a_page(
     asked: Callable[[str], Diagnosis], case: str
 ) -> None:
     topics = {page.topic for page in PAGES}
-    given = [each for each in commands(asked(case)) if each.startswith("walctl ")]
+    given = [each for each in commands(asked(case)) if each.startswith("walctl explain")]
     words = [shlex.split(part) for each in given for part in each.split("; ")]
     assert all(each[:2] == ["walctl", "explain"] and each[2] in topics for each in words)
 
@@ -97,9 +94,9 @@ def test_a_follower_that_lost_its_tail_is_told_to_leave_and_to_join_under_a_new_
     assert own is not None
     remove = next(n for n, each in enumerate(told) if f"member remove {own:x}" in each)
     add = next(n for n, each in enumerate(told) if "member add" in each)
-    copy = next(n for n, each in enumerate(told) if each.startswith("test ! -e "))
+    repair = next(n for n, each in enumerate(told) if each.startswith("walctl repair "))
     status = next(n for n, each in enumerate(told) if "endpoint status" in each)
-    assert copy < status < remove < add
+    assert repair < status < remove < add
     assert diagnosis.membership.described(own).name in shlex.split(told[add])
     endpoints = next(w for w in shlex.split(told[status]) if w.startswith("--endpoints="))
     own_urls = diagnosis.membership.described(own).client_urls
@@ -120,8 +117,8 @@ def test_the_report_is_the_one_of_verify_and_a_start_is_always_told(name: str) -
 
 def test_a_path_with_spaces_and_quotes_is_quoted_in_every_command(tmp_path: Path) -> None:
     path = unpack("lost-last-segment", tmp_path / "it's; rm -rf $HOME")
-    (copy,) = [each for each in commands(doctor(DISK, path)) if each.startswith("test ! -e ")]
-    assert shlex.split(copy)[-2:] == [str(path), f"{path}.copy"]
+    (repair,) = [each for each in commands(doctor(DISK, path)) if each.startswith("walctl repair")]
+    assert shlex.split(repair) == ["walctl", "repair", str(path)]
 
 
 def test_a_path_that_cannot_be_read_is_an_error_and_no_advice(tmp_path: Path) -> None:
@@ -152,3 +149,17 @@ def test_of_a_part_alone_nobody_is_told_that_the_server_can_be_started(
 def test_a_raftexample_has_no_database_and_is_whole_without() -> None:
     (step,) = doctor(DISK, member_path("f-raftexample-35", "raftexample-1")).steps
     assert step.text == "Nothing is wrong here: the server can be started."
+
+
+@pytest.mark.parametrize("name", ["-n1", "n 1"])
+def test_the_plan_is_asked_for_where_the_parts_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    path = unpack("lost-last-segment", tmp_path / name)
+    (path / "member/wal").rename(tmp_path / "fast disk")
+    monkeypatch.chdir(tmp_path)
+    diagnosis = doctor(DISK, Path(name), wal_dir=Path("fast disk"))
+    (repair,) = [each for each in commands(diagnosis) if each.startswith("walctl repair")]
+    shown = f"./{name}" if name.startswith("-") else name
+    assert shlex.split(repair) == ["walctl", "repair", shown, "--wal-dir", "fast disk"]
+    assert diagnosis.report.findings[0].next == repair

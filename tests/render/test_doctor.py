@@ -62,8 +62,8 @@ def test_an_answer_fits_on_one_screen_with_the_verdict_last(case: str) -> None:
 def test_steps_are_numbered_where_there_are_several() -> None:
     text = drawn(diagnosed("lost-last-segment"))
     assert "what now      1. Do not start the server" in text
-    assert "\n              2. Make a copy of everything" in text
-    assert "cp -aLT --sparse=always -- lost-last-segment lost-last-segment.copy" in text
+    assert "\n              2. See how it can be put right." in text
+    assert "\n                 walctl repair lost-last-segment\n" in text
 
 
 def test_members_stand_with_the_own_one_marked() -> None:

@@ -34,10 +34,7 @@ DAMAGED  db-ahead at db (index 53)
 
 lost          entries 48–53, which the database has applied
 start points  none; blocked: 42, 21, the log's beginning (by db-ahead)
-next          do not start the server; copy first: test ! -e
-              lost-last-segment.copy && cp -aLT --sparse=always --
-              lost-last-segment lost-last-segment.copy; then: walctl explain
-              db-ahead
+next          walctl repair lost-last-segment
 verdict       damaged: do not start the server                            exit 1
 """
 

@@ -43,7 +43,7 @@ def command(
 
     \b
     Examples:
-      walctl repair default.etcd --plan fix.json
+      walctl apply fix.json
       walctl apply fix.json --trial-start
       walctl apply fix.json --backup-to /mnt/spare
     """

@@ -86,6 +86,93 @@ path | file
 --snap-dir | dir | Where the snapshots and the database are, if not below PATH
 -o --output | [text json] | The form of what goes to standard output
 """,
+    "repair": """
+path | file
+--wal-dir | dir | Where the log's segments are, if not below PATH (etcd: --wal-dir)
+--snap-dir | dir | Where the snapshots and the database are, if not below PATH
+--from | dir* | A copy of another member's directory, to fill what is missing here (repeatable)
+--plan | file | Write the plan into a new file, for walctl apply
+--apply | flag | Carry the plan out, after a backup
+--preen | flag | Carry the plan out if it loses nothing; else exit 5 (for scripts)
+--accept-loss | text | Carry a plan out that loses something, or may: the id that the plan names
+--backup-to | dir | Put the backup into a new folder there, not beside the member
+--trial-start | flag | First start a real etcd on a copy of the result, where it can reach nobody;…
+--resume | flag | Finish or roll back what a repair that was killed has left
+-j --jobs | text | How many files to read at the same time
+-o --output | [text json ndjson] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "apply": """
+file | file
+--accept-loss | text | Carry a plan out that loses something, or may: the id that the plan names
+--backup-to | dir | Put the backup into a new folder there, not beside the member
+--trial-start | flag | First start a real etcd on a copy of the result, where it can reach nobody;…
+--resume | flag | Finish or roll back what a repair that was killed has left
+-o --output | [text json ndjson] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "surgery": """
+verb | [set-commit bump-term cut-after drop-before add-marker drop-marker new-cluster-id rewrite-me…
+path | file
+values | text*
+--wal-dir | dir | Where the log's segments are, if not below PATH (etcd: --wal-dir)
+--snap-dir | dir | Where the snapshots and the database are, if not below PATH
+--plan | file | Write the plan into a new file, for walctl apply
+--apply | flag | Carry the plan out, after a backup
+--accept-loss | text | Carry a plan out that loses something, or may: the id that the plan names
+--backup-to | dir | Put the backup into a new folder there, not beside the member
+--trial-start | flag | First start a real etcd on a copy of the result, where it can reach nobody;…
+--resume | flag | Finish or roll back what a repair that was killed has left
+-j --jobs | text | How many files to read at the same time
+-o --output | [text json ndjson] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "undo": """
+receipt | file
+--backup-to | dir | Put the backup into a new folder there, not beside the member
+-o --output | [text json ndjson] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "salvage": """
+path | file
+--output-dir | dir | Where all of it goes: a new or an empty directory, apart from PATH
+--wal-dir | dir | Where the log's segments are, if not below PATH (etcd: --wal-dir)
+--snap-dir | dir | Where the snapshots and the database are, if not below PATH
+--skip-holes | flag | Pass over lost entries within the log: empty ones stand in for them, and thos…
+--redact | [auth values keys all none] | Hide passwords, hashes and tokens (auth); also values; als…
+-j --jobs | text | How many files to read at the same time
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "clean": """
+path | file
+--wal-dir | dir | Where the log's segments are, if not below PATH (etcd: --wal-dir)
+--snap-dir | dir | Where the snapshots and the database are, if not below PATH
+--remove | text* | Choose the backup of this name (repeatable)
+--remove-all | flag | Choose every backup
+--yes | flag | Take away for good what was chosen
+--purge-preview | flag | Say which files a running etcd would remove by itself
+--max-wals | text | With --purge-preview: the segments that etcd is told to keep
+--max-snapshots | text | With --purge-preview: the snapshots that etcd is told to keep
+-o --output | [text json ndjson] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "bundle": """
+path | file
+--wal-dir | dir | Where the log's segments are, if not below PATH (etcd: --wal-dir)
+--snap-dir | dir | Where the snapshots and the database are, if not below PATH
+--output | file | The new file, called .tar.zst; in the current directory if not said
+--redact | [none values keys all] | What is hidden: values; keys too; names and addresses too; or n…
+-o | [text json ndjson] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "archive": """
+paths | file*
+--output | dir | Where the archived segments go (PATH.archive if not said), or the restored ones (b…
+--restore | flag | Put segments back: PATH is a .wal.zst file, or a folder of them
+-o | [text json ndjson] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
 }
 
 TYPES = """

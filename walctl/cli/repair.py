@@ -83,10 +83,9 @@ def command(
     nobody needs it.
 
     Changes nothing unless --apply or --preen says so. A plan that loses nothing is carried out
-    then: built beside, checked, exchanged in one step, with a backup and a receipt that walctl undo
-    takes. A plan that may lose an acknowledged write is refused (exit 5) unless --accept-loss
-    repeats the id that it names. Without an application the exit status is 0 when there is nothing
-    to do, and else that of verify.
+    then: built beside, checked, exchanged in one step, with a backup and a receipt for walctl undo.
+    One that may lose an acknowledged write is refused (exit 5) unless --accept-loss repeats the id
+    that it names. Without an application it exits 0 when there is nothing to do, else as verify.
 
     \b
     Examples:

@@ -1,6 +1,7 @@
-"""The next thing to do about a finding, and the plain commands that make a safe copy first."""
+"""The next thing to do about a finding, and the plain commands that make a safe copy."""
 
 import shlex
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +17,18 @@ def advised(finding: Finding, layout: Layout, start: str) -> Finding:
         consequence = start
     following = f"walctl explain {finding.code}"
     if finding.severity is Severity.DAMAGE and layout.is_member:
-        copies = " && ".join(copy_commands(layout))
-        following = f"do not start the server; copy first: {copies}; then: {following}"
+        following = repair_command(layout)
     return replace(finding, consequence=consequence, next=following)
+
+
+def repair_command(layout: Layout) -> str:
+    """What tells how a member can be put right, and reads only."""
+    # A path that begins with a hyphen would be taken for an option.
+    path = f"./{layout.path}" if str(layout.path).startswith("-") else str(layout.path)
+    words = ["walctl repair", quoted_word(path)]
+    for option, part in _parts_elsewhere(layout):
+        words += [option, quoted_word(str(part))]
+    return " ".join(words)
 
 
 def copy_commands(layout: Layout) -> list[str]:
@@ -27,12 +37,19 @@ def copy_commands(layout: Layout) -> list[str]:
     A part that has its usual place below the member's path is copied with that; any other was
     named by an option, and gets a command of its own.
     """
-    parts = [layout.path]
-    usual = [layout.path / "member", layout.path]
-    for part, name in ((layout.wal_dir, "wal"), (layout.snap_dir, "snap")):
-        if part is not None and layout.is_member and part not in [at / name for at in usual]:
-            parts.append(part)
+    parts = [layout.path, *(part for _, part in _parts_elsewhere(layout))]
     return [copy_command(part, number) for number, part in enumerate(dict.fromkeys(parts))]
+
+
+def _parts_elsewhere(layout: Layout) -> Iterator[tuple[str, Path]]:
+    """The parts of a member that have not their usual place, and the options that name them."""
+    usual = [layout.path / "member", layout.path]
+    for option, part, name in (
+        ("--wal-dir", layout.wal_dir, "wal"),
+        ("--snap-dir", layout.snap_dir, "snap"),
+    ):
+        if part is not None and layout.is_member and part not in [at / name for at in usual]:
+            yield option, part
 
 
 def copy_command(path: Path, number: int = 0) -> str:

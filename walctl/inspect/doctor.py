@@ -13,8 +13,8 @@ from walctl.datadir.layout import Shape, understand
 from walctl.datadir.survey import Survey
 from walctl.errors import WalctlError
 from walctl.fs.base import FileSystem
-from walctl.inspect.advice import copy_commands
-from walctl.inspect.membership import Membership, is_foreign_database, membership
+from walctl.inspect.advice import repair_command
+from walctl.inspect.membership import Membership, membership
 from walctl.inspect.reading import ONE_PROCESS, Depth
 from walctl.inspect.report import Report
 from walctl.inspect.starts import starts_of
@@ -149,8 +149,11 @@ def _steps_of_damage(report: Report, seen: Survey, members: Membership) -> list[
             )
         ),
         Step(
-            text="Make a copy of everything before anything else, with the server stopped.",
-            command=" && ".join(copy_commands(seen.layout)),
+            text=(
+                "See how it can be put right. This reads only; it says what a repair would drop,"
+                " and how that is known. A repair keeps a backup, and can be taken back."
+            ),
+            command=repair_command(seen.layout),
         ),
     ]
     size = members.size or 0
@@ -165,27 +168,12 @@ def _steps_of_damage(report: Report, seen: Survey, members: Membership) -> list[
 
 
 def _own_steps(seen: Survey) -> list[Step]:
-    """What a member without healthy peers can do from its own files, the least loss first."""
+    """What is left to a member without healthy peers where its own files do not do."""
     steps = []
-    if seen.misplaced:
-        names = ", ".join(f"{each.name.text} to {each.rightful}" for each in seen.misplaced)
-        taken = {each.rightful for each in seen.misplaced} & set(seen.wal_names)
-        first = " (each under a name of its own first, or one overwrites another)" if taken else ""
-        steps.append(
-            Step(
-                text=(
-                    f"In the copy, rename{first} {names}: the checksums say that they belong"
-                    " there. Then examine the copy."
-                )
-            )
-        )
     if any(here.seq - before.seq > 1 for before, here in pairwise(seen.segments)):
         steps.append(
             Step(text="Look for the missing segment in backups and copies before all else.")
         )
-    database = _database_step(seen)
-    if database is not None:
-        steps.append(database)
     steps.append(
         Step(
             text=(
@@ -196,35 +184,6 @@ def _own_steps(seen: Survey) -> list[Step]:
         )
     )
     return steps
-
-
-def _database_step(seen: Survey) -> Step | None:
-    """The database alone as the way back, where it is whole and has applied all that is known."""
-    witness = seen.database
-    known = max(seen.last_index or 0, seen.commit_max)
-    if witness is None or witness.defects or seen.tree_defects or not witness.consistent_index:
-        return None
-    if witness.consistent_index < known or is_foreign_database(seen):
-        return None
-    return Step(
-        text=(
-            f"The database reads whole and has applied {witness.consistent_index}, all that this"
-            " log is known to have committed. The copy's database can be restored into a new"
-            " cluster of one, with nothing of that lost:"
-        ),
-        command=(
-            f"{_restore(seen)} snapshot restore {_copied_database(seen)} --skip-hash-check"
-            " --data-dir NEW-DIRECTORY"
-        ),
-    )
-
-
-def _copied_database(seen: Survey) -> str:
-    """Where the database is in the copy that was advised."""
-    database, whole = seen.layout.database, seen.layout.path
-    if database is None or not database.is_relative_to(whole):
-        return "COPY-OF-THE-DATABASE"
-    return f"COPY/{database.relative_to(whole)}"
 
 
 def _restore(seen: Survey) -> str:

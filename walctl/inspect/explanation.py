@@ -77,6 +77,10 @@ COPY = (
 )
 COPY_ALL = "Copy the directories of all members first: `cp -aLT --sparse=always DIR COPY` on each."
 DOCTOR = "Look at everything that the directory says: `walctl doctor COPY`."
+REPAIR = (
+    "See how it can be put right: `walctl repair DIR` reads only, and says what a repair would "
+    "drop and how that is known. With `--apply` it keeps a backup, and `walctl undo` puts it back."
+)
 PEER = (
     "If a majority of the other members is healthy, replace this one: `etcdctl member remove ID`, "
     "move its data directory away, `etcdctl member add NAME --peer-urls=URL`, and start it with "
@@ -95,7 +99,7 @@ DB_AS_SNAPSHOT = (
     "names, and begins a new cluster."
 )
 VERIFY_AGAIN = "Check that nothing else is wrong: `walctl verify DIR`."
-RECOVER = (STOP, COPY, DOCTOR, PEER, DB_AS_SNAPSHOT, RESTORE)
+RECOVER = (STOP, COPY, DOCTOR, REPAIR, PEER, RESTORE)
 
 NO_START = "Do not start the server to see whether it repairs itself."
 NO_DELETE = (

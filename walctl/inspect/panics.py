@@ -14,9 +14,9 @@ from walctl.datadir.boot import Boot
 from walctl.datadir.layout import Layout, understand
 from walctl.errors import UsageError
 from walctl.fs.base import FileSystem
-from walctl.inspect.advice import copy_commands, quoted_word
+from walctl.inspect.advice import copy_commands, quoted_word, repair_command
 from walctl.inspect.doctor import Step
-from walctl.inspect.explanation import COPY, DOCTOR, PEER
+from walctl.inspect.explanation import COPY, DOCTOR, PEER, REPAIR
 from walctl.inspect.membership import Membership, membership
 from walctl.inspect.panic import (
     pages_cluster,
@@ -250,6 +250,14 @@ def _steps(
         elif layout is not None and step == DOCTOR:
             command = f"walctl doctor {quoted_word(str(layout.path))}"
             yield Step(text="Look at everything that the directory says:", command=command)
+        elif layout is not None and layout.is_member and step == REPAIR:
+            yield Step(
+                text=(
+                    "See how it can be put right. This reads only; a repair keeps a backup, and can"
+                    " be taken back:"
+                ),
+                command=repair_command(layout),
+            )
         elif members is None or members.size != 1 or PEER not in step:
             yield Step(text=step)
 

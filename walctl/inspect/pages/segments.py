@@ -4,7 +4,6 @@ from walctl.inspect.explanation import (
     ALL,
     COPY,
     DAMAGE,
-    DB_AS_SNAPSHOT,
     DOCTOR,
     FROM_36,
     HARMLESS,
@@ -15,6 +14,7 @@ from walctl.inspect.explanation import (
     NO_WIPE,
     PEER,
     RECOVER,
+    REPAIR,
     RESTORE,
     STOP,
     TO_35,
@@ -84,8 +84,8 @@ PAGES = (
             "Look for the file: in backups, beside the directory, under another name "
             "(`walctl explain segment-name`).",
             DOCTOR,
+            REPAIR,
             PEER,
-            DB_AS_SNAPSHOT,
             RESTORE,
         ),
         avoid=(
@@ -121,10 +121,9 @@ PAGES = (
         do=(
             COPY,
             DOCTOR,
-            "In the copy, give the file the name that the finding states, and check: "
-            "`walctl verify COPY`. Only when that is clean, do the same to the original.",
+            REPAIR,
         ),
-        avoid=("Do not rename in the original first.",),
+        avoid=("Do not rename by hand: which name is right follows from the checksums.",),
         see=(Code.SEGMENT_MISSING, Code.CHAIN_BREAK),
     ),
     Explanation(

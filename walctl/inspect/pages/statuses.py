@@ -70,16 +70,27 @@ PAGES = (
         "Refused: acknowledged data could be lost.",
         what="What was asked for would drop entries that may have been acknowledged, so nothing "
         "was changed.",
-        do=(COPY, DOCTOR),
-        avoid=("Do not look for a way around it before there is a copy.",),
+        do=(
+            "Read the plan, `walctl repair DIR`: it says what would be lost, how that is known, "
+            "and the ways out, the best first.",
+            "If there is no better way, it names the argument that accepts the loss.",
+        ),
+        avoid=(
+            "Do not accept a loss before you have asked for other members, copies and backups.",
+        ),
         see=("exit-1",),
     ),
     _page(
         ExitStatus.INTERRUPTED,
         "Interrupted.",
-        what="Ctrl-C, or the signal SIGINT from elsewhere. Nothing was changed; what was printed "
-        "before is true, but not all.",
-        do=("Run it again.",),
+        what="Ctrl-C, or the signal SIGINT from elsewhere; while a repair may write, SIGTERM and "
+        "SIGHUP too. A repair was rolled back, nothing else was changed; what was printed before "
+        "is true, but not all.",
+        do=(
+            "Run it again.",
+            "If a repair was killed so that it could say nothing: `walctl repair DIR --resume` "
+            "finishes it or rolls it back.",
+        ),
         see=("exit-4",),
     ),
 )
