@@ -38,6 +38,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "posix": NOWHERE,
     "glob": NOWHERE,
     "mmap": NOWHERE,
+    "ctypes": ("walctl.fs.libc",),  # calls of the C library that Python's own `os` lacks
     "fileinput": NOWHERE,
     "linecache": NOWHERE,
     "io.open": NOWHERE,
@@ -214,6 +215,7 @@ def test_only_the_real_file_system_touches_a_disk() -> None:
         ("walctl.fs.memory", "import os.path"),
         ("walctl.fs.memory", "def f():\n    from os import strerror"),
         ("walctl.fs.real", "import mmap"),
+        ("walctl.fs.real", "from ctypes import CDLL"),
         ("walctl.wal.scan", "from io import open"),
         ("walctl.wal.scan", "import io as streams\nstreams.open('x')"),
         ("walctl.wal.scan", "open('x')"),
@@ -251,6 +253,7 @@ def test_a_banned_name_is_found(name: str, text: str) -> None:
         ("walctl.render.screen", "import rich.table\nfrom io import StringIO"),
         ("formats.fast", "from google.protobuf import descriptor_pb2"),
         ("walctl.fs.real", "import os\nos.open('x', 0)"),
+        ("walctl.fs.libc", "import ctypes"),
         ("walctl.cluster.runtime", "import asyncio, random, time"),
         ("walctl.inspect.verify", "from concurrent.futures import ProcessPoolExecutor"),
         ("walctl.wal.scan", "def f(disk, path):\n    return disk.open(path).stat()"),
