@@ -65,8 +65,7 @@ def test_whatever_the_damage_it_ends_well_or_leaves_nothing(case: str, tmp_path:
             result = salvaged(source, target, skips_holes=chance.random() < 0.5)
         except CorruptionError:
             raise  # what was made did not read back
-        except WalctlError as error:
-            assert "\n" not in error.message
+        except WalctlError:
             assert not target.exists()
             continue
         assert json.loads((target / REPORT).read_bytes())["v"] == 1
