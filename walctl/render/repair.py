@@ -22,6 +22,8 @@ from walctl.repair.plan import Certificate, Plan, PlanClass, Step
 COLUMN = 14
 LINES_MAX = 24
 """Lines of a screen at which a person does not have to scroll back."""
+COSTLY_LINES_MAX = 36
+"""Where something may be lost, the ways out are worth scrolling back for."""
 STEP_COLUMN = 5
 
 _HEADINGS = {
@@ -44,9 +46,8 @@ _STYLES = {
 }
 ACCEPT = "--accept-loss"
 BETTER_WAY = (
-    "Not this tool, if two other members of the cluster are healthy: replace this one instead"
-    " (member remove, then member add with an empty directory). They have everything that was"
-    " acknowledged."
+    "Not this tool, if two other members of the cluster are healthy: replace this one instead."
+    " They have everything that was acknowledged."
 )
 ALONE = "Ask for a snapshot or a backup that somebody saved before you accept a loss."
 
@@ -123,11 +124,12 @@ def text(screen: Screen, offer: Offer) -> None:
 
 def _fitting(screen: Screen, offer: Offer) -> Detail:
     """The most that takes no more than a screen, or the least there is."""
+    lines_max = COSTLY_LINES_MAX if offer.plan.plan_class.needs_consent else LINES_MAX
     detail = Detail()
     for detail in _details():
         paper = io.StringIO()
         _draw(Screen(paper, paper, width=screen.width), offer, detail)
-        if paper.getvalue().count("\n") <= LINES_MAX:
+        if paper.getvalue().count("\n") <= lines_max:
             break
     return detail
 
