@@ -6,6 +6,8 @@ newest `.snap` that the log marks and needs a database that is not older.
 
 from collections.abc import Iterator
 
+from walctl.backend.check import FREE_LIST
+from walctl.backend.pages import PageError
 from walctl.datadir.survey import Survey
 from walctl.inspect.membership import is_foreign_database
 from walctl.inspect.report import StartPoint
@@ -204,19 +206,36 @@ def _database(survey: Survey) -> Iterator[Finding]:
     known = {defect.page for defect in survey.database.defects} if survey.database else set()
     for name, error in survey.tree_defects:
         if error.page not in known:
-            yield Finding(
-                code=Code.DB_PAGE,
-                severity=Severity.DAMAGE,
-                place=Place(segment=_database_name(survey), offset=error.offset),
-                detail=(
-                    f"Bucket {name or 'root'} does not read to its end: page {error.page}:"
-                    f" {error.reason}."
-                ),
-                consequence=(
-                    "etcd does not check pages at start: it may serve for a while, answer wrongly,"
-                    " or panic when it comes to this page"
-                ),
-            )
+            yield _tree_defect(survey, name, error)
+
+
+def _tree_defect(survey: Survey, name: str, error: PageError) -> Finding:
+    """A bucket whose pages do not hold, or the list of pages that no bucket uses.
+
+    etcd stores no such list on Linux, but a file may have one, of another program or system, and
+    then etcd goes by it. It is as bad as a page of a bucket: 3.5.1 was seen to panic at start where
+    the list is none, and, where it names a page in use, at the first writes that come to it.
+    """
+    if name == FREE_LIST:
+        where, consequence = (
+            "The stored list of free pages does not hold",
+            "etcd reads a stored list and makes no new one. 3.5: panics at start (invalid freelist"
+            " page), or at a write that would use a page again (page … already freed; pgid …"
+            " above high water mark)",
+        )
+    else:
+        where, consequence = (
+            f"Bucket {name or 'root'} does not read to its end",
+            "etcd does not check pages at start: it may serve for a while, answer wrongly,"
+            " or panic when it comes to this page",
+        )
+    return Finding(
+        code=Code.DB_PAGE,
+        severity=Severity.DAMAGE,
+        place=Place(segment=_database_name(survey), offset=error.offset),
+        detail=f"{where}: page {error.page}: {error.reason}.",
+        consequence=consequence,
+    )
 
 
 def _foreign_database(survey: Survey) -> Finding:

@@ -206,6 +206,11 @@ DATABASE = (
             ServerAct(
                 ALL, "Another bad page: starts, and fails or answers wrong when it reads it."
             ),
+            ServerAct(
+                "3.5",
+                "A stored list of free pages that is none: panic `invalid freelist page`. One that "
+                "names a page in use: starts, and a write panics with `page … already freed`.",
+            ),
         ),
         lost="The keys on the page, unless the log still holds the entries that wrote them.",
         do=(STOP, COPY, DOCTOR, PEER, RESTORE),

@@ -74,6 +74,8 @@ PAGE = Page(
             r"failed to get all reachable pages \(page (?P<page>\d{1,20})",
         ),
         shape("cannot free page 0 or 1"),
+        shape("invalid freelist page", r"invalid freelist page: (?P<page>\d{1,20})"),
+        shape("above high water mark", r"pgid \((?P<page>\d{1,20})\) above high water mark"),
         shape("multiple references", r"page (?P<page>\d{1,20}): multiple references"),
         shape("unreachable unfreed", r"page (?P<page>\d{1,20}): unreachable unfreed"),
         shape("bbolt.(*Bucket).pageNode("),
@@ -81,7 +83,8 @@ PAGE = Page(
     by="bbolt in etcd, k3s, containerd and others; the process ends",
     title="A page of the database is not what another page says of it.",
     means="The database is a tree of pages. One of them was not written, was overwritten, or is "
-    "used twice. etcd rebuilds the list of free pages at every start, so it often shows then.",
+    "used twice. etcd makes the list of free pages anew at every start, so it often shows then; "
+    "where the file has such a list stored, etcd goes by that, and it may be wrong.",
     causes=PAGE_CAUSES,
     do=REPLACE,
     avoid=(NO_NEW_DATABASE, NO_REOPEN, NO_WIPE),
