@@ -1,0 +1,1 @@
+"""One member and several: what starts and runs them."""
