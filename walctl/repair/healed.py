@@ -34,20 +34,20 @@ def step_of(written: Written, survey: Survey, bound: Bound, sources: Sources) ->
 
 
 def _replaced(written: Written, survey: Survey) -> list[Drop]:
-    """Readable entries of the member itself that entries of a peer take the place of."""
-    return [
-        Drop(
-            kind="entry",
-            count=run.last - max(run.first, fill.first) + 1,
-            first=max(run.first, fill.first),
-            last=run.last,
-            term=run.term,
-        )
-        for insert in written.inserts
-        for fill in insert.fills
-        for run in survey.log.live
-        if insert.seam.is_end and run.last >= fill.first
-    ]
+    """Readable entries of the member itself that entries of a peer take the place of: at the end
+    of a log, all that stand behind the first of these too."""
+    drops = []
+    for insert in written.inserts:
+        for fill in insert.fills:
+            for run in survey.log.live:
+                first = max(run.first, fill.first)
+                last = run.last if insert.seam.is_end else min(run.last, fill.last)
+                if first <= last:
+                    count = last - first + 1
+                    drops.append(
+                        Drop(kind="entry", count=count, first=first, last=last, term=run.term)
+                    )
+    return drops
 
 
 def _words(written: Written) -> str:
