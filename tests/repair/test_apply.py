@@ -466,8 +466,16 @@ def test_links_are_refused_wherever_they_are() -> None:
 
 def test_what_cannot_be_put_in_place_in_one_step_is_refused() -> None:
     disk = memory_disk()
-    disk.make_directory(MEMBER / "member" / "wal.tmp")
-    expect_refused(disk, both_folders(disk), UnsupportedError, r"wal\.tmp: .* move it elsewhere")
+    disk.link(MEMBER / "member" / "notes", Path("/etc"))
+    expect_refused(disk, both_folders(disk), UnsupportedError, r"notes: .* move it elsewhere")
+
+    disk = memory_disk()
+    disk.mount(MEMBER / "member" / "wal.tmp" / "deep")
+    expect_refused(disk, both_folders(disk), UnsupportedError, r"deep: .* move it elsewhere")
+
+    disk = memory_disk()
+    disk.make_directory(MEMBER / "member" / "/".join(["a"] * 9))
+    expect_refused(disk, both_folders(disk), UnsupportedError, r"a/a: .* move it elsewhere")
 
     disk = memory_disk()
     disk.make_directory(WAL_DIR / "lost+found")
@@ -478,6 +486,51 @@ def test_what_cannot_be_put_in_place_in_one_step_is_refused() -> None:
     disk.can_exchange = False
     expect_refused(disk, one_folder(disk), UnsupportedError, "exchange")
     apply(world(disk), one_file(disk))
+
+
+def test_what_lies_beside_the_two_folders_comes_along_as_it_is() -> None:
+    disk = memory_disk()
+    parent = MEMBER / "member"
+    disk.write(parent / "wal.tmp" / "0.wal", b"garbage")
+    disk.write(parent / "wal.broken.1" / "deep" / "x", bytes(9000) + b"y")
+    disk.make_directory(parent / "empty")
+    disk.write(parent / "notes.txt", b"mine")
+    disk.set_attributes(
+        parent / "notes.txt", replace(disk.attributes(parent / "notes.txt"), mode=0o444, uid=9)
+    )
+    places = [path for path in disk.everything() if path.is_relative_to(parent)]
+    others = [
+        path for path in places if path.relative_to(parent).parts[:1] not in (("wal",), ("snap",))
+    ]
+    before = {path: disk.everything()[path] for path in others}
+    had = {path: replace(disk.attributes(path), links=1) for path in others if path != parent}
+    receipt = apply(world(disk), both_folders(disk))
+    for act in (lambda: undo(world(disk), receipt.path), None):
+        assert {path: disk.everything()[path] for path in others} == before
+        has = {path: replace(disk.attributes(path), links=1) for path in others if path != parent}
+        assert has == had
+        if act is not None:
+            act()
+
+
+def test_what_somebody_writes_beside_the_two_folders_is_not_thrown_away() -> None:
+    for late in ("notes.txt", "more.txt"):
+        disk = memory_disk()
+        disk.write(MEMBER / "member" / "notes.txt", b"mine")
+        plan = both_folders(disk)
+        written = MEMBER / "member" / late
+
+        def meddle(
+            call: Call, path: Path, disk: MemoryFileSystem = disk, written: Path = written
+        ) -> None:
+            if path.name == "receipt.json.new":
+                disk.write(written, b"mine, and more")
+
+        disk.on_call = meddle
+        with pytest.raises(AccessError, match="meanwhile"):
+            apply(world(disk), plan)
+        assert read(disk, written) == b"mine, and more"
+        assert disk.names(MEMBER.parent) == ["n1"]
 
 
 def test_a_folder_on_a_disk_of_its_own_is_refused() -> None:

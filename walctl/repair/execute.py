@@ -230,6 +230,7 @@ class _Application:
             disk.sync_dir(unit.work)
         self._journal.announce(inodes)
         self._guard.demand_untouched()
+        self._stage.demand_along()
         demand_going(self._world)
         self._is_past_return = True
         try:

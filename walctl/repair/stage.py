@@ -13,6 +13,7 @@ from pathlib import Path
 
 from walctl.errors import AccessError
 from walctl.fs.writable import Attributes, WritableFile
+from walctl.repair.beside import besides, demand_along
 from walctl.repair.job import (
     Blocks,
     Job,
@@ -26,7 +27,7 @@ from walctl.repair.job import (
     room_of,
 )
 from walctl.repair.plan import WAL, Stamp
-from walctl.repair.stamps import blocks_of, stamp_of
+from walctl.repair.stamps import blocks_of, stamp_file, stamp_of
 from walctl.repair.unit import TRIAL, Unit, Way
 from walctl.repair.world import World
 from walctl.snap.names import NameKind, classify
@@ -77,6 +78,7 @@ class Stage:
             for folder in folders:
                 disk.make_dir(folder)
             folders.append(unit.new)
+            folders = [*self._bring_along(), *folders]
         for name in self._after:
             if self.place(name).is_relative_to(unit.new):
                 self._make(name)
@@ -92,6 +94,30 @@ class Stage:
             if self.place(name).is_relative_to(unit.new):
                 self._demand(self.place(name), stamp)
 
+    def _bring_along(self) -> list[Path]:
+        """Copy what lies beside the two folders; the folders that were made for it, to be synced.
+
+        Deepest first, for a folder's time is set when all that is in it is there.
+        """
+        disk, unit = self._world.disk, self._unit
+        folders: list[Path] = []
+        for each in besides(disk, unit.path):
+            source, target = unit.path / each.place, unit.new / each.place
+            if each.is_folder:
+                disk.make_dir(target)
+                folders.insert(0, each.place)
+                continue
+            self._copy(source, target, is_exact=True)
+            self._demand(target, stamp_file(disk, source))
+        for place in folders:
+            disk.set_attributes(unit.new / place, settable(disk.attributes(unit.path / place)))
+        return [unit.new / place for place in folders]
+
+    def demand_along(self) -> None:
+        """Raise AccessError, when what came along was changed since it was copied."""
+        if self._unit.way is Way.PARENT:
+            demand_along(self._world.disk, self._unit.path, self._unit.new)
+
     def needed_bytes(self) -> int:
         """Bytes that `build` may take on the disk, at most."""
         total = 0
@@ -101,6 +127,10 @@ class Stage:
                 total += stamp.size if self._is_allocated(put) else min(put.bytes_max, stamp.size)
             elif self.place(name).is_relative_to(self._unit.new) and not self._is_linked(name):
                 total += taken_bytes(self._world, path_of(self._job.bound, self._source(name)))
+        if self._unit.way is Way.PARENT:
+            found = besides(self._world.disk, self._unit.path)
+            places = [self._unit.path / each.place for each in found if not each.is_folder]
+            total += sum(taken_bytes(self._world, place) for place in places)
         return total
 
     def try_out(self) -> Path:

@@ -2,7 +2,7 @@
 
     one file changes               it is renamed into its folder, or out of it
     several files of one folder    the folder is exchanged with one that was built beside it
-    files of both folders          the folder that holds both, and nothing else, is exchanged
+    files of both folders          the folder that holds both is exchanged
 
 Beside the unit lies the work folder, on the same file system, so that one call is enough:
 
@@ -20,6 +20,7 @@ from pathlib import Path
 from walctl.errors import AccessError, UnsupportedError
 from walctl.fs.base import Kind
 from walctl.fs.writable import WritableFileSystem
+from walctl.repair.beside import besides
 from walctl.repair.job import Job, folders_of, room_of
 from walctl.repair.plan import SNAP, WAL, Bound
 
@@ -98,20 +99,14 @@ def unit_of(disk: WritableFileSystem, job: Job) -> Unit:
 
 
 def _parent_of(disk: WritableFileSystem, bound: Bound, folders: dict[str, Path]) -> Path:
-    """The folder that holds both, and nothing that an exchange would leave behind."""
+    """The folder that holds both, and nothing that cannot come along in an exchange."""
     wal, snap = folders[WAL], folders[SNAP]
     if wal.parent != snap.parent or (wal.name, snap.name) != (WAL, SNAP):
         raise UnsupportedError(
             f"{bound.directory}: the log ({wal}) and the snapshots ({snap}) are not wal and snap of"
             " one folder, and both change: they cannot be put in place in one step"
         )
-    known = {WAL, SNAP, f"{WAL}{WORK_SUFFIX}", f"{SNAP}{WORK_SUFFIX}"}
-    for name in disk.names(wal.parent):
-        if name not in known:
-            raise UnsupportedError(
-                f"{wal.parent / name}: both wal and snap change, so the folder that holds them is"
-                " exchanged, and this would not be in the new one: move it elsewhere first"
-            )
+    besides(disk, wal.parent)
     return wal.parent
 
 
