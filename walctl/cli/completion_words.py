@@ -94,6 +94,7 @@ path | file
 --plan | file | Write the plan into a new file, for walctl apply
 --apply | flag | Carry the plan out, after a backup
 --preen | flag | Carry the plan out if it loses nothing; else exit 5 (for scripts)
+--output-dir | dir | Make the result in this new directory instead, and leave the member as it is
 --accept-loss | text | Carry a plan out that loses something, or may: the id that the plan names
 --backup-to | dir | Put the backup into a new folder there, not beside the member
 --trial-start | flag | First start a real etcd on a copy of the result, where it can reach nobody;…

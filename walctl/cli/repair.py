@@ -54,6 +54,12 @@ _ONLY_FREE = "--preen carries out only what loses nothing"
     is_flag=True,
     help="Carry the plan out if it loses nothing; else exit 5 (for scripts).",
 )
+@click.option(
+    "--output-dir",
+    type=PATH,
+    metavar="DIR",
+    help="Make the result in this new directory instead, and leave the member as it is.",
+)
 @consent_options
 @jobs
 @output("text", "json", "ndjson")
@@ -73,6 +79,7 @@ def command(
     plan_file: Path | None,
     is_apply: bool,
     is_preen: bool,
+    output_dir: Path | None,
     accept_loss: str | None,
     backup_to: Path | None,
     trial_start: bool,
@@ -95,23 +102,16 @@ def command(
       walctl repair --preen -q /var/lib/etcd && systemctl start etcd
     """
     _demand_sense(ctx)
+    parts = {"wal_dir": maybe_real(wal_dir), "snap_dir": maybe_real(snap_dir)}
     if resume:
-        go_on(
-            ctx,
-            screen,
-            disk,
-            real_path(path),
-            wal_dir=maybe_real(wal_dir),
-            snap_dir=maybe_real(snap_dir),
-        )
+        go_on(ctx, screen, disk, real_path(path), **parts)
     with screen.progress(f"reading {path}") as step:
         plan = make_plan(
             disk,
             real_path(path),
-            wal_dir=maybe_real(wal_dir),
-            snap_dir=maybe_real(snap_dir),
             peers=[real_path(helper) for helper in helpers],
             depth=Depth(jobs=jobs, on_segment=step),
+            **parts,
         )
     if plan_file is not None:
         disk.create(plan_file, plan_text(plan))
@@ -124,30 +124,31 @@ def command(
         exit_status=plan.exit_status,
         plan_file=plan_file,
     )
-    if not is_apply and not is_preen:
+    if not is_apply and not is_preen and output_dir is None:
         render.show(screen, offer)
         ctx.exit(plan.exit_status)
     if is_preen and plan.plan_class not in (PlanClass.NOTHING, PlanClass.FREE):
         offer = offer.ended(ExitStatus.REFUSED, refused=_ONLY_FREE)
-    consent = Consent(accept_loss=accept_loss, backup_to=backup_to, is_trial=trial_start)
+    consent = Consent(
+        accept_loss=accept_loss, backup_to=backup_to, is_trial=trial_start, output_dir=output_dir
+    )
     carry_out(ctx, screen, disk, offer, consent)
 
 
 def _demand_sense(ctx: click.Context) -> None:
     """Refuse options that say nothing together, or that a person thinks do something."""
-    given = ctx.params
-    if given["resume"]:
-        others = ("helpers", "plan_file", "is_apply", "is_preen", "accept_loss", "backup_to")
-        if any(given[name] for name in (*others, "trial_start")):
+    given = {name for name, value in ctx.params.items() if value}
+    writes = given & {"is_apply", "is_preen", "output_dir"}
+    if "resume" in given:
+        if given - {"resume", "path", "wal_dir", "snap_dir", "jobs"}:
             raise click.UsageError("--resume goes with PATH, --wal-dir and --snap-dir alone.", ctx)
-    elif given["is_apply"] and given["is_preen"]:
+    elif {"is_apply", "is_preen"} <= given:
         raise click.UsageError("--apply and --preen do not go together.", ctx)
-    elif given["accept_loss"] is not None and not given["is_apply"]:
-        raise click.UsageError("--accept-loss goes with --apply.", ctx)
-    elif not given["is_apply"] and not given["is_preen"]:
-        for name, option in (("backup_to", "--backup-to"), ("trial_start", "--trial-start")):
-            if given[name]:
-                raise click.UsageError(f"{option} goes with --apply or --preen.", ctx)
+    elif "accept_loss" in given and not writes - {"is_preen"}:
+        raise click.UsageError("--accept-loss goes with --apply or --output-dir.", ctx)
+    for name, option in (("backup_to", "--backup-to"), ("trial_start", "--trial-start")):
+        if name in given and (not writes or "output_dir" in given):
+            raise click.UsageError(f"{option} goes with --apply or --preen.", ctx)
 
 
 def _again(

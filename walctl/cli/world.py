@@ -29,7 +29,7 @@ STOPPING = b"walctl: stopping: what is under way is rolled back or finished firs
 
 
 @contextmanager
-def world_of(screen: Screen, disk: FileSystem, *, trial: Trial | None = None) -> Iterator[World]:
+def world_of(screen: Screen, disk: FileSystem) -> Iterator[World]:
     """The outside, while the block runs; its signals are noted and not obeyed at once.
 
     Raises: UnsupportedError, when the disk is one that can only be read.
@@ -42,7 +42,6 @@ def world_of(screen: Screen, disk: FileSystem, *, trial: Trial | None = None) ->
             token=token,
             is_stopped=is_stopped,
             say=screen.note if sys.stderr.isatty() else lambda line: None,
-            trial=trial,
         )
 
 

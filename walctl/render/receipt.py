@@ -1,7 +1,10 @@
 """How a receipt looks: what was done, where the backup is, and how to take it back; and as JSON."""
 
+from pathlib import Path
+
 from walctl.errors import ExitStatus
 from walctl.inspect.advice import quoted_word
+from walctl.inspect.report import Report
 from walctl.model.finding import Verdict
 from walctl.render.prose import labelled, paragraph
 from walctl.render.repair import COLUMN, ending
@@ -55,6 +58,35 @@ def text(screen: Screen, receipt: Receipt) -> None:
     command = f"walctl undo {quoted_word(str(receipt.path))}"
     screen.line(f"{'take back'.ljust(COLUMN)}{command}", style="cyan")
     ending(screen, "done", ExitStatus.CLEAN)
+
+
+def show_elsewhere(screen: Screen, plan: Plan, target: Path, report: Report) -> None:
+    """What was made at `target`, and what verify says of it, in the screen's form."""
+    screen.show(
+        report,
+        text=lambda screen, report: elsewhere_text(screen, plan, target, report),
+        document=lambda report: elsewhere_document(plan, target, report),
+    )
+
+
+def elsewhere_document(plan: Plan, target: Path, report: Report) -> dict[str, object]:
+    """The same for JSON; the member itself is as it was, so there is no receipt."""
+    return {
+        **plan_document(plan),
+        "receipt": None,
+        "output_dir": str(target),
+        "verdict": str(report.verdict),
+        "exit": int(ExitStatus.CLEAN),
+    }
+
+
+def elsewhere_text(screen: Screen, plan: Plan, target: Path, report: Report) -> None:
+    """The same on a screen."""
+    told = f"{target}: made from {plan.bound.directory}"
+    told += f", {plan.summary}" if plan.summary else ""
+    paragraph(screen, told, indent=2, first="", style="bold green")
+    labelled(screen, "verify says", f"{report.verdict}: {_STARTS[report.verdict]}", column=COLUMN)
+    ending(screen, "done; the member itself was not changed", ExitStatus.CLEAN)
 
 
 def show_resumed(screen: Screen, resumed: Resumed) -> None:
