@@ -6,7 +6,7 @@ its old voice. Its reasons are told with the ways out instead.
 
 from walctl.repair.case import Case
 from walctl.repair.certificate import certificate
-from walctl.repair.heal import Healing, heal
+from walctl.repair.heal import Filled, Healing, heal
 from walctl.repair.plan import Plan, PlanClass
 
 STRATEGY = "heal"
@@ -21,19 +21,21 @@ def heal_from_peers(case: Case) -> Plan | str:
         return "; ".join(healing.reasons)
     if not healing.is_free:
         return "; ".join(healing.reasons)
-    filled = ", ".join(
-        f"{each.first}–{each.last} from {each.peer}"
-        if each.last > each.first
-        else f"{each.first} from {each.peer}"
-        for each in healing.filled
-    )
+    filled = ", ".join(_range(each) for each in healing.filled)
+    told = f"entries {filled}: what" if filled else "no entry is missing: what else"
     return Plan(
         bound=case.bound,
         plan_class=PlanClass.FREE,
         strategy=STRATEGY,
-        summary=f"entries {filled}: what stood there is proven, and nothing is lost",
+        summary=f"{told} stood there is proven, and nothing is lost",
         steps=healing.steps,
         certificate=certificate(case, kept=max(healing.last, case.applied), words=healing.words),
         peers=healing.peers,
         verify_status=case.report.exit_status,
     )
+
+
+def _range(filled: Filled) -> str:
+    """`5–9 from peer1`."""
+    last = f"–{filled.last}" if filled.last > filled.first else ""
+    return f"{filled.first}{last} from {filled.peer}"
