@@ -22,12 +22,13 @@ from pathlib import Path
 
 from walctl.errors import AccessError, UsageError
 from walctl.fs.base import FileSystem
+from walctl.fs.hashing import blocks_of
 from walctl.fs.writable import Attributes, WritableFileSystem
 from walctl.repair.document import bound_document
 from walctl.repair.job import Blocks, Job, base_of, folders_of, paced, path_of, room_of
 from walctl.repair.packing import SUFFIX, packed, unpacked
 from walctl.repair.plan import SNAP, WAL, Stamp
-from walctl.repair.stamps import blocks_of, stamp_of
+from walctl.repair.stamps import stamp_of
 from walctl.repair.stated import FILES_MAX, NUMBER_MAX, own_name
 from walctl.repair.strict import Part, parsed
 from walctl.repair.world import World

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from walctl.datadir.layout import understand
 from walctl.errors import AccessError, CorruptionError, UsageError
+from walctl.fs.hashing import blocks_of
 from walctl.inspect.report import Report
 from walctl.inspect.verify import examine
 from walctl.model.finding import Severity
@@ -21,7 +22,7 @@ from walctl.repair.job import Blocks, base_of, folders_of, paced, path_of, room_
 from walctl.repair.pieces import composed
 from walctl.repair.plan import Act, Plan, Stamp
 from walctl.repair.stage import settable, write_sparsely
-from walctl.repair.stamps import Sources, blocks_of, stamp_of
+from walctl.repair.stamps import Sources, stamp_of
 from walctl.repair.world import World
 
 MEMBER, PART = "member", "member.part"

@@ -12,10 +12,11 @@ from typing import TypeAlias
 
 from walctl.errors import AccessError, UnsupportedError
 from walctl.fs.base import Kind
+from walctl.fs.hashing import blocks_of
 from walctl.fs.writable import Lock
 from walctl.repair.job import folders_of, paced, path_of
 from walctl.repair.plan import SNAP, WAL, Bound, Stamp
-from walctl.repair.stamps import blocks_of, stamp_of
+from walctl.repair.stamps import stamp_of
 from walctl.repair.world import World
 from walctl.snap.names import DB_NAME
 

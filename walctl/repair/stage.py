@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from walctl.errors import AccessError
+from walctl.fs.hashing import blocks_of
 from walctl.fs.writable import Attributes, WritableFile
 from walctl.repair.beside import besides, demand_along
 from walctl.repair.job import (
@@ -27,7 +28,7 @@ from walctl.repair.job import (
     room_of,
 )
 from walctl.repair.plan import WAL, Stamp
-from walctl.repair.stamps import blocks_of, stamp_file, stamp_of
+from walctl.repair.stamps import stamp_file, stamp_of
 from walctl.repair.unit import TRIAL, Unit, Way
 from walctl.repair.world import World
 from walctl.snap.names import NameKind, classify

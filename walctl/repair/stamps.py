@@ -4,7 +4,7 @@ Holes are not read: what they hold is known.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -13,33 +13,10 @@ from formats.limits import WINDOW_BYTES
 from walctl.datadir.layout import Layout
 from walctl.errors import AccessError
 from walctl.fs.base import File, FileSystem, Kind
+from walctl.fs.hashing import blocks_of, zeros
 from walctl.fs.lazy import LazyFile
 from walctl.repair.pieces import Piece, SourceName, composed
 from walctl.repair.plan import SNAP, WAL, Bound, Stamp
-
-_ZEROS = bytes(WINDOW_BYTES)
-
-
-def blocks_of(file: File) -> Iterator[bytes | memoryview]:
-    """All bytes of a file from its start, a window at a time; holes come as zeros, unread."""
-    size = file.stat().size
-    position = 0
-    for start, stop in file.data_ranges(0, size):
-        yield from zeros(start - position)
-        for offset in range(start, stop, WINDOW_BYTES):
-            wanted = min(WINDOW_BYTES, stop - offset)
-            data = file.read_at(offset, wanted)
-            yield data
-            if len(data) < wanted:
-                raise AccessError(f"{file.path}: it became shorter while it was read")
-        position = stop
-    yield from zeros(size - position)
-
-
-def zeros(count: int) -> Iterator[memoryview]:
-    """That many zero bytes, in blocks that share one buffer."""
-    for start in range(0, count, WINDOW_BYTES):
-        yield memoryview(_ZEROS)[: min(WINDOW_BYTES, count - start)]
 
 
 def stamp_of(blocks: Iterable[bytes | memoryview]) -> Stamp:
