@@ -11,11 +11,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pytest
+
 from fixtures import unpack
 from walctl.datadir.layout import understand
+from walctl.errors import WalctlError
 from walctl.fs.base import FileSystem, Kind
 from walctl.fs.memory import MemoryFileSystem
 from walctl.fs.writable import Attributes, WritableFileSystem
+from walctl.repair.apply import apply
 from walctl.repair.pieces import Copy, Literal
 from walctl.repair.plan import SNAP, WAL, Act, Bound, Plan, PlanClass, Stamp, Step
 from walctl.repair.stamps import Sources, bind, stamp_pieces
@@ -212,3 +216,20 @@ def attributes(disk: WritableFileSystem, directory: Path = MEMBER) -> dict[str, 
         for folder in (directory / "member" / WAL, directory / "member" / SNAP)
         for name in disk.names(folder)
     }
+
+
+def expect_refused(
+    disk: MemoryFileSystem,
+    plan: Plan,
+    kind: type[WalctlError],
+    words: str,
+    do: Callable[[MemoryFileSystem, Plan], object] | None = None,
+) -> WalctlError:
+    """The plan is refused in one line, and nothing of the disk is other than before."""
+    before = disk.everything()
+    do = do or (lambda disk, plan: apply(world(disk), plan))
+    with pytest.raises(kind, match=words) as caught:
+        do(disk, plan)
+    assert disk.everything() == before
+    assert "\n" not in caught.value.message
+    return caught.value

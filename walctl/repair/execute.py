@@ -113,26 +113,30 @@ class _Application:
         self._backup = BackupWriter(world, job, self._folder)
         self._journal = Journal(world.disk, unit)
         self._is_begun = False
-        self._is_past_return = False
+        self._state = State.OLD
 
     def run(self) -> Receipt:
         """All of it."""
         try:
             receipt = self._prepare()
             self._place()
-        finally:
-            if not self._is_past_return:
-                self._roll_back()
-        try:
             finish(self._world.disk, self._unit, self._folder, self._journal)
         except WalctlError as error:
-            raise type(error)(
-                f"{error.message}; the result is in place; to finish what follows: walctl repair"
-                f" {self._job.bound.directory} --resume"
-            ) from error
+            if self._state is State.OLD:
+                raise
+            raise type(error)(f"{error.message}; {self._advice()}") from error
         finally:
+            if self._state is State.OLD:
+                self._roll_back()
             self._journal.close()
         return receipt
+
+    def _advice(self) -> str:
+        """What to do about an application that stopped at its step or behind it."""
+        command = f"walctl repair {self._job.bound.directory} --resume"
+        if self._state is State.NEW:
+            return f"the result is in place; to finish what follows: {command}"
+        return f"whether the step was taken could not be told; to finish or roll back: {command}"
 
     def _prepare(self) -> Receipt:
         """Everything up to the one step."""
@@ -232,13 +236,14 @@ class _Application:
         self._guard.demand_untouched()
         self._stage.demand_along()
         demand_going(self._world)
-        self._is_past_return = True
+        self._state = State.UNKNOWN
         try:
             self._step()
         except WalctlError:
             # A call happens as a whole or not at all; which of the two, the disk knows.
-            self._is_past_return = state_of(disk, unit, inodes) is not State.OLD
+            self._state = state_of(disk, unit, inodes)
             raise
+        self._state = State.NEW
 
     def _inodes(self) -> Mapping[str, tuple[int | None, int | None]]:
         """Every name that the step changes, with its inode before and after."""
