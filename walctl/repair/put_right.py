@@ -14,7 +14,6 @@ all the damage that there is. Each has its own proof:
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import PurePosixPath
 
@@ -36,6 +35,7 @@ from walctl.repair.strategy import (
     with_details,
     write_step,
 )
+from walctl.snap.names import BROKEN_SUFFIX
 from walctl.wal import names as wal_names
 from walctl.wal.forensics import Named
 from walctl.wal.records import name_of, readings, type_name
@@ -260,9 +260,9 @@ def _leftover_steps(case: Case) -> Iterator[Step]:
         name = finding.place.segment or ""
         if finding.code is not Code.LEFTOVER or len(PurePosixPath(name).parts) != 1:
             continue
+        if name.endswith(BROKEN_SUFFIX):
+            continue  # what etcd set aside may be the only copy of what it cut away
         for room, there in ((WAL, seen.wal_names), (SNAP, seen.snap_names)):
             full = f"{room}/{name}"
             if name in there and full in case.bound.files:
-                yield replace(
-                    remove_step(case.bound, full, reason="leftover", words=finding.detail)
-                )
+                yield remove_step(case.bound, full, reason="leftover", words=finding.detail)
