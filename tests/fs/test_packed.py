@@ -75,6 +75,11 @@ def test_any_part_of_a_packed_segment_reads_as_it_was(pack: Callable[[bytes], by
         for _ in range(200):
             start, size = draw.randrange(len(PLAIN) + 9), draw.randrange(1 << draw.randrange(22))
             assert file.read_at(start, size) == PLAIN[start : start + size]
+        ranges = list(file.data_ranges(7, len(PLAIN)))
+        starts, stops = [low for low, _ in ranges], [high for _, high in ranges]
+        holes = zip([7, *stops], [*starts, len(PLAIN)], strict=True)
+        assert not any(PLAIN[a:b].strip(b"\0") for a, b in holes)
+        assert sum(b - a for a, b in ranges) < 3 << 20
 
 
 def test_every_decoder_opens_what_we_pack_and_passes_over_the_note() -> None:

@@ -203,10 +203,21 @@ class PackedFile:
         return len(data)
 
     def data_ranges(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
-        """See `File.data_ranges`; where zeros lie is not known before they are read."""
+        """See `File.data_ranges`; long runs of zeros are holes."""
         stop = min(stop, self._stat.size)
-        if start < stop:
-            yield start, stop
+        if start >= stop:
+            return
+        base = self._start
+        pending: tuple[int, int] | None = None
+        for low, high in self._content.data_ranges(base + start, base + stop):
+            if pending is not None and pending[1] == low:
+                pending = (pending[0], high)
+                continue
+            if pending is not None:
+                yield pending[0] - base, pending[1] - base
+            pending = (low, high)
+        if pending is not None:
+            yield pending[0] - base, pending[1] - base
 
     def is_locked(self) -> bool:
         """See `File.is_locked`: nobody writes to what is packed."""

@@ -46,6 +46,8 @@ STEP_BYTES = 1 << 10
 """Packed bytes that are opened at a time; see `walctl.repair.packing`."""
 READ_BYTES = 1 << 20
 _PIECE_BYTES = 1 << 16
+_ZEROS_PACKED_BYTES_MAX = 256
+"""A mebibyte of zeros takes some sixty bytes."""
 
 _NOTE_MAGIC = 0x184D2A50
 _TABLE_MAGIC = 0x184D2A5E
@@ -78,6 +80,9 @@ class Content(Protocol):
 
     def read_at(self, offset: int, size: int) -> bytes:
         """Up to `size` bytes from `offset`; fewer only at the end. Raises: AccessError."""
+
+    def data_ranges(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """See `File.data_ranges`: large runs of zeros are left out, as holes are."""
 
 
 def packed(blocks: Iterable[bytes], *, note: bytes = b"", level: int = LEVEL) -> Iterator[bytes]:
@@ -160,6 +165,23 @@ class _Framed:
             offset += len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def data_ranges(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """See `Content.data_ranges`."""
+        stop = min(stop, self.size)
+        while start < stop:
+            position = bisect_right(self._starts, start) - 1
+            end = min(self._starts[position] + self._frames[position][2], stop)
+            if not self._is_zeros(position):
+                yield start, end
+            start = end
+
+    def _is_zeros(self, position: int) -> bool:
+        """Whether a frame holds nothing but zeros: none that takes more than a few bytes does."""
+        if self._frames[position][1] > _ZEROS_PACKED_BYTES_MAX:
+            return False
+        block = self._block(position)
+        return block.count(0) == len(block)
+
     def _block(self, position: int) -> bytes:
         block = self._kept.get(position)
         if block is not None:
@@ -214,6 +236,16 @@ class _Spooled:
             )
             offset = end
         return b"".join(parts)
+
+    def data_ranges(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """See `Content.data_ranges`."""
+        stop = min(stop, self.size)
+        while start < stop:
+            base = start - start % _PIECE_BYTES
+            end = min(base + _PIECE_BYTES, stop)
+            if base in self._pieces:
+                yield start, end
+            start = end
 
 
 def streamed(file: Source, *, bytes_max: int) -> Iterator[bytes]:

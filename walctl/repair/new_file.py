@@ -16,8 +16,8 @@ from walctl.fs import zstd
 from walctl.fs.base import File
 from walctl.fs.writable import WritableFileSystem
 
-PART_SUFFIX = ".part"
-"""What a file is called until it was read back."""
+PART_PREFIX = ".part-"
+"""What the name of a file begins with until it was read back; it ends as it will."""
 
 Stopped: TypeAlias = Callable[[], bool]
 """Whether somebody asked to stop."""
@@ -44,7 +44,7 @@ def write_new(
 
     Raises: AccessError, also when the name is taken; StoppedError.
     """
-    part = path.with_name(path.name + PART_SUFFIX)
+    part = path.with_name(PART_PREFIX + path.name)
     is_done = False
     if disk.exists(path):
         raise AccessError(f"{path}: there is such a file; nothing is ever written over")
