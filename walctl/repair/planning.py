@@ -17,6 +17,8 @@ from walctl.inspect.verify import examine
 from walctl.model.finding import Code, Verdict
 from walctl.repair.case import Case
 from walctl.repair.certificate import certificate, witnessed
+from walctl.repair.clamp import STRATEGY as CLAMPED
+from walctl.repair.clamp import clamped
 from walctl.repair.forward import LAST_SURVIVOR, fast_forward, is_end_lost_only, last_survivor
 from walctl.repair.healing import heal_from_peers
 from walctl.repair.peers import read_peers
@@ -117,7 +119,9 @@ def _nothing(case: Case, summary: str) -> Plan:
 
 def _costly(case: Case, reasons: list[str]) -> Plan:
     """The plan that a person has to accept, and the ways out that are better."""
-    steps = last_survivor(case)
+    strategy, steps = CLAMPED, clamped(case)
+    if isinstance(steps, str):
+        strategy, steps = LAST_SURVIVOR, last_survivor(case)
     survivor = steps if isinstance(steps, str) else None
     healing = heal_from_peers(case)
     options = ways_out(case, heal=healing if isinstance(healing, str) else None, survivor=survivor)
@@ -126,7 +130,7 @@ def _costly(case: Case, reasons: list[str]) -> Plan:
     return Plan(
         bound=case.bound,
         plan_class=plan_class,
-        strategy=LAST_SURVIVOR if not isinstance(steps, str) else "none",
+        strategy=strategy if not isinstance(steps, str) else "none",
         summary=_costly_summary(case, plan_class),
         steps=() if isinstance(steps, str) else steps,
         certificate=certificate(case, kept=kept, words=tuple(dict.fromkeys(reasons))),
