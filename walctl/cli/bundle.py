@@ -1,6 +1,7 @@
 """`walctl bundle`: the evidence of a member in one file, before it is wiped."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from walctl.render import doctor as render_doctor
 from walctl.render import verify as render_verify
 from walctl.render.screen import Screen
 from walctl.repair.bundle import BUNDLE_SUFFIX, Wish, bundle, root_of
+from walctl.repair.minimise import minimised
 from walctl.version import VERSION
 
 REDACTIONS = tuple(each.value for each in Redaction if each is not Redaction.AUTH)
@@ -49,6 +51,11 @@ REDACTIONS = tuple(each.value for each in Redaction if each is not Redaction.AUT
     help="What is hidden: values; keys too; names and addresses too; or nothing. Passwords and"
     " tokens are hidden with each of the first three.",
 )
+@click.option(
+    "--minimise",
+    is_flag=True,
+    help="Take away what is not needed to show the same findings: files, segments, records.",
+)
 @form("text", "json", "ndjson")
 @quiet
 @pass_disk
@@ -64,6 +71,7 @@ def command(
     snap_dir: Path | None,
     output: Path | None,
     redact: str,
+    minimise: bool,
 ) -> None:
     """Put segments, snapshots and database of PATH into one file, with what verify and doctor say.
 
@@ -76,11 +84,13 @@ def command(
     Examples:
       walctl bundle default.etcd
       walctl bundle /var/lib/etcd --redact all --output /tmp/evidence.tar.zst
+      walctl bundle damaged.etcd --minimise
       walctl doctor default.etcd-bundle.tar.zst
     """
     reader = PackedFileSystem(disk)
     layout = understand(reader, path, wal_dir=wal_dir, snap_dir=snap_dir)
-    target = output if output is not None else Path(root_of(layout) + BUNDLE_SUFFIX)
+    root = root_of(layout)
+    target = output if output is not None else Path(root + BUNDLE_SUFFIX)
     diagnosis = doctor(reader, path, wal_dir=wal_dir, snap_dir=snap_dir)
     if diagnosis.report.error is not None:
         raise AccessError(diagnosis.report.error)
@@ -88,13 +98,22 @@ def command(
     documents = {"verify.json": render_verify.document([diagnosis.report], None)}
     if redaction is not Redaction.ALL:  # it names members and their addresses
         documents["doctor.json"] = render_doctor.document(diagnosis)
+    steps: tuple[str, ...] = ()
+    if minimise:
+        with screen.progress(f"minimising {path}"):
+            least = minimised(reader, layout)
+        layout, reader, steps = least.layout, PackedFileSystem(least.disk), least.steps
     wish = Wish(
         redaction=redaction,
         documents={
             name: json.dumps(each, indent=1).encode("ascii") + b"\n"
             for name, each in documents.items()
         },
-        about={"walctl": VERSION, "made": datetime.now(UTC).isoformat(timespec="seconds")},
+        about={
+            "walctl": VERSION,
+            "made": datetime.now(UTC).isoformat(timespec="seconds"),
+            "taken_away": list(steps),
+        },
     )
     with world_of(screen, disk) as world:
         made = bundle(
@@ -106,5 +125,6 @@ def command(
             is_stopped=world.is_stopped,
             say=world.say,
         )
+    made = replace(made, steps=steps)
     screen.show(made, text=render.lines, document=render.document)
     ctx.exit(ExitStatus.UNFINISHED if made.differences else ExitStatus.CLEAN)

@@ -70,6 +70,10 @@ COMMANDS: Mapping[str, Lazy] = {
     "undo": Lazy("walctl.cli.undo", "Take a repair back, to the byte.", may_write=True),
     "salvage": Lazy("walctl.cli.salvage", "Rescue what can be read of a member that has no peers."),
     "clean": Lazy("walctl.cli.clean", "List the backups of repairs, and take old ones away."),
+    "bundle": Lazy("walctl.cli.bundle", "Put the evidence of a member into one file to hand on."),
+    "archive": Lazy(
+        "walctl.cli.archive", "Pack sealed segments, each as one file, and put them back."
+    ),
 }
 """Every command, in the order of `walctl --help`; adding one is one line."""
 
