@@ -290,3 +290,26 @@ def test_the_channels_of_an_orderer_have_a_report_each(tell: Tell, tmp_path: Pat
     reports = json.loads(told.out)["reports"]
     assert [Path(each["path"]).name for each in reports] == ["audit", "orders"]
     assert told.status == 0
+
+
+def test_a_manifest_that_fits_changes_nothing_and_one_that_does_not_ends_with_1(
+    tell: Tell, cases: Path, tmp_path: Path
+) -> None:
+    """Also of names relative to where it lies; a list that cannot be read gives no answer."""
+    member = cases / "etcd-3.5-snapshots"
+    files = sorted(path for path in member.rglob("*") if path.is_file())
+    done = subprocess.run(["sha256sum", *files], capture_output=True, check=True, text=True)
+    listed = tmp_path / "SHA256SUMS"
+    listed.write_text(done.stdout)
+    fits = tell("verify", member, "--manifest", listed)
+    assert (fits.status, fits.err) == (0, "")
+    assert f"{len(files)} files as listed" in " ".join(fits.out.split())
+    digit = done.stdout[0]
+    listed.write_text(done.stdout.replace(digit, "0" if digit != "0" else "1", 1))
+    differs = tell("verify", member, "--manifest", listed, "-o", "json")
+    assert differs.status == 1
+    [report] = json.loads(differs.out)["reports"]
+    assert (report["verdict"], len(report["manifest"]["differences"])) == ("clean", 1)
+    listed.write_text("no list\n")
+    assert tell("verify", member, "--manifest", listed).status == 4
+    assert tell("verify", member, "--manifest", tmp_path / "gone").status == 4

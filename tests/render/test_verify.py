@@ -1,11 +1,13 @@
 """A verify report as a person and a script see it, byte for byte where that matters."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.render.drawing import CASES, DISK, NARROW, Paper, laid, reported, too_long
+from walctl.inspect.checksums import Comparison, Difference, Unlike
 from walctl.inspect.reading import Depth
 from walctl.inspect.report import Report
 from walctl.inspect.verify import verify
@@ -184,3 +186,48 @@ def test_a_quick_check_says_that_only_a_part_was_read() -> None:
 def test_no_line_ends_in_blanks(case: str) -> None:
     for width in (NARROW, 80):
         assert all(line == line.rstrip() for line in drawn(reported(case), width).splitlines())
+
+
+def test_files_that_are_not_as_listed_stand_before_the_verdict_and_in_json() -> None:
+    expected, found = "0" * 64, "f" * 64
+    comparison = Comparison(
+        path=Path("SHA256SUMS"),
+        same=1,
+        elsewhere=2,
+        differences=(
+            Difference(name="member/snap/db", kind=Unlike.DIFFERS, expected=expected, found=found),
+            Difference(name="member/snap/a.snap", kind=Unlike.MISSING, expected=expected),
+            *(Difference(name=f"{at}.tmp", kind=Unlike.UNLISTED) for at in range(22)),
+        ),
+    )
+    report = replace(reported("etcd-3.5-three-puts"), comparison=comparison)
+    shown = """\
+manifest      1 file as listed in SHA256SUMS; 2 lines of it about files
+              elsewhere
+  differs     member/snap/db: expected 0000000000000000…, found
+              ffffffffffffffff…
+  missing     member/snap/a.snap
+  not listed  0.tmp
+"""
+    end = """\
+  not listed  19.tmp
+              2 more in -o json
+verdict       clean, but not as listed                                    exit 1
+"""
+    text = drawn(report)
+    assert shown in text
+    assert text.endswith(end)
+    assert too_long(drawn(report, NARROW), NARROW) == []
+    [told] = json.loads(json.dumps(render.document([report])))["reports"]
+    assert told["verdict"] == "clean"
+    assert told["manifest"]["list"] == "SHA256SUMS"
+    assert told["manifest"]["same"] == 1
+    assert told["manifest"]["elsewhere"] == 2
+    assert len(told["manifest"]["differences"]) == 24
+    assert told["manifest"]["differences"][0] == {
+        "name": "member/snap/db",
+        "kind": "differs",
+        "expected": expected,
+        "found": found,
+    }
+    assert render.report_document(reported("etcd-3.5-three-puts"))["manifest"] is None

@@ -7,6 +7,7 @@ from time import monotonic
 import click
 
 from walctl.cli.options import (
+    PATH,
     jobs,
     output,
     pass_judged_disk,
@@ -16,6 +17,7 @@ from walctl.cli.options import (
     split_layout,
 )
 from walctl.fs.base import FileSystem
+from walctl.inspect.checksums import read_checksums
 from walctl.inspect.reading import Depth
 from walctl.inspect.report import gate as gate_of
 from walctl.inspect.report import worst
@@ -50,6 +52,13 @@ from walctl.render.screen import Screen
     help="Stop with exit 4 at the first segment that ends after this time, and say how far the"
     " check came; nothing else is said.",
 )
+@click.option(
+    "--manifest",
+    type=PATH,
+    metavar="FILE",
+    help="Compare the files with a list that sha256sum made, its names relative to PATH or to"
+    " the list's own directory. One that differs, is missing or not listed: exit 1.",
+)
 @jobs
 @output("text", "json", "ndjson")
 @quiet
@@ -68,6 +77,7 @@ def command(
     gate_strict: bool,
     quick: bool,
     time_limit: float | None,
+    manifest: Path | None,
     jobs: int,
 ) -> None:
     """Check every record that PATH holds, every page that its database uses, and what its parts
@@ -83,10 +93,12 @@ def command(
       walctl verify /var/lib/etcd --wal-dir /fast/wal
       walctl verify --gate -q /var/lib/etcd && systemctl start etcd
       walctl verify -o json n1 n2 n3
+      walctl verify --manifest SHA256SUMS default.etcd
     """
     if time_limit is not None and isnan(time_limit):
         raise click.BadParameter("not a number of seconds.", param_hint="--time-limit")
     over = None if time_limit is None else monotonic() + time_limit
+    checksums = None if manifest is None else read_checksums(disk, manifest, here=Path.cwd())
     reports = []
     for path in paths:
         with screen.progress(f"reading {path}") as step:
@@ -96,7 +108,9 @@ def command(
                 is_over=lambda: over is not None and monotonic() >= over,
                 on_segment=step,
             )
-            reports += verify_all(disk, path, wal_dir=wal_dir, snap_dir=snap_dir, depth=depth)
+            reports += verify_all(
+                disk, path, wal_dir=wal_dir, snap_dir=snap_dir, depth=depth, checksums=checksums
+            )
     answer = gate_of(reports, is_strict=gate_strict) if gate or gate_strict else None
     render.show(screen, reports, answer)
     for report in reports:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from walctl.errors import ExitStatus
+from walctl.inspect.checksums import Comparison
 from walctl.model.finding import Finding, Severity, Verdict, verdict
 from walctl.model.record import HardState
 
@@ -96,6 +97,8 @@ class Report:
     is_moving: bool = False
     is_member: bool = False
     is_whole_member: bool = False
+    comparison: Comparison | None = None
+    """The files against a list of checksums, where one was given; it changes no verdict."""
     error: str | None = None
     error_status: ExitStatus = ExitStatus.UNFINISHED
 
@@ -107,7 +110,14 @@ class Report:
     @property
     def exit_status(self) -> ExitStatus:
         """What a command that shows only this report ends with."""
-        return self.error_status if self.error is not None else _STATUS[self.verdict]
+        if self.error is not None:
+            return self.error_status
+        return ExitStatus.DAMAGE if self.is_unlike_list else _STATUS[self.verdict]
+
+    @property
+    def is_unlike_list(self) -> bool:
+        """Whether files are not as the list of checksums has them."""
+        return self.comparison is not None and bool(self.comparison.differences)
 
     def of(self, severity: Severity) -> list[Finding]:
         """The findings of one severity, in order."""
@@ -137,9 +147,10 @@ def gate(reports: list[Report], *, is_strict: bool) -> Gate:
         return Gate(is_open=False, status=ExitStatus.UNFINISHED, reason=reason)
     if status is ExitStatus.CLEAN or (status is ExitStatus.HARMLESS and not is_strict):
         return Gate(is_open=True, status=ExitStatus.CLEAN)
+    is_damaged = any(report.verdict is Verdict.DAMAGED for report in reports)
     reason = {
         ExitStatus.HARMLESS: "not clean",
-        ExitStatus.DAMAGE: "damaged",
+        ExitStatus.DAMAGE: "damaged" if is_damaged else "files are not as listed",
     }.get(status, "could not be read")
     return Gate(is_open=False, status=status, reason=reason)
 

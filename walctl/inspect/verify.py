@@ -6,7 +6,7 @@ is, in `weigh`; what to do next, in `advice`.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from formats.limits import FINDINGS_MAX
@@ -15,6 +15,7 @@ from walctl.datadir.survey import Survey
 from walctl.errors import WalctlError
 from walctl.fs.base import FileSystem
 from walctl.inspect.advice import advised
+from walctl.inspect.checksums import Checksums, compare_files
 from walctl.inspect.log_checks import log_findings
 from walctl.inspect.member_checks import member_findings
 from walctl.inspect.payload_checks import payload_findings
@@ -46,11 +47,19 @@ def verify(
     wal_dir: Path | None = None,
     snap_dir: Path | None = None,
     depth: Depth = ONE_PROCESS,
+    checksums: Checksums | None = None,
 ) -> Report:
-    """Check everything that `path` holds; what keeps it from being read becomes `Report.error`."""
+    """Check everything that `path` holds, and hold its files against `checksums` where given.
+
+    What keeps it from being read becomes `Report.error`.
+    """
     try:
         layout = understand(disk, path, wal_dir=wal_dir, snap_dir=snap_dir)
-        return examine(disk, layout, depth=depth).report
+        report = examine(disk, layout, depth=depth).report
+        if checksums is not None:
+            compared = compare_files(disk, layout, checksums, is_over=depth.is_over)
+            report = replace(report, comparison=compared)
+        return report
     except WalctlError as error:
         return Report(
             path=path, understood_as="", error=error.message, error_status=error.exit_status
@@ -64,6 +73,7 @@ def verify_all(
     wal_dir: Path | None = None,
     snap_dir: Path | None = None,
     depth: Depth = ONE_PROCESS,
+    checksums: Checksums | None = None,
 ) -> list[Report]:
     """The same for a path that may hold several logs side by side: a report for each."""
     try:
@@ -71,8 +81,13 @@ def verify_all(
     except WalctlError:
         layouts = []
     if len(layouts) < 2:
-        return [verify(disk, path, wal_dir=wal_dir, snap_dir=snap_dir, depth=depth)]
-    return [verify(disk, each.path, snap_dir=each.snap_dir, depth=depth) for each in layouts]
+        return [
+            verify(disk, path, wal_dir=wal_dir, snap_dir=snap_dir, depth=depth, checksums=checksums)
+        ]
+    return [
+        verify(disk, each.path, snap_dir=each.snap_dir, depth=depth, checksums=checksums)
+        for each in layouts
+    ]
 
 
 def examine(disk: FileSystem, layout: Layout, *, depth: Depth = ONE_PROCESS) -> Examination:

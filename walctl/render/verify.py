@@ -3,6 +3,7 @@
 from walctl.inspect.document import finding_document
 from walctl.inspect.report import Gate, Report, StartPoint, Summary
 from walctl.model.finding import Finding, Severity, Verdict
+from walctl.render import checksums
 from walctl.render.prose import labelled, paragraph
 from walctl.render.screen import Output, Screen
 from walctl.render.text import counted, hex_id, index_range
@@ -62,6 +63,8 @@ def one(screen: Screen, report: Report, gate: Gate | None = None) -> None:
     start_points(screen, report)
     for note in report.notes:
         labelled(screen, "note", note, column=COLUMN)
+    if report.comparison is not None:
+        checksums.lines(screen, report.comparison, column=COLUMN)
     verdict_line(screen, report, gate=gate)
 
 
@@ -188,8 +191,10 @@ def verdict_words(report: Report) -> str:
     words = str(report.verdict)
     if report.is_moving:
         words += ", as of a moment: a server is at work here"
-    elif report.is_member:
+    elif report.is_member and not (report.is_unlike_list and report.verdict is Verdict.HARMLESS):
         words += _FOLLOWS[report.verdict]
+    if report.is_unlike_list:
+        words += ", but not as listed" if report.verdict is Verdict.CLEAN else ", and not as listed"
     if report.is_partial:
         words += " (only a part was read)"
     return words
@@ -232,6 +237,7 @@ def report_document(report: Report) -> dict[str, object]:
         "start": report.boots,
         "lost": report.lost,
         "notes": list(report.notes),
+        "manifest": checksums.document(report.comparison),
     }
 
 
