@@ -165,6 +165,7 @@ path | file
 --snap-dir | dir | Where the snapshots and the database are, if not below PATH
 --output | file | The new file, called .tar.zst; in the current directory if not said
 --redact | [none values keys all] | What is hidden: values; keys too; names and addresses too; or n…
+--minimise | flag | Take away what is not needed to show the same findings: files, segments, records
 -o | [text json ndjson] | The form of what goes to standard output
 -q --quiet | flag | Print no text: the exit status is the answer
 """,
