@@ -120,6 +120,7 @@ values | text*
 --wal-dir | dir | Where the log's segments are, if not below PATH (etcd: --wal-dir)
 --snap-dir | dir | Where the snapshots and the database are, if not below PATH
 --plan | file | Write the plan into a new file, for walctl apply
+--cluster-id | text | With rewrite-membership: the new cluster's id (hex), to give to each of its m…
 --apply | flag | Carry the plan out, after a backup
 --accept-loss | text | Carry a plan out that loses something, or may: the id that the plan names
 --backup-to | dir | Put the backup into a new folder there, not beside the member

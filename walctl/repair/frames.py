@@ -9,8 +9,10 @@ from walctl.errors import AccessError
 from walctl.fs.base import File
 from walctl.model.log import Run
 
-_ENTRY_HEAD = b"\x08\x02\x10"
-_HEAD_BYTES = LENGTH_FIELD_BYTES + len(_ENTRY_HEAD)
+_TYPE_TAG, _CRC_TAG = 0x08, 0x10
+_HEAD_BYTES = LENGTH_FIELD_BYTES + 3
+"""What is looked at of a frame: its length, and the record's type between two tags."""
+_ONE_BYTE_MAX = 0x7F
 
 
 def entry_offset(file: File, run: Run, index: int) -> int:
@@ -40,11 +42,10 @@ def entry_offset(file: File, run: Run, index: int) -> int:
 def _is_entry(file: File, window: bytes, at: int, offset: int, record_bytes: int) -> bool:
     """Whether the record of a frame is an entry; one in another form is read by the definition."""
     start = at + LENGTH_FIELD_BYTES
-    head = window[start : start + len(_ENTRY_HEAD)]
-    if head == _ENTRY_HEAD:
-        return True
-    if head[:1] == _ENTRY_HEAD[:1]:
-        return False
+    tag, kind, next_tag = window[start : start + 3]
+    # As etcd writes it: the type in one byte, and the checksum behind it.
+    if tag == _TYPE_TAG and kind <= _ONE_BYTE_MAX and next_tag == _CRC_TAG:
+        return kind == RecordType.ENTRY
     try:
         record = walpb.RECORD.parse(file.read_at(offset + LENGTH_FIELD_BYTES, record_bytes))
     except FormatError as error:

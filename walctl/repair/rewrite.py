@@ -4,7 +4,8 @@ The checksum of every record goes on from the one in front, so whatever changes 
 all that follow it, over the heads of later segments to the end. Payloads stay byte for byte as
 they are; only checksums, and the length fields that follow from them, are made anew. A segment
 keeps its name, its head (the checksum record, the metadata, the hard state that etcd puts there)
-and the order of its records.
+and the order of its records. The first segment of all keeps the checksum that it begins with, which
+is not 0 where older segments were purged.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -18,27 +19,27 @@ from walctl.datadir.chain import Segment
 from walctl.errors import AccessError
 from walctl.fs.base import File
 from walctl.repair.case import Case
-from walctl.repair.newlog import SEGMENT_BYTES, Chain
-from walctl.repair.pieces import Copy, Literal, Piece, Rechain, composed, rechained
+from walctl.repair.newlog import Chain
+from walctl.repair.pieces import Copy, Literal, Piece, Rechain, rechained
 from walctl.repair.plan import WAL, Step
 from walctl.repair.stamps import Sources
 from walctl.repair.strategy import write_step
 
-_ALL = (
+_CHAINED = (
     int(RecordType.METADATA),
     int(RecordType.ENTRY),
     int(RecordType.STATE),
     int(RecordType.SNAPSHOT),
 )
-"""Everything but the record that only carries the checksum: that is always written anew."""
+"""Everything but the record that only carries the checksum: that one is written by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentEdit:
     """What becomes of one segment: frames that are left out, and records behind its last frame.
 
-    `without` are offsets of frames. Its frames end at `stop`, behind one that stores `crc` (`None`:
-    where they do). `append` adds records to a chain.
+    `without` are offsets of frames. With `stop` the log is cut: the frames end there, behind one
+    that stores `crc`, and later segments are left to the caller. `append` adds records to a chain.
     """
 
     without: frozenset[int] = frozenset()
@@ -65,106 +66,130 @@ def rewritten(
 ) -> list[Step]:
     """The steps that write the log anew from the first changed segment on.
 
-    An edit that only appends to a segment keeps what is in front of it byte for byte.
+    An edit that only appends to a segment keeps what is in front of it byte for byte; a segment
+    that comes out as it was makes no step.
 
     Raises: AccessError, when a segment is not what it was when it was surveyed.
     """
     steps: list[Step] = []
-    running = 0
+    segments = case.seen.segments
+    running = (segments[0].digest.head_crc if segments else None) or 0
     is_changed = edit.is_whole or edit.metadata is not None
-    for segment in case.seen.segments:
-        change = edit.segments.get(segment.name.text)
-        if not is_changed and change is None:
+    for segment in segments:
+        change = edit.segments.get(segment.name.text, SegmentEdit())
+        if not is_changed and change == SegmentEdit():
             running = segment.digest.last_crc or 0
             continue
-        if not is_changed and change is not None and not change.without:
-            pieces, running = _appended(segment, change)
-        else:
-            is_changed = True
-            change = change or SegmentEdit()
-            pieces, running = _written(segment, sources, change, edit.metadata, running)
-        is_changed = is_changed or running != segment.digest.last_crc
         name = f"{WAL}/{segment.name.text}"
-        size = _size_then(segment, pieces, sources)
+        if is_changed or change.without:
+            is_changed = True
+            made = _Rewriting(name, sources(name), running)
+            made.run(change, edit.metadata, _stop(segment, change))
+        else:
+            made = _extended(name, sources(name), segment, change)
+        running = made.crc
+        is_changed = is_changed or running != segment.digest.last_crc
+        # Room that was reserved stays; a sealed segment ends with its last frame.
+        digest = segment.digest
+        size = max(made.size, digest.size if digest.size > digest.end else 0)
+        pieces = tuple(made.pieces)
         step = write_step(case, sources, name, pieces, size, reason=reason, words=words)
-        steps.append(step)
-    return [each for each in steps if each.before != each.after]
+        if step.before != step.after:
+            steps.append(step)
+        if change.stop is not None:
+            break
+    return steps
 
 
-def _appended(segment: Segment, change: SegmentEdit) -> tuple[tuple[Piece, ...], int]:
+def _stop(segment: Segment, change: SegmentEdit) -> int:
+    return segment.digest.end if change.stop is None else change.stop
+
+
+def _extended(name: str, file: File, segment: Segment, change: SegmentEdit) -> "_Rewriting":
     """The segment as it is up to where it ends or is cut, and what is appended there."""
-    stop = segment.digest.end if change.stop is None else change.stop
     crc = segment.digest.last_crc if change.stop is None else change.crc
-    assert crc is not None or change.append is None, "what is cut goes on from a known checksum"
-    chain = Chain(crc or 0)
-    if change.append is not None:
-        change.append(chain)
-    copy = Copy(source=f"{WAL}/{segment.name.text}", start=0, stop=stop)
-    pieces: tuple[Piece, ...] = (copy, Literal(data=chain.data)) if chain.data else (copy,)
-    return pieces, chain.crc
+    assert crc is not None, "what is appended goes on from a known checksum"
+    made = _Rewriting(name, file, crc)
+    made.copy(_stop(segment, change))
+    made.append(change)
+    return made
 
 
-def _written(
-    segment: Segment, sources: Sources, change: SegmentEdit, metadata: bytes | None, seed: int
-) -> tuple[tuple[Piece, ...], int]:
-    """The whole segment with its checksums made anew, going on from `seed`."""
-    name = f"{WAL}/{segment.name.text}"
-    file = sources(name)
-    stop = segment.digest.end if change.stop is None else change.stop
-    chain = Chain(seed).checkpoint()
-    pieces: list[Piece] = []
-    crc = chain.crc
-    start: int | None = None
-    for frame in frames(file, 0, stop):
-        is_own = frame.kind == RecordType.METADATA and metadata is not None
-        if frame.kind == RecordType.CRC or frame.start in change.without or is_own:
-            if start is not None:
-                crc = _close(pieces, chain, file, name, start, frame.start, crc)
-                chain, start = Chain(crc), None
-            if is_own:
-                chain.metadata(metadata)
-                crc = chain.crc
-        elif start is None:
-            start = frame.start
-    if start is not None:
-        crc = _close(pieces, chain, file, name, start, stop, crc)
-        chain = Chain(crc)
-    if change.append is not None:
-        change.append(chain)
-    if chain.data:
-        pieces.append(Literal(data=chain.data))
-    return tuple(pieces), chain.crc
+class _Rewriting:
+    """One segment as it comes out: its pieces so far, their bytes, and the running checksum."""
 
+    def __init__(self, name: str, file: File, crc: int) -> None:
+        self.pieces: list[Piece] = []
+        self.size = 0
+        self._name = name
+        self._file = file
+        self._chain = Chain(crc)
+        self._start: int | None = None
 
-def _close(
-    pieces: list[Piece], chain: Chain, file: File, name: str, start: int, stop: int, crc: int
-) -> int:
-    """Add what the chain holds and the frames `[start, stop)` to the pieces; the checksum then."""
-    if chain.data:
-        pieces.append(Literal(data=chain.data))
-    piece = Rechain(source=name, start=start, stop=stop, types=_ALL, seed=crc)
-    for _, running in rechained(piece, file):
-        crc = running
-    pieces.append(piece)
-    return crc
+    @property
+    def crc(self) -> int:
+        """The checksum of the last record."""
+        return self._chain.crc
 
+    def run(self, change: SegmentEdit, metadata: bytes | None, stop: int) -> None:
+        """The frames `[0, stop)` with what `change` says, and other metadata where given."""
+        for frame in frames(self._file, 0, stop):
+            if frame.kind == RecordType.CRC:
+                self._end_span(frame.start)
+                self._chain.checkpoint()
+            elif frame.start in change.without:
+                self._end_span(frame.start)
+            elif frame.kind == RecordType.METADATA and metadata is not None:
+                self._end_span(frame.start)
+                self._chain.metadata(metadata)
+            elif self._start is None:
+                self._start = frame.start
+        self._end_span(stop)
+        self.append(change)
 
-def _size_then(segment: Segment, pieces: tuple[Piece, ...], sources: Sources) -> int:
-    """A segment that was reserved whole stays so; a sealed one ends with its last frame."""
-    size = sum(len(block) for block in composed(pieces, sources))
-    reserved = segment.digest.size > segment.digest.end and segment.digest.size >= SEGMENT_BYTES
-    return max(size, SEGMENT_BYTES) if reserved else size
+    def copy(self, stop: int) -> None:
+        """The bytes up to `stop` as they are; behind them the checksum is that at the start."""
+        self.pieces.append(Copy(source=self._name, start=0, stop=stop))
+        self.size += stop
+
+    def append(self, change: SegmentEdit) -> None:
+        """The records that are put behind, and the end."""
+        if change.append is not None:
+            change.append(self._chain)
+        self._flush()
+
+    def _end_span(self, stop: int) -> None:
+        """Add the frames that are kept up to here, if any, behind what was made in front."""
+        if self._start is None:
+            return
+        self._flush()
+        piece = Rechain(
+            source=self._name, start=self._start, stop=stop, types=_CHAINED, seed=self.crc
+        )
+        running = self.crc
+        for made, after in rechained(piece, self._file):
+            self.size += len(made)
+            running = after
+        self.pieces.append(piece)
+        self._chain = Chain(running)
+        self._start = None
+
+    def _flush(self) -> None:
+        """Add what the chain holds."""
+        if self._chain.data:
+            self.pieces.append(Literal(data=self._chain.data))
+            self.size += len(self._chain.data)
+            self._chain = Chain(self.crc)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameHead:
-    """Where a frame stands, and what type of record is in it."""
+    """Where a frame stands, what type of record is in it, and the checksum that it stores."""
 
     start: int
     stop: int
     kind: int
     crc: int
-    data: bytes | None
 
 
 def frames(file: File, start: int, stop: int) -> Iterator[FrameHead]:
@@ -185,11 +210,5 @@ def frames(file: File, start: int, stop: int) -> Iterator[FrameHead]:
             )
         except FormatError as error:
             raise AccessError(f"{file.path}:{offset}: {error.message}") from error
-        yield FrameHead(
-            start=offset,
-            stop=end,
-            kind=record.type or 0,
-            crc=record.crc or 0,
-            data=record.data,
-        )
+        yield FrameHead(start=offset, stop=end, kind=record.type or 0, crc=record.crc or 0)
         offset = end
