@@ -20,7 +20,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from walctl.errors import AccessError, UsageError
+from walctl.errors import AccessError, UnsupportedError, UsageError
 from walctl.fs.base import FileSystem
 from walctl.fs.hashing import blocks_of
 from walctl.fs.writable import Attributes, WritableFileSystem
@@ -28,9 +28,10 @@ from walctl.repair.document import bound_document
 from walctl.repair.job import Blocks, Job, base_of, folders_of, paced, path_of, room_of
 from walctl.repair.packing import SUFFIX, packed, unpacked
 from walctl.repair.plan import SNAP, WAL, Stamp
+from walctl.repair.stage import settable
 from walctl.repair.stamps import stamp_of
 from walctl.repair.stated import FILES_MAX, NUMBER_MAX, own_name
-from walctl.repair.strict import Part, parsed
+from walctl.repair.strict import NAME_BYTES_MAX, Part, parsed
 from walctl.repair.world import World
 
 BACKUPS_SUFFIX = ".walctl"
@@ -90,6 +91,17 @@ def new_folder(disk: FileSystem, root: Path, *, kind: str, now: float) -> Path:
     raise AccessError(f"{root / name}: there are {SAME_SECOND_MAX} like it already")
 
 
+def demand_names(job: Job) -> None:
+    """Raise UnsupportedError for a file whose name leaves no room for that of its packed copy."""
+    for name in job.bound.files:
+        packed_name = f"{base_of(name)}{SUFFIX}".encode("utf-8", "surrogateescape")
+        if len(packed_name) > NAME_BYTES_MAX:
+            raise UnsupportedError(
+                f"{path_of(job.bound, name)}: its name is too long for a copy of it in a backup"
+                f" ({SUFFIX} comes behind it): move it elsewhere first"
+            )
+
+
 class BackupWriter:
     """Makes the backup of one job in the new folder `folder`."""
 
@@ -110,6 +122,11 @@ class BackupWriter:
         if not disk.exists(root):
             disk.make_dir(root)
             disk.sync_dir(root.parent)
+        else:
+            # Who made it a moment ago need not have synced it. Where its parent may not be read, it
+            # is not one that was just made for us.
+            with suppress(AccessError):
+                disk.sync_dir(root.parent)
         disk.make_dir(folder)
         self._is_ours = True
         rooms = [room for room in folders_of(self._job.bound) if room in (WAL, SNAP)]
@@ -125,6 +142,8 @@ class BackupWriter:
             disk.sync_dir(each)
         for name, kept in files.items():
             self._prove(name, kept.stamp)
+        if read_manifest(disk, folder) != manifest:
+            raise AccessError(f"{folder / MANIFEST}: read back, it does not say what was written")
         return manifest
 
     def take_away(self) -> None:
@@ -134,7 +153,7 @@ class BackupWriter:
 
     def _keep(self, name: str) -> Kept:
         disk, path = self._world.disk, path_of(self._job.bound, name)
-        stat, attributes = disk.stat(path), disk.attributes(path)
+        stat, attributes = disk.stat(path), settable(disk.attributes(path))
         with disk.open(path) as file:
             digested = _Digested(paced(self._world, blocks_of(file)))
             write_stream(disk, packed_path(self._folder, name), packed(digested))
@@ -216,25 +235,25 @@ def as_json(document: Mapping[str, object]) -> bytes:
 
 def remove_backup(disk: WritableFileSystem, folder: Path, names: Mapping[str, Stamp]) -> None:
     """Take away a backup of these files, and its documents first: half of one is none."""
+    if not disk.exists(folder):
+        return
     for name in (RECEIPT, PENDING, MANIFEST, PLAN, FINDINGS):
-        _remove_if_there(disk, folder / name)
-    for name in names:
-        _remove_if_there(disk, packed_path(folder, name))
+        if disk.exists(folder / name):
+            disk.remove(folder / name)
+    ours = {packed_path(folder, name) for name in names}
     for room in (WAL, SNAP):
         if disk.exists(folder / room):
+            # By what is there: a disk need not even answer for a name that it could not take.
+            for each in disk.names(folder / room):
+                if folder / room / each in ours:
+                    disk.remove(folder / room / each)
             disk.remove_dir(folder / room)
-    if disk.exists(folder):
-        disk.remove_dir(folder)
-        root = folder.parent
-        disk.sync_dir(root)
-        if root.name.endswith(BACKUPS_SUFFIX) and not disk.names(root):
-            with suppress(AccessError):  # somebody is making one this very moment
-                disk.remove_dir(root)
-
-
-def _remove_if_there(disk: WritableFileSystem, path: Path) -> None:
-    if disk.exists(path.parent) and disk.exists(path):
-        disk.remove(path)
+    disk.remove_dir(folder)
+    root = folder.parent
+    disk.sync_dir(root)
+    if root.name.endswith(BACKUPS_SUFFIX) and not disk.names(root):
+        with suppress(AccessError):  # somebody is making one this very moment
+            disk.remove_dir(root)
 
 
 def manifest_document(manifest: Manifest, job: Job) -> dict[str, object]:

@@ -36,6 +36,7 @@ from walctl.repair.backup import (
     BackupWriter,
     as_json,
     backups_folder,
+    demand_names,
     new_folder,
     utc,
     write_document,
@@ -78,6 +79,7 @@ def carry_out(
         raise UnsupportedError("there is no server to try the result with")
     for name in job.names:
         path_of(job.bound, name)
+    demand_names(job)
     demand_nothing_pending(world.disk, job.bound)
     root = backups_folder(job.bound.directory) if backup_to is None else backup_to
     with Guard(world, job.bound) as guard:
