@@ -13,6 +13,7 @@ From then on it can only be finished: here, or by `resume` after a crash.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from walctl.datadir.layout import Layout, understand
@@ -53,7 +54,7 @@ from walctl.repair.journal import (
     place_in,
     state_of,
 )
-from walctl.repair.receipt import Receipt, receipt_document
+from walctl.repair.receipt import Receipt, read_receipt, receipt_document
 from walctl.repair.space import demand_space
 from walctl.repair.stage import Stage
 from walctl.repair.unit import OLD, Unit, Way, demand_nothing_pending, unit_of
@@ -124,18 +125,32 @@ class _Application:
             self._place()
             finish(self._world.disk, self._unit, self._folder, self._journal)
         except WalctlError as error:
-            if self._state is State.OLD:
+            advice = self._advice(self._roll_back() if self._state is State.OLD else None)
+            if advice is None:
                 raise
-            raise type(error)(f"{error.message}; {self._advice()}") from error
-        finally:
+            raise type(error)(f"{error.message}; {advice}") from error
+        except BaseException:
+            # A fault of our own is no reason to leave a member locked out of its next repair.
             if self._state is State.OLD:
                 self._roll_back()
+            raise
+        finally:
             self._journal.close()
         return receipt
 
-    def _advice(self) -> str:
-        """What to do about an application that stopped at its step or behind it."""
+    def _advice(self, left: WalctlError | None) -> str | None:
+        """What to do about an application that stopped; `None`: nothing, for all was taken away.
+
+        `left` is why not all that was made could be.
+        """
         command = f"walctl repair {self._job.bound.directory} --resume"
+        if left is not None:
+            return (
+                f"what was made could not all be taken away again ({left.message}); to try once"
+                f" more: {command}"
+            )
+        if self._state is State.OLD:
+            return None
         if self._state is State.NEW:
             return f"the result is in place; to finish what follows: {command}"
         return f"whether the step was taken could not be told; to finish or roll back: {command}"
@@ -166,7 +181,14 @@ class _Application:
         document = as_json(receipt_document(receipt))
         write_document(disk, self._folder / PENDING, document)
         disk.sync_dir(self._folder)
+        self._demand_readable(receipt)
         return receipt
+
+    def _demand_readable(self, receipt: Receipt) -> None:
+        """What `undo` would refuse to read has to be known before there is anything to undo."""
+        path = self._folder / PENDING
+        if replace(read_receipt(self._world.disk, path), path=receipt.path) != receipt:
+            raise AccessError(f"{path}: read back, it does not say what was written")
 
     def _entry(self) -> Entry:
         return Entry(
@@ -277,18 +299,16 @@ class _Application:
             case _:
                 disk.rename(place, unit.work / OLD / place.name)
 
-    def _roll_back(self) -> None:
-        """Take away what was made; what cannot be taken away is named."""
+    def _roll_back(self) -> WalctlError | None:
+        """Take away what was made; why not all of it could be."""
         try:
             self._journal.close()
             self._backup.take_away()
             if self._is_begun:
                 remove_work(self._world.disk, self._unit)
         except WalctlError as error:
-            self._world.say(
-                f"what was made could not all be taken away again ({error.message}); to try once"
-                f" more: walctl repair {self._job.bound.directory} --resume"
-            )
+            return error
+        return None
 
 
 def finish(
