@@ -1,5 +1,6 @@
 """The engine where disks, names and moments are odd: what is refused early, and what is told."""
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,14 +13,20 @@ from tests.repair.disks import (
     memory_disk,
     one_folder,
     put_on,
+    read,
     world,
 )
-from walctl.errors import AccessError, UnsupportedError, WalctlError
+from walctl.errors import AccessError, UnsupportedError, UsageError, WalctlError
+from walctl.fs.crash import Lost
+from walctl.fs.faults import Killed
+from walctl.fs.memory import MemoryFileSystem
 from walctl.fs.nodes import Call
 from walctl.fs.real import RealFileSystem
 from walctl.repair.apply import apply
 from walctl.repair.backup import remove_backup
+from walctl.repair.cleaning import remove_backups
 from walctl.repair.plan import Stamp
+from walctl.repair.resume import Outcome, resume
 
 
 def test_a_name_too_long_for_its_packed_copy_is_refused_before_anything_is_made(
@@ -74,3 +81,55 @@ def test_what_could_not_be_taken_away_again_is_told_in_the_error_itself() -> Non
     disk.on_call = full_and_then_broken
     with pytest.raises(AccessError, match=r"could not all be taken away.*--resume"):
         apply(world(disk), one_folder(disk))
+
+
+def with_unsynced_snapshot() -> tuple[MemoryFileSystem, Path, bytes]:
+    """A disk on which somebody put a `.snap` by hand and synced nothing of it but its name."""
+    disk = memory_disk()
+    path, data = MEMBER / "member" / "snap" / "0000000000000002-0000000000000001.snap", b"s" * 3000
+    with closing(disk.create_file(path)) as file:
+        file.write_at(0, data)
+    disk.sync_dir(path.parent)
+    return disk, path, data
+
+
+def test_a_file_that_gets_a_second_name_is_on_the_disk_with_all_its_bytes() -> None:
+    disk, path, data = with_unsynced_snapshot()
+    apply(world(disk), both_folders(disk))
+    assert read(disk.crash(Lost()), path) == data
+
+
+def test_a_file_that_gets_a_second_name_and_does_not_sync_is_copied() -> None:
+    disk, path, data = with_unsynced_snapshot()
+    inode = disk.stat(path).inode
+    disk.fail(path, "Input/output error", Call.SYNC)
+    apply(world(disk), both_folders(disk))
+    assert disk.stat(path).inode != inode
+    assert read(disk.crash(Lost()), path) == data
+
+
+def test_an_empty_work_folder_is_not_called_an_application_that_changed_nothing() -> None:
+    disk = memory_disk()
+
+    def killed_behind_the_journal(call: Call, path: Path) -> None:
+        if call is Call.REMOVE and path.name == "wal.walctl-work":
+            raise Killed
+
+    disk.on_call = killed_behind_the_journal
+    with pytest.raises(Killed):
+        apply(world(disk), one_folder(disk))
+    disk.on_call = None
+    done = resume(world(disk), MEMBER)
+    assert done.outcome is Outcome.NOTHING
+    assert "as it was" not in done.words
+    assert not disk.exists(MEMBER / "member" / "wal.walctl-work")
+
+
+def test_cleaning_does_not_follow_a_link_to_another_backup() -> None:
+    disk = memory_disk()
+    receipt = apply(world(disk), one_folder(disk), backup_to=Path("/elsewhere"))
+    name = receipt.backup.name
+    disk.link(MEMBER.parent / "n1.walctl" / name, receipt.backup)
+    with pytest.raises(UsageError, match="link"):
+        remove_backups(world(disk), MEMBER, [name])
+    assert disk.exists(receipt.path)

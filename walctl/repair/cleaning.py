@@ -123,6 +123,8 @@ def _contents(disk: WritableFileSystem, path: Path) -> list[Path]:
     for folder in (path, path / WAL, path / SNAP):
         if not disk.exists(folder):
             continue
+        if disk.attributes(folder).is_link:
+            raise UsageError(f"{folder}: a symbolic link: what it leads to stays as it is")
         for name in disk.names(folder):
             each = folder / name
             attributes = disk.attributes(each)

@@ -116,14 +116,23 @@ def _resumed(world: World, directory: Path, work: Path) -> Resumed:
 
 
 def _cleared(world: World, directory: Path, work: Path, unit_path: Path) -> Resumed:
-    """A work folder in which nothing was begun; nothing but a journal may be in it."""
+    """A work folder in which nothing is under way; nothing but a journal may be in it."""
     others = sorted(set(world.disk.names(work)) - {JOURNAL})
     if others:
         raise UsageError(
             f"{work}: has {others[0]} and no journal that says what it is: look at it and move it"
             " elsewhere"
         )
+    has_journal = world.disk.exists(work / JOURNAL)
     remove_work(world.disk, Unit(way=Way.FILE, path=unit_path, rooms=()))
+    if not has_journal:
+        # The folder is made before its journal and goes behind it: which it was, nothing tells.
+        return Resumed(
+            directory=directory,
+            outcome=Outcome.NOTHING,
+            words="nothing was half done: an application had left its empty work folder, begun or"
+            " done; walctl clean lists what was done",
+        )
     return Resumed(
         directory=directory,
         outcome=Outcome.ROLLED_BACK,

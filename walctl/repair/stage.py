@@ -158,13 +158,28 @@ class Stage:
             self._write(put, target)
             return
         source = path_of(self._job.bound, self._source(name))
-        if self._is_linked(name):
-            try:
-                self._world.disk.hard_link(source, target)
-                return
-            except AccessError:
-                pass  # not every file system has them, nor may every user: a copy is as good
+        if self._is_linked(name) and self._linked(source, target):
+            return
         self._copy(source, target, is_exact=True)
+
+    def _linked(self, source: Path, target: Path) -> bool:
+        """Give a file a second name, and have its bytes on the disk; false: a copy is as good.
+
+        Not every file system has second names, nor may every user give them. Whoever wrote the
+        file, or put it there by hand a moment ago, need not have synced it.
+        """
+        disk = self._world.disk
+        try:
+            disk.hard_link(source, target)
+        except AccessError:
+            return False
+        try:
+            with closing(disk.open_file(target)) as file:
+                file.sync()
+        except AccessError:
+            disk.remove(target)
+            return False
+        return True
 
     def _is_linked(self, name: str) -> bool:
         """Whether nobody will ever write in place to a file that does not change."""
