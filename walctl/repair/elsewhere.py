@@ -74,15 +74,14 @@ def _demand_free(world: World, plan: Plan, target: Path) -> None:
             raise UsageError(f"{target}: expected a new or an empty directory")
     elif not disk.exists(target.parent):
         raise AccessError(f"{target.parent}: No such file or directory")
-    needed = sum(_taken(world, plan, name) for name in _after(plan))
+    needed = sum(_taken(world, plan, source) for source in _after(plan).values())
     free = disk.free_bytes(target if disk.exists(target) else target.parent)
     if needed > free:
         raise AccessError(f"{target}: the result may take {needed:,} bytes, and {free:,} are free")
 
 
-def _taken(world: World, plan: Plan, name: str) -> int:
+def _taken(world: World, plan: Plan, source: str | Stamp) -> int:
     """Bytes that a file of the result takes on the disk, at most."""
-    source = _after(plan)[name]
     if isinstance(source, Stamp):
         return source.size
     stat = world.disk.stat(path_of(plan.bound, source))
@@ -114,8 +113,9 @@ def _made(world: World, plan: Plan, part: Path) -> Report:
             world.say(f"writing {base_of(name)}")
             target = part / room_of(name) / base_of(name)
             wanted = source if isinstance(source, Stamp) else plan.bound.files[source]
+            blocks = paced(world, _blocks(plan, sources, name, source))
             with closing(disk.create_file(target)) as file:
-                write_sparsely(file, paced(world, _blocks(plan, sources, name)), wanted.size)
+                write_sparsely(file, blocks, wanted.size)
                 file.sync()
             model = source if isinstance(source, str) else name
             if model in plan.bound.files:
@@ -135,14 +135,12 @@ def _made(world: World, plan: Plan, part: Path) -> Report:
     return report
 
 
-def _blocks(plan: Plan, sources: Sources, name: str) -> Blocks:
+def _blocks(plan: Plan, sources: Sources, name: str, source: str | Stamp) -> Blocks:
     """The bytes of one file of the result; zeros behind them are left to whoever writes."""
-    for step in plan.steps:
-        if step.act is Act.WRITE and step.file == name:
-            return composed(step.pieces, sources)
-    source = _after(plan)[name]
-    assert isinstance(source, str), "what no step writes is a copy"
-    return blocks_of(sources(source))
+    if isinstance(source, str):
+        return blocks_of(sources(source))
+    pieces = next(s.pieces for s in plan.steps if s.act is Act.WRITE and s.file == name)
+    return composed(pieces, sources)
 
 
 def _demand_equal(world: World, plan: Plan, part: Path) -> None:
