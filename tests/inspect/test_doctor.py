@@ -100,8 +100,8 @@ def test_a_follower_that_lost_its_tail_is_told_to_leave_and_to_join_under_a_new_
     assert diagnosis.membership.described(own).name in shlex.split(told[add])
     endpoints = next(w for w in shlex.split(told[status]) if w.startswith("--endpoints="))
     own_urls = diagnosis.membership.described(own).client_urls
-    # A database of 3.5 may never have been told where clients go; then a person has to fill it in.
-    assert endpoints.startswith(("--endpoints=http://", "--endpoints=URL-OF-A-HEALTHY-MEMBER"))
+    assert endpoints.startswith("--endpoints=http://"), "the log has them, if no database does"
+    assert len(own_urls) == 1
     assert not any(url in endpoints for url in own_urls)
 
 
@@ -163,3 +163,21 @@ def test_the_plan_is_asked_for_where_the_parts_are(
     shown = f"./{name}" if name.startswith("-") else name
     assert shlex.split(repair) == ["walctl", "repair", shown, "--wal-dir", "fast disk"]
     assert diagnosis.report.findings[0].next == repair
+
+
+@pytest.mark.parametrize("is_left", [True, False])
+def test_a_lone_member_without_a_usable_database_is_told_how_to_rescue_what_can_be_read(
+    tmp_path: Path, is_left: bool
+) -> None:
+    path = unpack("zero-page", tmp_path / "n 1")
+    if not is_left:
+        (path / "member/snap/db").unlink()
+    told = [each for each in commands(doctor(DISK, path)) if each.startswith("walctl salvage")]
+    rescue = ["walctl", "salvage", str(path), "--output-dir", "NEW-DIRECTORY"]
+    assert [shlex.split(each) for each in told] == ([] if is_left else [rescue])
+
+
+def test_one_of_three_is_not_told_to_salvage(tmp_path: Path) -> None:
+    path = unpack("etcd-3.5-three-members", tmp_path / "member.etcd")
+    (path / "member/wal/0000000000000000-0000000000000000.wal").unlink()
+    assert not any("salvage" in each for each in commands(doctor(DISK, path)))

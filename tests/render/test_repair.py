@@ -127,9 +127,9 @@ def test_a_plan_that_costs_something_at_80_columns() -> None:
         "              3. restore: restore a saved snapshot\n"
         "                 etcdutl\n"
         "              4. last-survivor: go on alone, in a new cluster\n"
-        "              Not this tool, if two other members of the cluster are healthy:\n"
-        "              replace this one instead. They have everything that was\n"
-        "              acknowledged.\n"
+        "              Not this tool, if more than half of the cluster's members are\n"
+        "              healthy without this one: replace it instead. They have everything\n"
+        "              that was acknowledged.\n"
         "consent       whoever accepts this loss types (a backup is made):\n"
         "                 walctl repair zeroed --apply --accept-loss 118c778c93fe92f6\n"
         "nothing was changed                                                       exit 1\n"
@@ -160,7 +160,8 @@ def test_a_plan_without_steps_asks_for_no_consent() -> None:
 
 def test_one_that_is_alone_is_told_of_backups_and_not_of_other_members() -> None:
     closed = tuple(
-        replace(each, is_possible=each.name in ("restore", "last-survivor")) for each in OPTIONS
+        replace(each, is_possible=False, commands=()) if each.name in ("heal", "rejoin") else each
+        for each in OPTIONS
     )
     told = " ".join(drawn(replace(COSTLY, options=closed)).split())
     assert render.ALONE in told
@@ -174,6 +175,8 @@ def test_the_file_that_a_plan_was_written_to_is_named_with_the_command_for_it() 
     paper = Paper()
     render.show(paper, replace(offer(FREE), plan_file=Path("my fix.json")))
     assert "written       my fix.json: walctl apply 'my fix.json'\n" in paper.text
+    render.show(paper, replace(offer(FREE), plan_file=Path("-fix.json")))
+    assert "walctl apply ./-fix.json\n" in paper.text
     assert "review later" not in paper.text
 
 
@@ -300,3 +303,16 @@ def test_what_is_lost_leaves_out_what_lives_on_elsewhere() -> None:
     known = replace(plan, certificate=Certificate(kept=9, witnessed=9))
     assert lost_words(known) == "entry 3"
     assert Says.WRITTEN not in lost_words(known)
+
+
+def test_where_nothing_can_be_carried_out_nothing_is_called_lost_and_the_rescue_is_told() -> None:
+    rescue = "walctl salvage zeroed --output-dir NEW-DIRECTORY"
+    ways = (
+        Option(name="rejoin", is_possible=False, words="nobody is there"),
+        Option(name="last-survivor", is_possible=False, words="no database", commands=(rescue,)),
+    )
+    text = drawn(replace(COSTLY, steps=(), options=ways))
+    assert "\nlost" not in text
+    assert "There is nothing that could be carried out here." in text
+    assert f"not here: no database\n                 {rescue}\n" in text
+    assert render.ALONE in " ".join(text.split())

@@ -8,7 +8,7 @@ from walctl.cli.carry_out import Consent, carry_out, consent_options, go_on
 from walctl.cli.options import PATH, output, pass_disk, pass_screen, quiet
 from walctl.errors import UnsupportedError
 from walctl.fs.base import FileSystem
-from walctl.inspect.advice import quoted_word
+from walctl.inspect.advice import path_word
 from walctl.render import repair as render
 from walctl.render.screen import Screen
 from walctl.repair.document import PLAN_BYTES_MAX, plan_of_text
@@ -63,7 +63,7 @@ def command(
     offer = render.Offer(
         plan=plan,
         path=plan.bound.directory,
-        command=f"walctl apply {quoted_word(str(file))}",
+        command=f"walctl apply {path_word(file)}",
         exit_status=plan.exit_status,
     )
     consent = Consent(accept_loss=accept_loss, backup_to=backup_to, is_trial=trial_start)

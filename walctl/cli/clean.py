@@ -10,7 +10,7 @@ from walctl.cli.world import real_path, world_of
 from walctl.datadir.layout import understand
 from walctl.errors import ExitStatus, UsageError
 from walctl.fs.base import FileSystem
-from walctl.inspect.advice import quoted_word
+from walctl.inspect.advice import path_word, quoted_word
 from walctl.inspect.purge import MAX_SNAPSHOTS, MAX_WALS
 from walctl.inspect.purge import purge_preview as preview
 from walctl.inspect.reading import ONE_PROCESS, survey_of
@@ -103,7 +103,7 @@ def command(
     if is_meant:
         with world_of(screen, disk) as world:
             freed = remove_backups(world, directory, chosen)
-    words = ["walctl clean", quoted_word(str(path))]
+    words = ["walctl clean", path_word(path)]
     words += ["--remove-all"] if remove_all else [f"--remove {quoted_word(name)}" for name in names]
     cleaning = render.Cleaning(
         path=path,

@@ -18,7 +18,7 @@ from walctl.cli.options import (
 from walctl.cli.world import real_path
 from walctl.errors import ExitStatus
 from walctl.fs.base import FileSystem
-from walctl.inspect.advice import quoted_word
+from walctl.inspect.advice import path_word
 from walctl.inspect.reading import Depth
 from walctl.render import repair as render
 from walctl.render.screen import Screen
@@ -155,16 +155,10 @@ def _again(
     path: Path, wal_dir: Path | None, snap_dir: Path | None, helpers: tuple[Path, ...]
 ) -> str:
     """The command to type again, as far as it says what is looked at."""
-    words = ["walctl repair", _word(path)]
+    words = ["walctl repair", path_word(path)]
     for option, folder in (("--wal-dir", wal_dir), ("--snap-dir", snap_dir)):
         if folder is not None:
-            words += [option, _word(folder)]
+            words += [option, path_word(folder)]
     for helper in helpers:
-        words += ["--from", _word(helper)]
+        words += ["--from", path_word(helper)]
     return " ".join(words)
-
-
-def _word(path: Path) -> str:
-    """A path as a word of a shell that no command takes for an option."""
-    text = str(path)
-    return quoted_word(f"./{text}" if text.startswith("-") else text)

@@ -23,11 +23,19 @@ def advised(finding: Finding, layout: Layout, start: str) -> Finding:
 
 def repair_command(layout: Layout) -> str:
     """What tells how a member can be put right, and reads only."""
-    # A path that begins with a hyphen would be taken for an option.
-    path = f"./{layout.path}" if str(layout.path).startswith("-") else str(layout.path)
-    words = ["walctl repair", quoted_word(path)]
+    return _of_member("walctl repair", layout)
+
+
+def salvage_command(layout: Layout) -> str:
+    """What rescues all that can be read of a member into a directory of its own."""
+    return f"{_of_member('walctl salvage', layout)} --output-dir NEW-DIRECTORY"
+
+
+def _of_member(command: str, layout: Layout) -> str:
+    """A command on a member, with the options that name those of its parts that lie elsewhere."""
+    words = [command, path_word(layout.path)]
     for option, part in _parts_elsewhere(layout):
-        words += [option, quoted_word(str(part))]
+        words += [option, path_word(part)]
     return " ".join(words)
 
 
@@ -37,8 +45,21 @@ def copy_commands(layout: Layout) -> list[str]:
     A part that has its usual place below the member's path is copied with that; any other was
     named by an option, and gets a command of its own.
     """
+    return [copy_command(part, number) for number, part in enumerate(_places(layout))]
+
+
+def aside_commands(layout: Layout) -> list[str]:
+    """Commands that keep a member's directory aside, and its parts that lie elsewhere."""
+    return [
+        f"mv -T -- {quoted_word(str(part))} {quoted_word(f'{part}.old')}"
+        for part in _places(layout)
+    ]
+
+
+def _places(layout: Layout) -> list[Path]:
+    """The directories that a member lies in, each once."""
     parts = [layout.path, *(part for _, part in _parts_elsewhere(layout))]
-    return [copy_command(part, number) for number, part in enumerate(dict.fromkeys(parts))]
+    return list(dict.fromkeys(parts))
 
 
 def _parts_elsewhere(layout: Layout) -> Iterator[tuple[str, Path]]:
@@ -65,6 +86,12 @@ def copy_command(path: Path, number: int = 0) -> str:
         target = f"/SOMEWHERE/ELSE/member.copy{number or ''}"
     source = quoted_word(str(path))
     return f"test ! -e {target} && cp -aLT --sparse=always -- {source} {target}"
+
+
+def path_word(path: Path) -> str:
+    """A path as one word of a shell that no command takes for an option."""
+    text = str(path)
+    return quoted_word(f"./{text}" if text.startswith("-") else text)
 
 
 def quoted_word(text: str) -> str:

@@ -13,10 +13,11 @@ from walctl.datadir.layout import Shape, understand
 from walctl.datadir.survey import Survey
 from walctl.errors import WalctlError
 from walctl.fs.base import FileSystem
-from walctl.inspect.advice import repair_command
+from walctl.inspect.advice import repair_command, salvage_command
 from walctl.inspect.membership import Membership, membership
 from walctl.inspect.reading import ONE_PROCESS, Depth
 from walctl.inspect.report import Report
+from walctl.inspect.sound import has_sound_database
 from walctl.inspect.starts import starts_of
 from walctl.inspect.verify import examine
 from walctl.model.finding import Code, Finding, Severity, Verdict
@@ -163,11 +164,11 @@ def _steps_of_damage(report: Report, seen: Survey, members: Membership) -> list[
         steps[1:1] = [_other_members_step(size)]
         steps += replace_steps(members, members.own_id)
     else:
-        steps += _own_steps(seen)
+        steps += _own_steps(seen, is_alone=size <= 1)
     return [*steps, explain]
 
 
-def _own_steps(seen: Survey) -> list[Step]:
+def _own_steps(seen: Survey, *, is_alone: bool) -> list[Step]:
     """What is left to a member without healthy peers where its own files do not do."""
     steps = []
     if any(here.seq - before.seq > 1 for before, here in pairwise(seen.segments)):
@@ -180,16 +181,30 @@ def _own_steps(seen: Survey) -> list[Step]:
                 "If a snapshot was saved elsewhere, restoring that into a new directory is the"
                 " sure way back; it holds what was written until it was taken."
             ),
-            command=f"{_restore(seen)} snapshot restore SNAPSHOT --data-dir NEW-DIRECTORY",
+            command=restore_command(seen),
         )
     )
+    # From a sound database a repair can go on.
+    is_etcds = seen.layout.shape is not Shape.RAFTEXAMPLE
+    if is_alone and is_etcds and not has_sound_database(seen):
+        steps.append(
+            Step(
+                text=(
+                    "If the repair finds no way and nobody has a snapshot, rescue what can be read,"
+                    " also behind damage: as records and, where the files allow it, as a member of"
+                    " a new cluster. This directory is only read."
+                ),
+                command=salvage_command(seen.layout),
+            )
+        )
     return steps
 
 
-def _restore(seen: Survey) -> str:
-    """The program that restores snapshots: etcdutl only since 3.5."""
+def restore_command(seen: Survey) -> str:
+    """What restores a saved snapshot; the program for that is etcdutl only since 3.5."""
     version = seen.database.cluster_version if seen.database is not None else None
-    return "ETCDCTL_API=3 etcdctl" if (version or "").startswith("3.4.") else "etcdutl"
+    tool = "ETCDCTL_API=3 etcdctl" if (version or "").startswith("3.4.") else "etcdutl"
+    return f"{tool} snapshot restore SNAPSHOT --data-dir NEW-DIRECTORY"
 
 
 def _other_members_step(size: int) -> Step:

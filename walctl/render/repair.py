@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from walctl.errors import ExitStatus
-from walctl.inspect.advice import quoted_word
+from walctl.inspect.advice import path_word, quoted_word
 from walctl.render.prose import labelled, paragraph
 from walctl.render.repair_words import lost_words, step_details, step_words
 from walctl.render.screen import Screen
 from walctl.render.text import counted, printable
 from walctl.repair.document import plan_document
-from walctl.repair.plan import Certificate, Plan, PlanClass, Step
+from walctl.repair.plan import Certificate, Option, Plan, PlanClass, Step
+from walctl.repair.ways_out import REJOIN
 
 COLUMN = 14
 LINES_MAX = 24
@@ -46,8 +47,8 @@ _STYLES = {
 }
 ACCEPT = "--accept-loss"
 BETTER_WAY = (
-    "Not this tool, if two other members of the cluster are healthy: replace this one instead."
-    " They have everything that was acknowledged."
+    "Not this tool, if more than half of the cluster's members are healthy without this one:"
+    " replace it instead. They have everything that was acknowledged."
 )
 ALONE = "Ask for a snapshot or a backup that somebody saved before you accept a loss."
 
@@ -137,9 +138,8 @@ def _fitting(screen: Screen, offer: Offer) -> Detail:
 def _draw(screen: Screen, offer: Offer, detail: Detail) -> None:
     plan = offer.plan
     paragraph(screen, headline(offer), indent=2, first="", style=_STYLES[plan.plan_class])
-    if plan.plan_class.needs_consent:
-        lost = lost_words(plan)
-        labelled(screen, "lost", lost, column=COLUMN)
+    if plan.plan_class.needs_consent and plan.steps:
+        labelled(screen, "lost", lost_words(plan), column=COLUMN)
     _steps(screen, plan, detail)
     if plan.plan_class is not PlanClass.NOTHING:
         _certificate(screen, plan.certificate, detail)
@@ -201,23 +201,25 @@ def _options(screen: Screen, plan: Plan, detail: Detail) -> None:
     for number, option in enumerate(plan.options, start=1):
         label = "what now" if number == 1 else ""
         told = f"{number}. {option.name}" + ("" if option.is_possible else ": not here")
-        if detail.has_open_words if option.is_possible else detail.has_closed_words:
+        if detail.has_closed_words or (detail.has_open_words and _is_of_use(option)):
             told += f": {option.words}"
         labelled(screen, label, told, column=COLUMN)
         # What accepts the loss stands below, by itself, and is not to be typed in passing.
         commands = [each for each in option.commands if ACCEPT not in each]
-        shown = commands[: detail.commands] if option.is_possible else []
+        shown = commands[: detail.commands]
         for command in shown:
             screen.line(" " * COLUMN + "   " + command, style="cyan")
-        if option.is_possible and len(commands) > len(shown):
+        if len(commands) > len(shown):
             more = counted(len(commands) - len(shown), "more command")
             labelled(screen, "", f"   and {more}: -o json has all", column=COLUMN)
-    better = {"heal", "rejoin"}
-    is_alone = plan.options and not any(
-        each.is_possible and each.name in better for each in plan.options
-    )
-    label = "" if plan.options else "what now"
-    labelled(screen, label, ALONE if is_alone else BETTER_WAY, column=COLUMN)
+    can_rejoin = any(each.is_possible and each.name == REJOIN for each in plan.options)
+    better = BETTER_WAY if can_rejoin or not plan.options else ALONE
+    labelled(screen, "" if plan.options else "what now", better, column=COLUMN)
+
+
+def _is_of_use(option: Option) -> bool:
+    """Whether a way is open, or what leads past it is told."""
+    return option.is_possible or bool(option.commands)
 
 
 def _consent(screen: Screen, offer: Offer) -> None:
@@ -244,7 +246,7 @@ def _command(screen: Screen, label: str, command: str) -> None:
 
 def _ending(screen: Screen, offer: Offer) -> None:
     if offer.plan_file is not None:
-        file = quoted_word(str(offer.plan_file))
+        file = path_word(offer.plan_file)
         _command(screen, "written", f"{printable(str(offer.plan_file))}: walctl apply {file}")
     words = f"refused: {offer.refused}" if offer.refused else "nothing was changed"
     ending(screen, words, offer.exit_status, style="bold red" if offer.refused else None)

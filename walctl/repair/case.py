@@ -11,8 +11,9 @@ from functools import cached_property
 
 from walctl.datadir.survey import Survey
 from walctl.fs.base import FileSystem
-from walctl.inspect.membership import Membership, is_foreign_database, membership
+from walctl.inspect.membership import Membership, membership
 from walctl.inspect.report import Report
+from walctl.inspect.sound import has_sound_database
 from walctl.inspect.verify import Examination
 from walctl.inspect.weigh import BLOCKING
 from walctl.model.finding import Finding, Severity
@@ -78,17 +79,7 @@ class Case:
     @property
     def has_sound_database(self) -> bool:
         """Whether the database reads whole, is this cluster's, and says what it has applied."""
-        seen = self.seen
-        witness = seen.database
-        return (
-            witness is not None
-            and not witness.defects
-            and not seen.tree_defects
-            and seen.database_problem is None
-            and not witness.is_saved
-            and witness.consistent_index is not None
-            and not is_foreign_database(seen)
-        )
+        return has_sound_database(self.seen)
 
     @property
     def applied(self) -> int:

@@ -7,8 +7,8 @@ other members; a fresh id; a saved snapshot; and at last a new cluster of this m
 
 from collections.abc import Sequence
 
-from walctl.inspect.advice import quoted_word
-from walctl.inspect.doctor import replace_steps
+from walctl.inspect.advice import aside_commands, repair_command, salvage_command
+from walctl.inspect.doctor import SPARE_MEMBERS_MIN, replace_steps, restore_command
 from walctl.repair.case import Case
 from walctl.repair.plan import Option
 
@@ -25,27 +25,26 @@ def ways_out(case: Case, *, heal: str | None, survivor: str | None) -> tuple[Opt
     )
 
 
-def _path(case: Case) -> str:
-    return quoted_word(str(case.bound.directory))
-
-
 def _heal(case: Case, reason: str | None) -> Option:
-    command = f"walctl repair {_path(case)} --from DIRECTORY-OF-ANOTHER-MEMBER"
+    command = f"{repair_command(case.seen.layout)} --from DIRECTORY-OF-ANOTHER-MEMBER"
     if case.is_sole_voter:
         return Option(
             name=HEAL,
             is_possible=False,
             words="there is no other voter that could have the entries; a copy of this one might",
         )
-    others = (case.membership.size or 2) - 1
+    size = case.membership.size
+    if size is None:
+        copies = "copies of the other members' directories, where there are any (all of them"
+    elif size == 2:
+        copies = "a copy of the other member's directory (which"
+    else:
+        copies = f"copies of the other members' directories (all {size - 1} of them"
     told = f": {reason}" if reason and case.peers else ""
     return Option(
         name=HEAL,
         is_possible=True,
-        words=(
-            f"fill the log from copies of the other members' directories (all {others} of them"
-            f" make it free){told}"
-        ),
+        words=f"fill the log from {copies} can make it free){told}",
         commands=(command,),
     )
 
@@ -55,16 +54,26 @@ def _rejoin(case: Case) -> Option:
     if case.is_sole_voter or own is None:
         words = "there is no other member that it could join again"
         return Option(name=REJOIN, is_possible=False, words=words)
+    size = case.membership.size
+    if size is not None and size < SPARE_MEMBERS_MIN:
+        words = f"a cluster of {size} changes its members only while all {size} are there"
+        return Option(name=REJOIN, is_possible=False, words=words)
+    if size is None:  # nothing readable names the voters
+        healthy = "where there are other members, and more than half of all without this one"
+    else:
+        healthy = f"if {size // 2 + 1} of the {size - 1} other voters"
     steps = replace_steps(case.membership, own)
-    path = _path(case)
     return Option(
         name=REJOIN,
         is_possible=True,
         words=(
-            "if a majority of the others is healthy: replace this member by a new one under a"
-            " fresh id, and keep this directory aside"
+            f"{healthy} are healthy: replace this member by a new one under a fresh id, and keep"
+            " this directory aside"
         ),
-        commands=(*(step.command for step in steps if step.command), f"mv -T {path} {path}.old"),
+        commands=(
+            *(step.command for step in steps if step.command),
+            *aside_commands(case.seen.layout),
+        ),
     )
 
 
@@ -73,7 +82,7 @@ def _restore(case: Case) -> Option:
         name=RESTORE,
         is_possible=True,
         words="restore a saved snapshot into a new directory; it holds what was written until then",
-        commands=("etcdutl snapshot restore SNAPSHOT --data-dir NEW-DIRECTORY",),
+        commands=(restore_command(case.seen),),
     )
 
 
@@ -82,8 +91,8 @@ def _last_survivor(case: Case, reason: str | None) -> Option:
         return Option(
             name=LAST_SURVIVOR,
             is_possible=False,
-            words=f"this member alone cannot go on: {reason}",
-            commands=(f"walctl salvage {_path(case)} --output-dir NEW-DIRECTORY",),
+            words=f"{reason}; what can be read can be rescued into a new directory",
+            commands=(salvage_command(case.seen.layout),),
         )
     applied = case.applied
     return Option(
@@ -94,7 +103,7 @@ def _last_survivor(case: Case, reason: str | None) -> Option:
             " written later and cannot be read is lost for good, and members of the old cluster"
             " can never meet this one again"
         ),
-        commands=(f"walctl repair {_path(case)} --apply --accept-loss {accept_word(case)}",),
+        commands=(f"{repair_command(case.seen.layout)} --apply --accept-loss {accept_word(case)}",),
     )
 
 
