@@ -31,6 +31,7 @@ from walctl.repair.plan import Plan
 
 _BASE_HEX, _BASE_TEN = 16, 10
 _NUMBER_MAX = (1 << 64) - 1
+_SHOWN_CHARS_MAX = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +75,7 @@ def _over(wish: Wish) -> Edit:
     for value in wish.values:
         segment, colon, offset = value.rpartition(":")
         if not colon or not segment:
-            raise click.UsageError(f"expected SEGMENT:OFFSET, found {value!r}.")
+            raise click.UsageError(f"expected SEGMENT:OFFSET, found {_shown(value)}.")
         places.append((segment, _number(offset, _BASE_TEN)))
     return lambda case: surgery.rechain(case, places)
 
@@ -238,5 +239,10 @@ def _number(text: str, base: int) -> int:
         value = -1
     if not text.isascii() or not text.isalnum() or not 0 <= value <= _NUMBER_MAX:
         kind = "an id in hex digits" if base == _BASE_HEX else "a whole number"
-        raise click.UsageError(f"expected {kind}, found {text!r}.")
+        raise click.UsageError(f"expected {kind}, found {_shown(text)}.")
     return value
+
+
+def _shown(text: str) -> str:
+    """A word of the command line for a refusal of one line."""
+    return repr(text if len(text) <= _SHOWN_CHARS_MAX else f"{text[:_SHOWN_CHARS_MAX]}…")
