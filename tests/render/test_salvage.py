@@ -1,6 +1,7 @@
 """What salvage tells a person: one screen, the loss in plain words, nothing of the log's own."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,8 @@ def test_hidden_keys_are_not_on_the_screen(hurt: Path, tmp_path: Path) -> None:
 def test_any_width_will_do(hurt: Path, tmp_path: Path, width: int) -> None:
     text = drawn(salvaged(hurt, tmp_path / "out"), width=width)
     longest = max(len(word) for word in text.split())
-    assert all(len(line) <= max(width, longest + 12) for line in text.splitlines())
+    prose = [line for line in text.splitlines() if "  walctl " not in line and "etcd -" not in line]
+    assert all(len(line) <= max(width, longest + 12) for line in prose)
 
 
 def test_a_name_with_controls_in_it_does_no_harm(hurt: Path, tmp_path: Path) -> None:
@@ -98,3 +100,29 @@ def test_where_no_member_can_be_made_it_says_why(tmp_path: Path) -> None:
     words = flowing(drawn(salvaged(member, tmp_path / "out")))
     assert "none can be made that would start: there is no database; the log begins at" in words
     assert "records.ndjson" in words
+
+
+def test_commands_are_lines_of_their_own_that_can_be_copied(hurt: Path, tmp_path: Path) -> None:
+    target = tmp_path / "a folder - with room"
+    lines = drawn(salvaged(hurt, target), width=40).splitlines()
+    assert f"next      walctl verify '{target}'" in lines
+    assert f"          etcd --data-dir '{target}'" in lines
+
+
+@pytest.mark.parametrize(
+    ("voters", "told"),
+    [
+        (None, "a snapshot that was saved elsewhere may hold more"),
+        (1, "a snapshot that was saved elsewhere may hold more"),
+        (2, "the other one may hold what is lost here"),
+        (4, "Where 3 of the 3 others are well, replace this one"),
+        (5, "Where 3 of the 4 others are well, replace this one"),
+    ],
+)
+def test_what_may_be_better_goes_by_the_size_of_the_old_cluster(
+    hurt: Path, tmp_path: Path, voters: int | None, told: str
+) -> None:
+    result = replace(salvaged(hurt, tmp_path / "out"), cluster_size=voters)
+    words = flowing(drawn(result))
+    assert told in words
+    assert ("member remove" in words) is ("replace" in told)

@@ -292,6 +292,51 @@ def test_a_single_database_has_no_records_to_salvage(zeroed: Path, tmp_path: Pat
     assert zeroed.exists()
 
 
+def test_a_directory_above_that_may_not_be_listed_is_no_obstacle(
+    zeroed: Path, tmp_path: Path
+) -> None:
+    class Private:
+        """The real disk, on which only new directories and the member may be listed."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(DISK, name)
+
+        def names(self, path: Path) -> object:
+            if zeroed not in (path, *path.parents) and tmp_path / "out" not in (
+                path,
+                *path.parents,
+            ):
+                raise AccessError(f"{path}: Permission denied")
+            return DISK.names(path)
+
+    assert salvaged(zeroed, tmp_path / "out", in_world=world(Private())).survivor  # type: ignore[arg-type]
+
+
+def test_reading_ends_too_when_somebody_asks_for_it(
+    zeroed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("it went on behind the first segment")
+
+    monkeypatch.setattr("walctl.repair.salvage.choose", never)
+    with pytest.raises(StoppedError):
+        salvaged(zeroed, tmp_path / "out", in_world=world(is_stopped=lambda: True))
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_entries_that_are_not_listed_any_more_are_said_to_be(
+    zeroed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listed(name: str) -> tuple[int, bool]:
+        salvaged(zeroed, tmp_path / name)
+        found = json.loads((tmp_path / name / REPORT).read_bytes())["coverage"]
+        return len(found["missing"]), found["missing_cut"]
+
+    assert listed("all") == (1, False)
+    monkeypatch.setattr("walctl.repair.coverage.FINDINGS_MAX", 0)
+    assert listed("none") == (0, True)
+
+
 @pytest.mark.parametrize("stride", [17, pytest.param(1, marks=pytest.mark.slow)])
 def test_stopped_at_any_moment_nothing_is_left(zeroed: Path, tmp_path: Path, stride: int) -> None:
     """Asked to stop at the k-th question, for every k until it runs to its end."""

@@ -1,6 +1,5 @@
 """What salvage tells a person: what can be read, what is lost, what was made of it, what now."""
 
-import shlex
 from collections.abc import Iterator
 from functools import partial
 
@@ -8,8 +7,11 @@ from formats.k8s import OBJECT_STARTS
 from walctl.datadir.layout import Layout
 from walctl.datadir.survey import Survey
 from walctl.fs.base import FileSystem
+from walctl.inspect.advice import path_word
 from walctl.inspect.counting.tally import Row
+from walctl.inspect.doctor import SPARE_MEMBERS_MIN
 from walctl.inspect.flow import surveyed
+from walctl.inspect.log_checks import entry_range
 from walctl.inspect.row import OVERWRITTEN
 from walctl.inspect.select import Choice
 from walctl.payload.auto import OBJECT_ROOT, AutoDecoder
@@ -30,7 +32,8 @@ RANGES_MAX = 6
 """Ranges, and missing ones, that a screen names; the report has all."""
 PREFIXES_MAX = 4
 PREFIX_COLUMNS = 30
-SPARE_MEMBERS_MIN = 2
+CLUSTER_MIN = 2
+"""Voters from which on somebody else has, or had, what this member knew."""
 
 
 def show(screen: Screen, salvage: Salvage, *, redaction: Redaction) -> None:
@@ -71,7 +74,8 @@ def text(screen: Screen, salvage: Salvage, redaction: Redaction) -> None:
         write("" if number else "missing", _missing_words(each, redaction))
     more = len(found.missing) - RANGES_MAX
     if more > 0:
-        write("", f"and {counted(more, 'more range')}, in {REPORT}")
+        least = "at least " if found.is_cut else ""
+        write("", f"and {least}{counted(more, 'more range')}, in {REPORT}")
     if found.doubtful:
         write(
             "doubtful",
@@ -162,18 +166,33 @@ def _member(screen: Screen, salvage: Salvage, survivor: Survivor) -> None:
     )
     write("ours", "; ".join(_invented_words(survivor)) or "nothing")
     screen.line()
-    if (salvage.cluster_size or 1) >= SPARE_MEMBERS_MIN:
-        write(
-            "first",
-            f"the old cluster had {salvage.cluster_size} voters. Where most of them are well,"
-            " replace this one instead (`etcdctl member remove`, `member add`) and start none of"
-            " what is here. Start it only where they are gone for good",
-        )
-    else:
-        write("first", "a snapshot that was saved elsewhere may hold more than this: compare")
-    write("next", f"walctl verify {shlex.quote(str(salvage.target))}")
-    write("", f"etcd --data-dir {shlex.quote(str(salvage.target))}, with the old one's addresses")
+    write("first", _first_words(salvage.cluster_size or 1))
+    _command(screen, "next", f"walctl verify {path_word(salvage.target)}")
+    _command(screen, "", f"etcd --data-dir {path_word(salvage.target)}")
+    write("", "(and the old one's --name, --listen-… and --advertise-… options)")
     write("keep", f"{salvage.path} as it is, until you know that nothing of it is needed")
+
+
+def _command(screen: Screen, label: str, command: str) -> None:
+    """A command is one line however narrow the screen is, so it can be copied."""
+    screen.line(f"{label.ljust(COLUMN)}{command}", style="cyan")
+
+
+def _first_words(voters: int) -> str:
+    """What may be better than the member that was made, by the size of the old cluster."""
+    if voters >= SPARE_MEMBERS_MIN:
+        return (
+            f"the old cluster had {voters} voters. Where {voters // 2 + 1} of the {voters - 1}"
+            " others are well, replace this one instead (`etcdctl member remove`, `member add`) and"
+            " start none of what is here. Start it only where they are gone for good"
+        )
+    if voters >= CLUSTER_MIN:
+        return (
+            "the old cluster had 2 voters, and the other one may hold what is lost here: try"
+            " `walctl repair --from` its directory. Start what is here only where it is gone for"
+            " good"
+        )
+    return "a snapshot that was saved elsewhere may hold more than this: compare"
 
 
 def _ground_words(survivor: Survivor) -> str:
@@ -210,7 +229,7 @@ def _lost_words(salvage: Salvage, survivor: Survivor) -> str:
         ends = survivor.foundation.ends
         words += f"{'; ' if words else ''}what can be read of {first}–{last} is not in it"
         words += f", because {ends}" if ends else ""
-        if survivor.foundation.holes == () and "are lost" in ends:
+        if survivor.foundation.is_at_hole:
             words += " (--skip-holes passes over them)"
     if survivor.foundation.holes:
         words += "; what lost entries did to leases, users and permissions, later ones go without"
@@ -225,7 +244,7 @@ def _lost_words(salvage: Salvage, survivor: Survivor) -> str:
 def _entries_of(each: Missing, survivor: Survivor) -> str:
     """A missing range, without the part that the database has applied."""
     first = max(each.first, survivor.foundation.index + 1)
-    return f"entries {index_range(first, each.last)}"
+    return entry_range(first, each.last or first)
 
 
 def _invented_words(survivor: Survivor) -> Iterator[str]:

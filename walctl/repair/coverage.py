@@ -101,7 +101,8 @@ class Doubtful:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
-    """All of it. `prefixes` are of the entries that count, most written first."""
+    """All of it. `prefixes` are of the entries that count, most written first. `is_cut`: more is
+    missing than `missing` names, behind the last of it."""
 
     readable: tuple[Readable, ...] = ()
     missing: tuple[Missing, ...] = ()
@@ -110,6 +111,7 @@ class Coverage:
     is_approximate: bool = False
     """There were more prefixes than are counted apart, so some figures may be too low."""
     undecodable: int = 0
+    is_cut: bool = False
 
     @property
     def entries(self) -> int:
@@ -209,7 +211,9 @@ def coverage(
     `applied` is what the best database that reads whole has applied (`None`: none does).
     `on_entry` is called for every entry that is read, and may raise. Raises: AccessError.
     """
-    missing = list(islice(_missing(survey, applied or 0), FINDINGS_MAX))
+    found = _missing(survey, applied or 0)
+    missing = list(islice(found, FINDINGS_MAX))
+    is_cut = next(found, None) is not None
     keys = Keys(decoder)
     near = [_Near(each, decoder) for each in missing[:NEAR_MISSING_MAX]]
     for entry in live_entries(disk, survey):
@@ -226,6 +230,7 @@ def coverage(
         prefixes=tuple(keys.tally.top(PREFIXES_KEPT_MAX)),
         is_approximate=keys.tally.is_approximate,
         undecodable=keys.undecodable,
+        is_cut=is_cut,
     )
 
 

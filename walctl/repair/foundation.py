@@ -55,7 +55,8 @@ class Foundation:
 
     `file` is the database, `None` for the beginning. `holes` are lost entries in between, where
     those may be passed over. `is_term_proven`: a file or the log says that entry's term, and it
-    was not taken from its neighbours. `ends` says why it goes no farther.
+    was not taken from its neighbours. `ends` says why it goes no farther; `is_at_hole`: because of
+    lost entries that might be passed over.
     """
 
     ground: Ground
@@ -68,6 +69,7 @@ class Foundation:
     is_term_proven: bool = True
     holes: tuple[Hole, ...] = ()
     ends: str = ""
+    is_at_hole: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +117,7 @@ def choose(
                 last_term=beginning.term,
                 holes=beginning.holes,
                 ends=beginning.ends,
+                is_at_hole=beginning.is_at_hole,
             )
         )
     elif first is None:
@@ -136,6 +139,7 @@ class _Reached:
     term: int
     holes: tuple[Hole, ...] = ()
     ends: str = ""
+    is_at_hole: bool = False
 
 
 def _reached(live: Sequence[Readable], index: int, term: int, *, skips_holes: bool) -> _Reached:
@@ -153,9 +157,10 @@ def _reached(live: Sequence[Readable], index: int, term: int, *, skips_holes: bo
             lost = entry_range(last + 1, low - 1)
             filled += low - 1 - last
             if not skips_holes:
-                return _Reached(last=last, term=term, holes=tuple(holes), ends=f"{lost} are lost")
+                ends = f"{lost} cannot be read"
+                return _Reached(last=last, term=term, ends=ends, is_at_hole=True)
             if filled > FILLED_MAX:
-                ends = f"{lost} are lost, and no more than {FILLED_MAX:,} can be passed over"
+                ends = f"{lost} cannot be read, and no more than {FILLED_MAX:,} can be passed over"
                 return _Reached(last=last, term=term, holes=tuple(holes), ends=ends)
             holes.append(Hole(first=last + 1, last=low - 1, term=term or part.term))
         last, term = part.last, part.term
@@ -192,6 +197,7 @@ def _on_database(
         is_term_proven=is_proven,
         holes=reached.holes,
         ends=reached.ends,
+        is_at_hole=reached.is_at_hole,
     )
 
 

@@ -11,7 +11,7 @@ with its source; whatever stops us takes away all that was made. The report come
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -119,7 +119,7 @@ def salvage(
     if layout.wal_dir is None:
         raise UnsupportedError(f"{layout.path}: {layout.shape}, which holds no log")
     demand_apart(disk, target, layout)
-    examination = examine(disk, layout, depth=depth)
+    examination = examine(disk, layout, depth=_ended_by(world, depth))
     survey = examination.survey
     if survey.is_moving:
         note = survey.notes[-1] if survey.notes else "moving target"
@@ -159,6 +159,16 @@ def salvage(
     return result
 
 
+def _ended_by(world: World, depth: Depth) -> Depth:
+    """The same depth; but reading ends, with StoppedError, once somebody asks us to stop."""
+
+    def on_segment(done: int, total: int) -> None:
+        go_on(world)
+        depth.on_segment(done, total)
+
+    return replace(depth, on_segment=on_segment)
+
+
 def demand_apart(disk: FileSystem, target: Path, layout: Layout) -> None:
     """Refuse a target that is not new or empty, or that lies within a member.
 
@@ -179,10 +189,10 @@ def demand_apart(disk: FileSystem, target: Path, layout: Layout) -> None:
         here = disk.stat(within)
         if any(_is_same(here, part) for part in own):
             raise UsageError(f"{target}: lies within the member that is salvaged")
-        names = disk.names(within)
-        if "wal" in names and "snap" in names:
+        # By name: not every directory above may be listed.
+        if disk.exists(within / "wal") and disk.exists(within / "snap"):
             raise UsageError(f"{target}: lies within a member, {within}")
-        if MEMBER in names and target != within and disk.exists(within / MEMBER / "wal"):
+        if target != within and disk.exists(within / MEMBER / "wal"):
             raise UsageError(f"{target}: lies within a data directory, {within}")
         above = within / PARENT
         if _is_same(disk.stat(above), here):

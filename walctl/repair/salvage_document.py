@@ -50,6 +50,7 @@ def coverage_document(found: Coverage, redaction: Redaction) -> Document:
             for each in found.readable
         ],
         "missing": [_missing(each, redaction) for each in found.missing],
+        "missing_cut": found.is_cut,
         "doubtful": [
             {
                 "index": each.index,
