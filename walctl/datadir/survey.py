@@ -42,6 +42,7 @@ from walctl.model.log import (
     put_together,
     takes_back,
 )
+from walctl.model.member import Published
 from walctl.snap import names as snap_names
 from walctl.snap.reader import SnapFile, SnapProblemKind, read_snap
 from walctl.wal import names as wal_names
@@ -84,6 +85,8 @@ class Survey:
     has_good_trailer: bool | None = None
     """Whether the SHA-256 at the end of a saved snapshot fits; `None` for any other database."""
     siblings: list[str] = field(default_factory=list)
+    published: tuple[Published, ...] = ()
+    """What members said of themselves in the log: empty until somebody has asked it."""
     is_moving: bool = False
     notes: list[str] = field(default_factory=list)
 

@@ -15,6 +15,7 @@ from walctl.errors import WalctlError
 from walctl.fs.base import FileSystem
 from walctl.inspect.advice import repair_command, salvage_command
 from walctl.inspect.membership import Membership, membership
+from walctl.inspect.published import learn_urls
 from walctl.inspect.reading import ONE_PROCESS, Depth
 from walctl.inspect.report import Report
 from walctl.inspect.sound import has_sound_database
@@ -69,6 +70,7 @@ def doctor(
         examination = examine(disk, layout, depth=depth)
         report, seen = examination.report, examination.survey
         start = report.boots or starts_of(disk, seen).sentence
+        learn_urls(disk, seen)
     except WalctlError as error:
         return Diagnosis(
             report=Report(

@@ -13,7 +13,7 @@ from formats.errors import FormatError
 from formats.raftpb import ConfChangeType
 from walctl.datadir.survey import Survey
 from walctl.model.log import PlacedEntry
-from walctl.model.member import Member
+from walctl.model.member import Member, Published
 from walctl.model.record import ConfState, EntryKind
 from walctl.snap.reader import SnapFile
 
@@ -34,10 +34,12 @@ class View:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Membership:
-    """All views of one member; `own_id` is whose directory it is."""
+    """All views of one member; `own_id` is whose directory it is. `published` is what the log has
+    of names and client URLs; it says nothing of who is a member."""
 
     own_id: int | None
     views: tuple[View, ...]
+    published: tuple[Published, ...] = ()
 
     @property
     def best(self) -> View | None:
@@ -54,7 +56,8 @@ class Membership:
 
     def described(self, member: int) -> Member:
         """All that any view knows of one member."""
-        known = Member(id=member)
+        said = (each.member for each in self.published if each.member.id == member)
+        known = next(said, Member(id=member))
         for view in self.views:
             for peer in view.peers:
                 if peer.id == member:
@@ -75,6 +78,7 @@ def membership(survey: Survey) -> Membership:
     return Membership(
         own_id=own.pop() if len(own) == 1 else None,  # a mixed log is nobody's in particular
         views=tuple(view for view in found if view is not None and view.peers),
+        published=survey.published,
     )
 
 
@@ -112,6 +116,14 @@ def log_view(survey: Survey, index: int) -> View | None:
         if after < placed.entry.index <= index and _is_live(survey, placed):
             for change in _changes(placed):
                 _apply(base, change)
+    for said in survey.published:
+        known = base.get(said.member.id)
+        if known is not None and after < said.index <= index:
+            base[known.id] = replace(
+                known,
+                name=said.member.name or known.name,
+                client_urls=said.member.client_urls or known.client_urls,
+            )
     return View(source="log", index=index, peers=_sorted(base))
 
 

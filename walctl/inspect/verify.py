@@ -19,6 +19,7 @@ from walctl.inspect.checksums import Checksums, compare_files
 from walctl.inspect.log_checks import log_findings
 from walctl.inspect.member_checks import member_findings
 from walctl.inspect.payload_checks import payload_findings
+from walctl.inspect.published import learn_urls
 from walctl.inspect.reading import ONE_PROCESS, Depth, survey_of
 from walctl.inspect.report import Report
 from walctl.inspect.segment_checks import segment_findings
@@ -108,6 +109,8 @@ def examine(disk: FileSystem, layout: Layout, *, depth: Depth = ONE_PROCESS) -> 
     starts = starts_of(disk, seen) if any(map(asks_for_start, findings)) else Starts()
     findings = guarded(findings, starts)
     findings = [advised(finding, layout, starts.sentence) for finding in findings]
+    if verdict(findings) is Verdict.DAMAGED:
+        learn_urls(disk, seen)
     findings.sort(key=lambda finding: _GRAVITY[finding.severity])
     report = Report(
         path=layout.path,

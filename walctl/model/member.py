@@ -12,3 +12,11 @@ class Member:
     peer_urls: tuple[str, ...] = ()
     client_urls: tuple[str, ...] = ()
     is_learner: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """What a member said of itself in the entry `index`: its name and client URLs."""
+
+    index: int
+    member: Member
