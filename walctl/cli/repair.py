@@ -45,7 +45,8 @@ _ONLY_FREE = "--preen carries out only what loses nothing"
     "plan_file",
     type=PATH,
     metavar="FILE",
-    help="Write the plan into a new file, for walctl apply.",
+    help="Write the plan into a new file, for walctl apply. Like -o json it can hold bytes of the"
+    " log, nothing hidden.",
 )
 @click.option("--apply", "is_apply", is_flag=True, help="Carry the plan out, after a backup.")
 @click.option(

@@ -41,8 +41,18 @@ def world_of(screen: Screen, disk: FileSystem) -> Iterator[World]:
             sleep=time.sleep,
             token=token,
             is_stopped=is_stopped,
-            say=screen.note if sys.stderr.isatty() else lambda line: None,
+            say=_sayer(screen) if sys.stderr.isatty() else lambda line: None,
         )
+
+
+def _sayer(screen: Screen) -> Callable[[str], None]:
+    """Tells of progress; a terminal that has gone is no reason to stop in the middle."""
+
+    def say(line: str) -> None:
+        with suppress(OSError):
+            screen.note(line)
+
+    return say
 
 
 def writable(disk: FileSystem) -> WritableFileSystem:
@@ -65,9 +75,10 @@ def stop_requests() -> Iterator[Callable[[], bool]]:
     """
     asked: list[int] = []
     tell = _teller()
+    own = os.getpid()
 
     def note(number: int, _frame: FrameType | None) -> None:
-        if not asked:
+        if not asked and os.getpid() == own:  # processes that read along get Ctrl-C too
             tell()
         asked.append(number)
 
