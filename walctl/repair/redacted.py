@@ -30,12 +30,13 @@ from formats.walpb import RecordType
 from walctl.datadir.chain import Segment
 from walctl.fs.base import File, FileSystem
 from walctl.model.batch import Batch
-from walctl.model.record import Entry
+from walctl.model.record import Entry, Metadata, Unknown
 from walctl.payload.base import Redaction
 from walctl.repair.hiding import Hidden, blotted, hidden_entry
 from walctl.repair.redacted_snap import wide_varint
 from walctl.wal.flip import Flip, bit_of_syndrome
 from walctl.wal.kernel import Halt
+from walctl.wal.records import lift, readings
 from walctl.wal.scan import Damage, End, GoesOn, scan
 
 GROUP_FRAMES_MAX = 1000
@@ -479,6 +480,12 @@ def _kept_head(first: bytes, damage: Damage) -> bytes:
         for tag in (0x08, 0x10, 0x18, 0x22):
             behind = varint_stop(first, stop + 1) if first[stop : stop + 1] == bytes([tag]) else -1
             stop = max(stop, behind)
+    elif stop > crc_stop:
+        data = first[stop : stop + whole_varint(first[crc_stop + 1 : stop])]
+        value = lift(head[1], data, 0)
+        is_etcds = isinstance(value, Metadata) and value.node_id is not None
+        if is_etcds or (not isinstance(value, Unknown) and head[1] in readings(data)):
+            stop += len(data)  # numbers, and nothing else
     return kept + first[crc_stop:stop]
 
 

@@ -4,7 +4,7 @@
 
 The store is JSON. What lies below /0 is etcd's own (members, version) and stays, but for names and
 addresses where those are hidden too; every other text in it, keys and history included, becomes
-letters of the same length. A checksum that fitted fits again; one that did not is off by as much.
+letters of the same length. A checksum that fitted fits again; one that did not does not.
 """
 
 import json
@@ -28,6 +28,8 @@ _TOP: Final = ((b"Root",), (b"Root", b"Children", b"1"), (b"Root", b"Children", 
 _ROOMS: Final = frozenset({b"0", b"1", b"2"})
 """Names right below the root that are etcd's, whatever lies in them."""
 _HEAD_BYTES = 16
+_TWIST: Final = 0x2D5A3C17
+"""By how much a checksum is off that was off: the real difference would tell of lost bytes."""
 
 
 def redacted_snap(data: bytes, redaction: Redaction) -> bytes:
@@ -42,8 +44,11 @@ def redacted_snap(data: bytes, redaction: Redaction) -> bytes:
         return data[:_HEAD_BYTES] + blotted(data[_HEAD_BYTES:])
     old = envelope.data or b""
     width = crc.value_stop - crc.value_start
-    twist = (envelope.crc or 0) ^ crc32c.crc32c(old)
-    new, stored = old, envelope.crc or 0
+    if not envelope.crc:  # etcd takes that for no checksum at all
+        new = _content(old, redaction, FILL)
+        return data[: content.value_start] + new + data[content.value_stop :]
+    twist = 0 if envelope.crc == crc32c.crc32c(old) else _TWIST
+    new, stored = old, envelope.crc
     for letter in (*FILL, *LETTERS):  # until the checksum fits into the room that it had
         new = _content(old, redaction, bytes([letter]))
         stored = crc32c.crc32c(new) ^ twist
