@@ -11,12 +11,12 @@ from walctl.datadir.layout import understand
 from walctl.errors import ExitStatus, UsageError
 from walctl.fs.base import FileSystem
 from walctl.inspect.advice import path_word, quoted_word
-from walctl.inspect.purge import MAX_SNAPSHOTS, MAX_WALS
 from walctl.inspect.purge import purge_preview as preview
 from walctl.inspect.reading import ONE_PROCESS, survey_of
 from walctl.render import clean as render
 from walctl.render.screen import Screen
 from walctl.repair.cleaning import Backup, backups, remove_backups
+from walctl.wal.purge import KEPT
 
 
 @click.command("clean", short_help="List the backups of repairs, and take old ones away.")
@@ -40,7 +40,7 @@ from walctl.repair.cleaning import Backup, backups, remove_backups
     "--max-wals",
     type=click.IntRange(min=1),
     metavar="N",
-    default=MAX_WALS,
+    default=KEPT,
     show_default=True,
     help="With --purge-preview: the segments that etcd is told to keep.",
 )
@@ -48,7 +48,7 @@ from walctl.repair.cleaning import Backup, backups, remove_backups
     "--max-snapshots",
     type=click.IntRange(min=1),
     metavar="N",
-    default=MAX_SNAPSHOTS,
+    default=KEPT,
     show_default=True,
     help="With --purge-preview: the snapshots that etcd is told to keep.",
 )

@@ -8,16 +8,12 @@ that its newest snapshot needs.
 Source: etcd-data-dir notes 1.4, 1.5.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from walctl.datadir.survey import Survey
 from walctl.inspect.start_points import newest_start
 from walctl.wal import names as wal_names
-
-MAX_WALS = 5
-MAX_SNAPSHOTS = 5
-"""What etcd keeps unless it is told otherwise."""
+from walctl.wal.purge import KEPT, beyond, purgeable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,34 +31,22 @@ class Purge:
     start: int
 
 
-def purge_preview(
-    survey: Survey, *, max_wals: int = MAX_WALS, max_snapshots: int = MAX_SNAPSHOTS
-) -> Purge:
-    """What the purge would remove from this member; both numbers are at least 1."""
+def purge_preview(survey: Survey, *, max_wals: int = KEPT, max_snapshots: int = KEPT) -> Purge:
+    """What the purge would remove from this member; both numbers are at least 1.
+
+    Raises: UsageError.
+    """
     start = newest_start(survey)
     names = [segment.name for segment in survey.segments]
     needed = wal_names.start_position(names, start)
     free = {name.text for name in names[: needed or 0]}
     # Whatever ends so is counted; what is no segment has no lock that a server holds.
-    oldest = _beyond(survey.wal_names, "wal", max_wals)
-    held_from = next(
-        (
-            position
-            for position, name in enumerate(oldest)
-            if name not in free and wal_names.parse(name) is not None
-        ),
-        len(oldest),
-    )
+    segments = {name for name in survey.wal_names if wal_names.parse(name) is not None}
+    gone = purgeable(survey.wal_names, keep=max_wals, held=segments - free)
     return Purge(
-        segments=tuple(oldest[:held_from]),
-        held=tuple(oldest[held_from:]),
-        snapshots=tuple(_beyond(survey.snap_names, "snap", max_snapshots)),
-        databases=tuple(_beyond(survey.snap_names, "snap.db", max_snapshots)),
+        segments=tuple(gone),
+        held=tuple(beyond(survey.wal_names, keep=max_wals)[len(gone) :]),
+        snapshots=tuple(beyond(survey.snap_names, suffix="snap", keep=max_snapshots)),
+        databases=tuple(beyond(survey.snap_names, suffix="snap.db", keep=max_snapshots)),
         start=start,
     )
-
-
-def _beyond(names: Iterable[str], suffix: str, count_max: int) -> list[str]:
-    """The names with this end that are too many, oldest first; order is that of strings."""
-    found = sorted(name for name in names if name.endswith(suffix))
-    return found[: max(len(found) - count_max, 0)]

@@ -6,10 +6,11 @@ chain goes on from the checksum that it is given, and tells where it has come to
 
 import crc32c
 
-from formats import etcdserverpb, raftpb, walpb
+from formats import etcdserverpb
 from formats.walpb import RecordType
-from walctl.model.record import ConfState, Entry, HardState, SnapshotMark
+from walctl.model.record import Entry, HardState, SnapshotMark
 from walctl.repair.pieces import chained_frame
+from walctl.wal.encoder import entry_bytes, mark_bytes, state_bytes
 
 SEGMENT_BYTES = 64_000_000
 """What etcd reserves for a segment."""
@@ -33,15 +34,15 @@ class Chain:
 
     def mark(self, mark: SnapshotMark) -> "Chain":
         """A snapshot's marker."""
-        return self._add(RecordType.SNAPSHOT, build_mark(mark))
+        return self._add(RecordType.SNAPSHOT, mark_bytes(mark))
 
     def state(self, state: HardState) -> "Chain":
         """A hard state."""
-        return self._add(RecordType.STATE, build_state(state))
+        return self._add(RecordType.STATE, state_bytes(state))
 
     def entry(self, entry: Entry) -> "Chain":
         """An entry."""
-        return self._add(RecordType.ENTRY, build_entry(entry))
+        return self._add(RecordType.ENTRY, entry_bytes(entry))
 
     def _add(self, kind: RecordType, data: bytes | None) -> "Chain":
         self.crc = crc32c.crc32c(data or b"", self.crc)
@@ -49,39 +50,8 @@ class Chain:
         return self
 
 
-def build_mark(mark: SnapshotMark) -> bytes:
-    """A walpb.Snapshot."""
-    conf = None if mark.conf_state is None else wire_conf_state(mark.conf_state)
-    return walpb.SNAPSHOT.build(walpb.Snapshot(index=mark.index, term=mark.term, conf_state=conf))
-
-
-def build_state(state: HardState) -> bytes:
-    """A raftpb.HardState."""
-    return raftpb.HARD_STATE.build(
-        raftpb.HardState(term=state.term, vote=state.vote, commit=state.commit)
-    )
-
-
-def build_entry(entry: Entry) -> bytes:
-    """A raftpb.Entry."""
-    return raftpb.ENTRY.build(
-        raftpb.Entry(type=entry.raw_kind, term=entry.term, index=entry.index, data=entry.payload)
-    )
-
-
 def build_metadata(*, node_id: int, cluster_id: int) -> bytes:
     """etcd's own metadata."""
     return etcdserverpb.METADATA.build(
         etcdserverpb.Metadata(node_id=node_id, cluster_id=cluster_id)
-    )
-
-
-def wire_conf_state(conf: ConfState) -> raftpb.ConfState:
-    """A membership as it goes into a marker or a `.snap`."""
-    return raftpb.ConfState(
-        voters=conf.voters,
-        learners=conf.learners,
-        voters_outgoing=conf.voters_outgoing,
-        learners_next=conf.learners_next,
-        auto_leave=conf.auto_leave,
     )

@@ -21,12 +21,13 @@ import crc32c
 
 from formats import walpb
 from formats.errors import FormatError
-from formats.frame import LENGTH_FIELD_BYTES, build_frame, split_length
+from formats.frame import LENGTH_FIELD_BYTES, split_length
 from formats.limits import WINDOW_BYTES
 from formats.walpb import RecordType
 from walctl.backend.rebuild import Edit, rebuilt
 from walctl.errors import AccessError
 from walctl.fs.base import File
+from walctl.wal.encoder import frame_of
 
 SourceName: TypeAlias = str
 """A file by its name in the plan: `wal/NAME`, `snap/NAME`, or `peer1/wal/NAME` of a helper."""
@@ -143,4 +144,4 @@ def rechained(piece: Rechain, file: File) -> Iterator[tuple[bytes, int]]:
 
 def chained_frame(kind: RecordType, data: bytes | None, crc: int) -> bytes:
     """The frame of one record that stores `crc`, as etcd writes it."""
-    return build_frame(walpb.RECORD.build(walpb.Record(type=int(kind), crc=crc, data=data)))
+    return frame_of(kind, crc, data)

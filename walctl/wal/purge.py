@@ -6,7 +6,7 @@ ends it: what is behind is needed too. etcd counts every name that ends in `wal`
 Source: etcd-data-dir note 1.5.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from walctl.errors import AccessError, UsageError
@@ -14,22 +14,30 @@ from walctl.fs.writable import Lock, WritableFileSystem
 
 SUFFIX = "wal"
 KEPT = 5
-"""How many etcd keeps unless it is told otherwise (`--max-wals`)."""
+"""How many etcd keeps unless it is told otherwise (`--max-wals`, `--max-snapshots`)."""
+
+
+def beyond(names: Iterable[str], *, suffix: str = SUFFIX, keep: int = KEPT) -> list[str]:
+    """The names with this end that are too many, oldest first; order is that of strings.
+
+    `keep` is how many stay, at least one. Raises: UsageError.
+    """
+    if keep < 1:
+        raise UsageError(f"expected to keep one file or more, found {keep}")
+    found = sorted(name for name in names if name.endswith(suffix))
+    return found[: max(0, len(found) - keep)]
 
 
 def purgeable(
-    names: Collection[str], *, keep: int = KEPT, held: Collection[str] = frozenset()
+    names: Iterable[str], *, keep: int = KEPT, held: Collection[str] = frozenset()
 ) -> list[str]:
     """The names out of a log's folder that a purge would remove, in its order.
 
-    `keep` is how many stay, at least one; `held` are those that somebody holds a lock on.
+    `keep` is as in `beyond`; `held` are those that somebody holds a lock on.
 
     Raises: UsageError.
     """
-    if keep < 1:
-        raise UsageError(f"expected to keep one segment or more, found {keep}")
-    segments = sorted(name for name in names if name.endswith(SUFFIX))
-    oldest = segments[: max(0, len(segments) - keep)]
+    oldest = beyond(names, keep=keep)
     stop = next((at for at, name in enumerate(oldest) if name in held), len(oldest))
     return oldest[:stop]
 
