@@ -146,7 +146,7 @@ def test_what_the_log_forbids_is_told_from_what_makes_no_sense(tell: Tell, tmp_p
     before = fingerprint(tmp_path)
     for words, status, complaint in (
         (["cut-after", whole, "120"], 5, "the database has applied entry 124"),
-        (["bump-term", hurt, "9"], 1, "an edit needs a log that reads"),
+        (["bump-term", hurt, "9"], 1, "an edit goes on from what reads"),
         (["bump-term", whole / "member/wal", "9"], 4, "etcd's log without its database"),
         (["bump-term", whole / "member/snap", "9"], 4, "needs the whole directory"),
         (["bump-term", whole / "member/snap/db", "9"], 4, "needs the whole directory"),

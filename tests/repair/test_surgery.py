@@ -185,6 +185,21 @@ def test_a_marker_is_added_for_a_file_that_is_there_and_not_marked(index: int, w
         planned(fixture(SNAPSHOTS), add_marker(index))
 
 
+def test_a_marker_goes_whose_snapshot_the_database_does_not_reach() -> None:
+    disk = with_older_database(SNAPSHOTS, 90)
+    name = f"{2:016x}-{105:016x}.snap"
+    data = read(fixture(SNAPSHOTS), SNAP / name)
+    with disk.create_file(SNAP / name) as file:
+        file.write_at(0, data)
+    with pytest.raises(CorruptionError, match="db-behind"):
+        planned(disk, bump_term(9))
+    with pytest.raises(RefusedError, match=r"start from snapshot 105, and the database has .* 90"):
+        planned(disk, drop_marker(84))
+    done = edited(disk, drop_marker(105))
+    assert newest_start(done.examination.survey) == 84
+    assert done.examination.report.verdict is Verdict.HARMLESS
+
+
 @pytest.mark.parametrize("index", [0, 100])
 def test_a_marker_that_is_not_there_or_that_every_log_has_is_not_dropped(index: int) -> None:
     with pytest.raises(UsageError, match="no marker"):
@@ -475,7 +490,7 @@ EDITS: dict[str, Edit] = {
 @pytest.mark.parametrize("verb", EDITS)
 @pytest.mark.parametrize("name", ["zero-page", "torn-tail-mid-sector", "trailing-garbage"])
 def test_nothing_is_built_on_a_log_that_does_not_read(verb: str, name: str) -> None:
-    with pytest.raises(CorruptionError, match="an edit needs a log that reads"):
+    with pytest.raises(CorruptionError, match="an edit goes on from what reads"):
         planned(fixture(name), EDITS[verb])
 
 
@@ -546,7 +561,7 @@ def test_the_marker_of_an_installed_snapshot_is_not_dropped() -> None:
 @pytest.mark.parametrize("name", ["x-missing-middle-35", "x-renamed-seq-35", "x-missing-first-35"])
 @pytest.mark.slow
 def test_the_checksums_of_a_log_that_lacks_segments_are_not_joined(name: str) -> None:
-    with pytest.raises(CorruptionError, match="an edit needs a log that reads"):
+    with pytest.raises(CorruptionError, match="an edit goes on from what reads"):
         planned(folder(unpacked(name) / "n1"), rechain())
 
 

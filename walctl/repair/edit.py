@@ -24,9 +24,14 @@ def plan_of_append(
 ) -> Plan:
     """A plan that only puts a record behind the last one."""
     final = case.seen.segments[-1].name.text
-    edit = LogEdit(segments={final: SegmentEdit(append=append)})
     return plan_of_edit(
-        case, verb, edit, plan_class=plan_class, summary=summary, synthetic=(synthetic,)
+        case,
+        verb,
+        LogEdit(segments={final: SegmentEdit(append=append)}),
+        plan_class=plan_class,
+        summary=summary,
+        words="one more record behind the last one",
+        synthetic=(synthetic,),
     )
 
 
@@ -37,12 +42,16 @@ def plan_of_edit(
     *,
     plan_class: PlanClass,
     summary: str,
+    words: str,
     synthetic: tuple[Synthetic, ...] = (),
     drops: tuple[Drop, ...] = (),
 ) -> Plan:
-    """A plan that writes a log anew; what is made and dropped is told with its first step."""
+    """A plan that writes a log anew; what is made and dropped is told with its first step.
+
+    `words` say what becomes of each file.
+    """
     with case.sources() as sources:
-        steps = rewritten(case, sources, edit, reason=verb, words=summary)
+        steps = rewritten(case, sources, edit, reason=verb, words=words)
     if steps:
         steps[0] = replace(steps[0], synthetic=synthetic, drops=drops)
     kept = max(case.last, case.applied)

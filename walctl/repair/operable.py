@@ -83,8 +83,8 @@ def demand_whole(case: Case, *, but: Collection[Code] = (), places: Collection[P
         if finding.code in (*but, Code.STATE_REGRESSION) or place in places:
             continue
         raise CorruptionError(
-            f"{place_words(case, finding)}: {finding.code}: an edit needs a log that reads: see"
-            f" what walctl repair says of it first"
+            f"{place_words(case, finding)}: {finding.code}: an edit goes on from what reads: see"
+            " what walctl repair says of it first"
         )
 
 

@@ -46,6 +46,8 @@ from walctl.repair.rewrite import LogEdit, SegmentEdit
 from walctl.repair.strategy import Place
 from walctl.wal.forensics import Named
 
+_OF_A_SNAPSHOT = frozenset({Code.DB_BEHIND, Code.DB_MISSING, Code.SNAPDB_MISSING})
+"""Damage that a start from an older snapshot may do without."""
 TERM_MAX = (1 << 63) - 1
 """Highest term that may be set: whoever campaigns adds one, and behind 2^64 - 1 comes 0."""
 
@@ -149,8 +151,11 @@ def add_marker(case: Case, index: int) -> Plan:
 
 
 def drop_marker(case: Case, index: int) -> Plan:
-    """Leave every marker of the snapshot at `index` out, so that its file does not count."""
-    demand_whole(case)
+    """Leave every marker of the snapshot at `index` out, so that its file does not count.
+
+    A database that the snapshot needs and that is not there is a reason to do so.
+    """
+    demand_whole(case, but=_OF_A_SNAPSHOT)
     place, marks = case.bound.directory, case.seen.marks
     found = [placed for placed in marks if placed.mark.index == index]
     if not index or not found:
@@ -168,6 +173,7 @@ def drop_marker(case: Case, index: int) -> Plan:
         LogEdit(segments=edits),
         plan_class=PlanClass.FREE,
         summary=f"no record marks snapshot {index} any more; its file stays, and does not count",
+        words="without the marker, or with checksums that follow from that",
         drops=(drop,),
     )
 
@@ -184,6 +190,7 @@ def new_cluster_id(case: Case, cluster_id: int | None) -> Plan:
         LogEdit(metadata=build_metadata(node_id=own, cluster_id=chosen)),
         plan_class=_class_alone(case, PlanClass.FREE, PlanClass.LOSS_POSSIBLE),
         summary=f"cluster {case.cluster_id or 0:x} becomes {chosen:x}",
+        words="with other metadata, and checksums that follow from them",
         synthetic=(made,),
     )
 
@@ -248,6 +255,7 @@ def rechain(case: Case, over: Sequence[Place]) -> Plan:
         LogEdit(is_whole=True),
         plan_class=PlanClass.LOSS_POSSIBLE if listed else PlanClass.FREE,
         summary="every checksum is made anew, over the bytes as they are",
+        words="with other checksums",
     )
     altered = tuple(_listed(found[place]) for place in listed)
     return replace(plan, steps=tuple(_told(step, altered) for step in plan.steps))
@@ -277,9 +285,9 @@ def _chosen(case: Case, cluster_id: int | None) -> int:
     return chosen
 
 
-def _class_alone(case: Case, alone: PlanClass, else_: PlanClass) -> PlanClass:
+def _class_alone(case: Case, alone: PlanClass, among_others: PlanClass) -> PlanClass:
     """A class that depends on whether others may have counted this member's entries and votes."""
-    return alone if case.is_sole_voter else else_
+    return alone if case.is_sole_voter else among_others
 
 
 def _conf_of_marks(case: Case, conf: ConfState | None) -> ConfState | None:
