@@ -78,6 +78,9 @@ def command(
 def _standard_input(screen: Screen) -> Iterator[str]:
     """What comes on standard input, in pieces; bytes that are no UTF-8 become marks.
 
+    A directory there (`< DIRECTORY`) ends Python itself, with words of its own and status 1,
+    before anything of ours runs.
+
     Raises: AccessError when it is closed or does not read.
     """
     if sys.stdin is None:

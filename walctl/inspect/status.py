@@ -1,4 +1,10 @@
-"""What became of an entry by the whole log: committed, not yet, or overwritten by a later one."""
+"""What became of an entry by the whole log: committed, not yet, or overwritten by a later one.
+
+What the commit has passed counts as committed. That is more than is known of a follower that held
+entries of its own, not committed, when it installed a leader's snapshot: it forgot them all, and
+whether they were those that the snapshot stands for no record says. Only the one at the snapshot's
+own index could be told, by its term; so nothing is made of it, here or in `fate`.
+"""
 
 from bisect import bisect_right
 
