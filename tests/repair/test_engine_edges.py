@@ -25,6 +25,7 @@ from walctl.fs.real import RealFileSystem
 from walctl.repair.apply import apply
 from walctl.repair.backup import remove_backup
 from walctl.repair.cleaning import remove_backups
+from walctl.repair.execute import remove_tree
 from walctl.repair.plan import Stamp
 from walctl.repair.resume import Outcome, resume
 
@@ -133,3 +134,27 @@ def test_cleaning_does_not_follow_a_link_to_another_backup() -> None:
     with pytest.raises(UsageError, match="link"):
         remove_backups(world(disk), MEMBER, [name])
     assert disk.exists(receipt.path)
+
+
+def test_a_disk_that_cannot_exchange_is_found_out_before_anything_is_copied() -> None:
+    disk = memory_disk()
+    disk.can_exchange = False
+    before, said = disk.everything(), list[str]()
+    with pytest.raises(UnsupportedError):
+        apply(world(disk, say=said.append), one_folder(disk))
+    assert disk.everything() == before
+    assert [line for line in said if "backup" in line] == []
+
+
+def test_a_folder_that_keeps_its_owner_out_is_taken_away_all_the_same() -> None:
+    disk, folder = memory_disk(), Path("/data/dressed")
+    disk.write(folder / "file", b"staged")
+    disk.set_attributes(folder, replace(disk.attributes(folder), mode=0o500))
+
+    def as_a_plain_user(call: Call, path: Path) -> None:
+        if call is Call.REMOVE and not disk.attributes(path.parent).mode & 0o200:
+            raise AccessError(f"{path}: Permission denied")
+
+    disk.on_call = as_a_plain_user
+    remove_tree(disk, folder)
+    assert not disk.exists(folder)

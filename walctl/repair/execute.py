@@ -13,6 +13,7 @@ From then on it can only be finished: here, or by `resume` after a crash.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,8 +57,8 @@ from walctl.repair.journal import (
 )
 from walctl.repair.receipt import Receipt, read_receipt, receipt_document
 from walctl.repair.space import demand_space
-from walctl.repair.stage import Stage
-from walctl.repair.unit import OLD, Unit, Way, demand_nothing_pending, unit_of
+from walctl.repair.stage import Stage, settable
+from walctl.repair.unit import JOURNAL, OLD, Unit, Way, demand_nothing_pending, unit_of
 from walctl.repair.view import View
 from walctl.repair.world import World
 
@@ -65,6 +66,8 @@ FINDINGS_KEPT_MAX = 20
 """Findings of the result that a receipt names; the findings before are in the backup, all."""
 DEPTH_MAX = 100
 """Folders inside one another that are taken away: a trial server makes a few."""
+_MAY_REMOVE = 0o300
+"""What an owner needs of a folder in order to remove what is in it."""
 
 
 def carry_out(
@@ -116,6 +119,7 @@ class _Application:
         self._backup = BackupWriter(world, job, self._folder)
         self._journal = Journal(world.disk, unit)
         self._is_begun = False
+        self._is_rolled_back = False
         self._state = State.OLD
 
     def run(self) -> Receipt:
@@ -129,12 +133,10 @@ class _Application:
             if advice is None:
                 raise
             raise type(error)(f"{error.message}; {advice}") from error
-        except BaseException:
-            # A fault of our own is no reason to leave a member locked out of its next repair.
-            if self._state is State.OLD:
-                self._roll_back()
-            raise
         finally:
+            # A fault of our own is no reason to leave a member locked out of its next repair.
+            if self._state is State.OLD and not self._is_rolled_back:
+                self._roll_back()
             self._journal.close()
         return receipt
 
@@ -167,6 +169,7 @@ class _Application:
         disk.make_dir(self._unit.work)
         self._is_begun = True
         self._journal.begin(self._entry())
+        self._demand_exchange()
         world.say(f"making a backup: {self._folder}")
         self._backup.make(findings_document(before.report))
         world.say("building the result beside it")
@@ -189,6 +192,22 @@ class _Application:
         path = self._folder / PENDING
         if replace(read_receipt(self._world.disk, path), path=receipt.path) != receipt:
             raise AccessError(f"{path}: read back, it does not say what was written")
+
+    def _demand_exchange(self) -> None:
+        """Have two empty folders exchanged: hours of copying are not the way to learn of a disk
+        that cannot.
+
+        Raises: UnsupportedError.
+        """
+        disk, unit = self._world.disk, self._unit
+        if unit.way is Way.FILE:
+            return
+        folders = unit.new, unit.work / OLD
+        for folder in folders:
+            disk.make_dir(folder)
+        disk.exchange(*folders)
+        for folder in folders:
+            disk.remove_dir(folder)
 
     def _entry(self) -> Entry:
         return Entry(
@@ -301,6 +320,7 @@ class _Application:
 
     def _roll_back(self) -> WalctlError | None:
         """Take away what was made; why not all of it could be."""
+        self._is_rolled_back = True
         try:
             self._journal.close()
             self._backup.take_away()
@@ -338,7 +358,7 @@ def remove_work(disk: WritableFileSystem, unit: Unit) -> None:
     if not disk.exists(work):
         return
     for name in disk.names(work):
-        if name != "journal":
+        if name != JOURNAL:
             remove_tree(disk, work / name)
     disk.sync_dir(work)
     remove_tree(disk, work)
@@ -353,6 +373,10 @@ def remove_tree(disk: WritableFileSystem, path: Path, depth: int = 0) -> None:
         return
     if depth > DEPTH_MAX:
         raise AccessError(f"{path}: folders lie too deep in one another")
+    if attributes.mode & _MAY_REMOVE != _MAY_REMOVE:
+        # A folder that was dressed as the one it replaces may keep its own owner out.
+        with suppress(AccessError):  # then what follows says what is in the way
+            disk.set_attributes(path, settable(replace(attributes, mode=attributes.mode | 0o700)))
     for name in disk.names(path):
         remove_tree(disk, path / name, depth + 1)
     disk.remove_dir(path)
