@@ -151,7 +151,7 @@ def main(ctx: click.Context) -> None:
     PATH is a data directory (default.etcd), its member directory, a folder of .wal segments, one
     segment, a .snap file or a db file. `walctl PATH` is `walctl doctor PATH`. Commands that look
     lock nothing and change no byte, so a running member may be looked at too. A member is changed
-    by repair --apply and --preen, by apply, and by undo; each keeps a backup.
+    by repair --apply and --preen, by surgery --apply, by apply, and by undo; each keeps a backup.
 
     \b
     Examples:
