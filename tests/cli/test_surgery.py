@@ -202,6 +202,17 @@ def test_where_nothing_was_interrupted_resume_says_so(tell: Tell, tmp_path: Path
     assert "nothing was interrupted here" in flat(told.out)
 
 
+def test_a_folder_that_holds_several_logs_is_not_one(tell: Tell, tmp_path: Path) -> None:
+    path = member(WHOLE, tmp_path / "n1.etcd")
+    channel = tmp_path / "etcdraft/wal/channel"
+    channel.parent.mkdir(parents=True)
+    (path / "member/wal").rename(channel)
+    for wrong in (tmp_path / "etcdraft", path):
+        told = tell("surgery", "bump-term", wrong, "9")
+        assert (told.status, told.out, told.err.count("\n")) == (4, "", 1)
+        assert "there is no log to edit" in told.err
+
+
 @pytest.mark.slow
 def test_a_narrow_screen_wraps_all_but_what_is_to_be_typed(tmp_path: Path) -> None:
     path = member(SEVERAL, tmp_path / "n1.etcd")

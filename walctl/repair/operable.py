@@ -49,6 +49,8 @@ def case_to_edit(
             " of its parts say"
         )
     case = case_of(disk, layout, depth=depth)
+    if not case.seen.segments:
+        raise UnsupportedError(f"{path}: {layout.shape} without a segment: there is no log to edit")
     if case.is_etcd and layout.database is None:
         raise UnsupportedError(
             f"{path}: etcd's log without its database: name the data directory, or where the"
@@ -76,7 +78,7 @@ def demand_whole(case: Case, *, but: Collection[Code] = (), places: Collection[P
     Raises: CorruptionError.
     """
     demand_lawful(case)
-    if not case.seen.segments or not case.seen.log.live:
+    if not case.seen.log.live:
         raise CorruptionError(f"{case.bound.directory}: there is no log with entries to edit")
     for finding in (*case.damage, *(each.finding() for each in case.seen.named)):
         place = (finding.place.segment or "", finding.place.offset or 0)
