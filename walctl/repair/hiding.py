@@ -8,6 +8,7 @@ told, so that the checksum of the record can be made to fit the room that it has
 """
 
 import functools
+import json
 import re
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -144,7 +145,12 @@ def hidden_key_value(data: bytes, redaction: Redaction) -> bytes:
 
 
 def masked_names(text: bytes) -> bytes:
-    """JSON with the values of its strings hidden, the names of its fields kept."""
+    """JSON with the values of its strings hidden, the names of its fields kept; all of anything
+    that is no JSON."""
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return FILL * len(text)
     out = bytearray(text)
     for found in _STRING.finditer(text):
         behind = text[found.end() : found.end() + 2].lstrip()
