@@ -1,6 +1,8 @@
 """`walctl apply` as it is typed: a plan from a file, on the files it was made for or on none."""
 
 import json
+import resource
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,9 @@ from tests.cli.repairing import CLEAN, COSTLY, FREE, documented, flat, held, mem
 from tests.corpus import fingerprint
 from walctl.cli import apply as module
 from walctl.cli.main import run
+from walctl.cli.world import world_of
+from walctl.fs.real import RealFileSystem
+from walctl.render.screen import Screen
 
 
 @pytest.fixture(autouse=True)
@@ -154,3 +159,21 @@ def test_resume_goes_to_the_directory_that_the_plan_names(tell: Tell, tmp_path: 
     assert (found["resumed"], found["directory"]) == ("nothing", str(path))
     assert tell("apply", plan, "--resume", "--accept-loss", "1").status == 2
     assert fingerprint(path) == before
+
+
+def test_a_log_of_more_segments_than_a_program_may_open_by_default_is_repaired(
+    tmp_path: Path,
+) -> None:
+    """A lock is held on every segment, so the limit that can be raised is raised."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 256:
+        pytest.skip("this system does not let a program open 256 files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+    try:
+        with world_of(Screen(sys.stdout, sys.stderr), RealFileSystem()) as world:
+            paths = [tmp_path / f"{number}" for number in range(128)]
+            files = [world.disk.create_file(path) for path in paths]
+        for file in files:
+            file.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -6,6 +6,7 @@ while something may be written; reading is ended by a signal at once, as in ever
 """
 
 import os
+import resource
 import secrets
 import signal
 import sys
@@ -34,6 +35,7 @@ def world_of(screen: Screen, disk: FileSystem) -> Iterator[World]:
 
     Raises: UnsupportedError, when the disk is one that can only be read.
     """
+    _allow_open_files()
     with stop_requests() as is_stopped:
         yield World(
             disk=writable(disk),
@@ -53,6 +55,14 @@ def _sayer(screen: Screen) -> Callable[[str], None]:
             screen.note(line)
 
     return say
+
+
+def _allow_open_files() -> None:
+    """Let as many files be open as the system allows: a lock is held on every segment."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(OSError, ValueError):  # macOS names a limit that it does not grant
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def writable(disk: FileSystem) -> WritableFileSystem:
