@@ -22,7 +22,10 @@ from collections.abc import Iterator
 
 from walctl.model.finding import Code
 from walctl.repair.case import Case
+from walctl.repair.doubt import may_hide_state
+from walctl.repair.newlog import SEGMENT_BYTES
 from walctl.repair.plan import Certificate, Says, Testimony
+from walctl.repair.tail import is_end_lost, is_garbage_tail, is_unsynced_tail
 
 _TAIL = frozenset({Code.SEGMENT_EMPTY, Code.SEGMENT_HEAD})
 
@@ -60,7 +63,8 @@ def is_end_known(case: Case) -> bool:
     """Whether the end of the log was seen, so that nothing synced can have stood behind it.
 
     Not so when the database, a hard state or a snapshot file is beyond the last readable entry,
-    when the last segment is empty, or when the last bytes are damaged and had been synced.
+    when the last segment is empty or full, when the last bytes are damaged and had been synced, or
+    when nothing behind the last damage tells how many entries, or which term and vote, it held.
     """
     seen, last = case.seen, case.last
     if not seen.segments or not seen.log.live:
@@ -70,35 +74,16 @@ def is_end_known(case: Case) -> bool:
         return False
     if any(finding.code in _TAIL for finding in case.damage):
         return False
-    final = seen.segments[-1].name.text
-    ends = [named for named in seen.named if named.damage.segment == final and not named.is_mended]
-    if not ends or ends[-1].behind.frames > 0 or is_unsynced_tail(case):
+    if is_unsynced_tail(case) or is_garbage_tail(case):
         return True
-    return is_garbage_tail(case) and case.is_sole_voter
-
-
-def is_unsynced_tail(case: Case) -> bool:
-    """Whether the log ends in a write that was never synced: torn, and every witness in front."""
-    named = case.seen.named[-1] if case.seen.named else None
-    if named is None or named.is_mended or named.behind.frames:
+    final = seen.segments[-1]
+    if final.digest.end >= SEGMENT_BYTES:
+        return False  # etcd begins the next segment as soon as one is full
+    ends = [named for named in seen.named if named.damage.segment == final.name.text]
+    ends = [named for named in ends if not named.is_mended]
+    if ends and (not ends[-1].behind.frames or is_end_lost(case, ends[-1])):
         return False
-    if named.code not in (Code.TORN_TAIL, Code.TRAILING_GARBAGE):
-        return False
-    return named.damage.segment == case.seen.segments[-1].name.text
-
-
-def is_garbage_tail(case: Case) -> bool:
-    """Whether nothing but bytes that begin no record stands behind the last one.
-
-    For a member of several that is no proof: it may have been written over an entry that a leader
-    has counted.
-    """
-    named = case.seen.named[-1] if case.seen.named else None
-    if named is None or named.is_mended or named.behind.frames:
-        return False
-    if named.damage.head is not None:
-        return False
-    return named.damage.segment == case.seen.segments[-1].name.text
+    return not may_hide_state(seen)
 
 
 def _hard_states(case: Case) -> Iterator[Testimony]:

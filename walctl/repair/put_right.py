@@ -13,16 +13,23 @@ all the damage that there is. Each has its own proof:
 - Left-overs that etcd itself would delete or never look at again are taken away.
 """
 
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from formats.frame import LENGTH_FIELD_BYTES
 from formats.walpb import RecordType
 from walctl.model.finding import Code, Severity
 from walctl.model.log import PlacedMetadata
 from walctl.repair.case import Case
-from walctl.repair.certificate import certificate, is_garbage_tail, is_unsynced_tail, witnessed
+from walctl.repair.certificate import certificate, witnessed
+from walctl.repair.mend import TYPE_OFFSET, mend, mend_words
+from walctl.repair.placing import (
+    copies,
+    copy_steps,
+    do_names_fit,
+    last_without,
+    name_steps,
+    new_names,
+)
 from walctl.repair.plan import SNAP, WAL, Change, Drop, Plan, PlanClass, Step
 from walctl.repair.stamps import Sources
 from walctl.repair.strategy import (
@@ -31,45 +38,56 @@ from walctl.repair.strategy import (
     place_of,
     place_of_named,
     remove_step,
-    rename_step,
     with_details,
     write_step,
 )
+from walctl.repair.tail import is_garbage_tail, is_unsynced_tail
 from walctl.snap.names import BROKEN_SUFFIX
-from walctl.wal import names as wal_names
 from walctl.wal.forensics import Named
-from walctl.wal.records import name_of, readings, type_name
+from walctl.wal.records import readings, type_name
 
 STRATEGY = "put-right"
-_TYPE_OFFSET = LENGTH_FIELD_BYTES + 1
-"""Where a record's type stands in its frame: behind the length field and its own tag."""
 _CHECKPOINT_BYTES = 16
 """What a frame without data takes, whatever its checksum."""
 _OF_NAMES = frozenset({Code.SEGMENT_NAME, Code.SEGMENT_MISSING})
+_OF_REACH = frozenset({Code.DB_AHEAD, Code.COMMIT_BEYOND_LOG})
+"""What a copy in the last place makes of a log that reaches far enough without it."""
 
 
 def put_right(case: Case) -> Plan | str:
     """The plan that puts right all that is wrong, or why it cannot."""
     cut = _tail_cut(case)
-    accounted: set[Place] = {place_of_named(each) for each in case.seen.named if each.is_mended}
-    if cut is not None:
-        accounted.add(place_of_named(cut))
     mistyped = tuple(_mistyped(case))
-    accounted |= {(placed.segment, placed.offset) for placed, _ in mistyped}
-    copies = dict(_copies(case))
-    names_fit = _names_fit_then(case, set(copies))
-    for finding in case.damage:
-        if place_of(finding) in accounted or finding.place.segment in copies:
-            continue
-        if finding.code in _OF_NAMES and names_fit:
-            continue
-        return f"what {finding.code} tells of has no single explanation that can be proven"
+    removed = copies(case)
+    last = last_without(case, removed)
+    reaches = not removed or witnessed(case) <= last
+    names_fit = do_names_fit(case, removed)
+    written = new_names(case) if names_fit else {}
+    if written and mistyped:
+        return "records of a wrong type stand in segments under wrong names"
     with case.sources() as sources:
+        found = {place_of_named(each): (each, mend(sources, each)) for each in case.seen.named}
+        mends = [(each, change) for each, change in found.values() if change is not None]
+        accounted: set[Place] = {place_of_named(each) for each, _ in mends}
+        if cut is not None:
+            accounted.add(place_of_named(cut))
+        accounted |= {(placed.segment, placed.offset) for placed, _ in mistyped}
+        for finding in case.damage:
+            if place_of(finding) in accounted or finding.place.segment in removed:
+                continue
+            if finding.code in _OF_NAMES and names_fit:
+                continue
+            if finding.code in _OF_REACH and removed and reaches:
+                continue
+            return f"what {finding.code} tells of has no single explanation that can be proven"
+        if not reaches:
+            return "without the segments that are copies the log does not reach what is witnessed"
+        here = [(each, change) for each, change in mends if each.damage.segment not in removed]
         steps = [
-            *_byte_steps(case, sources, cut),
+            *_byte_steps(case, sources, here, cut, written),
             *_type_steps(case, sources, mistyped),
-            *_name_steps(case),
-            *_copy_steps(case, copies),
+            *(name_steps(case, written) if names_fit else ()),
+            *copy_steps(case, removed, written),
             *_leftover_steps(case),
         ]
     if not steps:
@@ -80,7 +98,7 @@ def put_right(case: Case) -> Plan | str:
         strategy=STRATEGY,
         summary="nothing that the log held is dropped",
         steps=tuple(steps),
-        certificate=certificate(case, kept=max(case.last, case.applied), words=_proof(case, cut)),
+        certificate=certificate(case, kept=max(last, case.applied), words=_proof(case, cut)),
         verify_status=case.report.exit_status,
     )
 
@@ -107,46 +125,57 @@ def _tail_cut(case: Case) -> Named | None:
         return None
     if case.applied > case.last:
         return None
-    is_cut = is_unsynced_tail(case) or (is_garbage_tail(case) and case.is_sole_voter)
+    is_cut = is_unsynced_tail(case) or is_garbage_tail(case)
     return case.seen.named[-1] if is_cut else None
 
 
-def _byte_steps(case: Case, sources: Sources, cut: Named | None) -> Iterator[Step]:
-    """One step for each segment with wrong bytes."""
-    by_segment: dict[str, list[Named]] = {}
-    for named in case.seen.named:
-        if named.is_mended or named is cut:
-            by_segment.setdefault(named.damage.segment, []).append(named)
-    for segment, found in by_segment.items():
-        name = f"{WAL}/{segment}"
-        changes = tuple(_change(sources, name, named) for named in found if named.is_mended)
-        tail = next((named for named in found if named is cut), None)
+def _byte_steps(
+    case: Case,
+    sources: Sources,
+    mends: Sequence[tuple[Named, Change]],
+    cut: Named | None,
+    written: Mapping[str, str],
+) -> Iterator[Step]:
+    """One step for each segment with wrong bytes, or `written` anew under another name."""
+    touched = {named.damage.segment for named, _ in mends} | set(written)
+    if cut is not None:
+        touched.add(cut.damage.segment)
+    for segment in [each.name.text for each in case.seen.segments]:
+        if segment not in touched:
+            continue
+        here = [(named, change) for named, change in mends if named.damage.segment == segment]
+        changes = tuple(change for _, change in here)
+        tail = cut if cut is not None and cut.damage.segment == segment else None
         pieces, size = patched(
-            sources, name, changes, cut=None if tail is None else tail.damage.start
+            sources, f"{WAL}/{segment}", changes, cut=None if tail is None else tail.damage.start
         )
-        words = [_mend_words(change, named) for change, named in zip(changes, found, strict=False)]
+        words = [mend_words(change, named) for named, change in here]
         drops: tuple[Drop, ...] = ()
+        if segment in written:
+            words.insert(0, f"the bytes of {segment}, whose place in the checksum chain this is")
         if tail is not None:
             count = tail.damage.stop - tail.damage.start
             words.append(f"{count:,} bytes behind the last record become zeros")
             drops = (Drop(kind="bytes", count=count, is_readable=False),)
-        reason = "flipped-bit" if changes else "torn-tail" if is_unsynced_tail(case) else "garbage"
-        step = write_step(case, sources, name, pieces, size, reason=reason, words="; ".join(words))
-        yield with_details(step, changes=changes, drops=drops)
+        step = write_step(
+            case,
+            sources,
+            f"{WAL}/{written.get(segment, segment)}",
+            pieces,
+            size,
+            reason=_reason(case, segment in written, bool(changes)),
+            words="; ".join(words),
+        )
+        # Bytes of another file have no place in this one that a change could name.
+        yield with_details(step, changes=() if segment in written else changes, drops=drops)
 
 
-def _change(sources: Sources, name: str, named: Named) -> Change:
-    """The one byte that puts a record right."""
-    damage = named.damage
-    if damage.flip is not None:
-        offset = damage.flip.offset
-        was = sources(name).read_at(offset, 1)
-        return Change(offset=offset, was=was, now=bytes([was[0] ^ 1 << damage.flip.bit]))
-    # Only the type is wrong, by more than one bit: the payload says which it is.
-    assert damage.recovered_head is not None or damage.head is not None
-    offset = damage.start + _TYPE_OFFSET
-    was = sources(name).read_at(offset, 1)
-    return Change(offset=offset, was=was, now=bytes([_type_number(named)]))
+def _reason(case: Case, is_moved: bool, is_mended: bool) -> str:
+    if is_moved:
+        return "segment-name"
+    if is_mended:
+        return "flipped-bit"
+    return "torn-tail" if is_unsynced_tail(case) else "garbage"
 
 
 def _mistyped(case: Case) -> Iterator[tuple[PlacedMetadata, int]]:
@@ -180,7 +209,7 @@ def _type_steps(
         name = f"{WAL}/{segment}"
         changes = tuple(
             Change(
-                offset=placed.offset + _TYPE_OFFSET,
+                offset=placed.offset + TYPE_OFFSET,
                 was=bytes([RecordType.METADATA]),
                 now=bytes([kind]),
             )
@@ -194,63 +223,6 @@ def _type_steps(
         )
         step = write_step(case, sources, name, pieces, size, reason="flipped-bit", words=words)
         yield with_details(step, changes=changes, drops=())
-
-
-def _type_number(named: Named) -> int:
-    fits = named.damage.fits
-    assert len(fits) == 1, "a type is put right only where the payload fits one other"
-    return int(fits[0])
-
-
-def _mend_words(change: Change, named: Named) -> str:
-    what = name_of(named.damage.recovered) if named.damage.recovered is not None else "record"
-    flip = named.damage.flip
-    if flip is not None:
-        return f"byte {change.offset}: one bit put back ({flip.where} of the {what} record)"
-    return f"byte {change.offset}: the type put right (the payload is {what})"
-
-
-def _copies(case: Case) -> Iterator[tuple[str, str]]:
-    """Segments that are a copy of one in front of them, and of which."""
-    known: dict[str, str] = {}
-    for segment in case.seen.segments:
-        stamp = case.bound.files.get(f"{WAL}/{segment.name.text}")
-        if stamp is None or not segment.digest.stretches:
-            continue
-        if stamp.sha256 in known:
-            yield segment.name.text, known[stamp.sha256]
-        else:
-            known[stamp.sha256] = segment.name.text
-
-
-def _copy_steps(case: Case, copies: dict[str, str]) -> Iterator[Step]:
-    for name, original in copies.items():
-        words = f"holds the same bytes as {original}"
-        yield remove_step(case.bound, f"{WAL}/{name}", reason="copy", words=words)
-
-
-def _names_fit_then(case: Case, copies: set[str]) -> bool:
-    """Whether the segments follow each other without a gap once the names are put right."""
-    seen = case.seen
-    if not seen.misplaced and not copies:
-        return False
-    seqs = [segment.seq for segment in seen.segments if segment.name.text not in copies]
-    is_whole = all(after == before + 1 for before, after in pairwise(seqs))
-    return is_whole and not any(not seen.is_bridged(gap) for gap in seen.log.gaps())
-
-
-def _name_steps(case: Case) -> Iterator[Step]:
-    taken = set(case.seen.wal_names)
-    for each in case.seen.misplaced:
-        if each.rightful in taken or wal_names.parse(each.rightful) is None:
-            continue
-        yield rename_step(
-            case.bound,
-            f"{WAL}/{each.name.text}",
-            f"{WAL}/{each.rightful}",
-            reason="segment-name",
-            words=f"gets the name of its place in the checksum chain, {each.rightful}",
-        )
 
 
 def _leftover_steps(case: Case) -> Iterator[Step]:

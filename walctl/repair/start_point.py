@@ -11,14 +11,16 @@ The rules are those of etcd 3.4 to 3.6. Later ones take the newest marker of the
 """
 
 from dataclasses import replace
+from itertools import pairwise
 
 from walctl.inspect.start_points import live_marks, snap_index
 from walctl.model.finding import Code
-from walctl.model.log import Run
+from walctl.model.log import Run, put_together
 from walctl.repair.case import Case
 from walctl.repair.certificate import certificate, is_end_known, witnessed
 from walctl.repair.plan import SNAP, WAL, Drop, Plan, PlanClass, Step
 from walctl.repair.strategy import place_of, place_of_named, remove_step
+from walctl.repair.tail import is_doubtful_tail
 from walctl.wal import names as wal_names
 
 _OF_THE_DATABASE = frozenset(
@@ -62,6 +64,9 @@ def snapshot_obstacle(case: Case, index: int, dropped: list[str]) -> str | None:
             break
     else:
         return "its marker stands in one of them"
+    kept = [segment for segment in seen.segments if segment.name.text not in dropped]
+    if any(after.seq != before.seq + 1 for before, after in pairwise(kept)):
+        return "a segment is missing behind the snapshot too"
     for named in seen.named:
         if named.damage.segment not in dropped:
             return "there is damage behind the snapshot too"
@@ -69,7 +74,9 @@ def snapshot_obstacle(case: Case, index: int, dropped: list[str]) -> str | None:
         is_there = finding.place.segment in dropped or finding.code is Code.SEGMENT_MISSING
         if not is_there and place_of(finding) not in {place_of_named(each) for each in seen.named}:
             return f"{finding.code} is not of these segments"
-    reached = seen.log.contiguous_from(index)
+    # Only what the server will read counts: what it passes over may have been replaced.
+    log = put_together(run for run in seen.runs if run.segment not in dropped)
+    reached = log.contiguous_from(index)
     if reached < max(witnessed(case), case.applied) or not is_end_known(case):
         return "the log behind it does not reach all that is witnessed"
     return None
@@ -126,12 +133,32 @@ def from_older_point(case: Case) -> Plan | str:
         return "the log itself is damaged"
     if not is_end_known_by_log(case):
         return "the log does not hold all that is witnessed"
+    if is_doubtful_tail(case):
+        return "the log ends in what is not proven to be a torn write"
     applied = case.applied if case.has_sound_database else 0
+    if is_base_lost(case):
+        return "the keys came from a saved snapshot, of which the log has nothing"
     for index in sorted({*_marked_snapshots(case), 0}, reverse=True):
         if index > applied or not _is_whole_from(case, index):
             continue
         return _back_plan(case, index, keeps_database=case.has_sound_database)
     return "the log does not go back to what the database has"
+
+
+def is_base_lost(case: Case) -> bool:
+    """Whether the log goes on from a saved snapshot whose keys no database here has.
+
+    `snapshot restore` begins a log with the members and a marker behind them, and puts the keys
+    into the database alone; replayed from entry 1, such a log gives an empty one. A server's own
+    snapshots cover more than members.
+    """
+    members = {placed.entry.index for placed in case.seen.conf_changes}
+    restored = 0
+    for placed in case.seen.marks:
+        index = placed.mark.index
+        if case.seen.log.first == 1 and all(each in members for each in range(1, index + 1)):
+            restored = max(restored, index)
+    return case.applied < restored
 
 
 def is_end_known_by_log(case: Case) -> bool:
