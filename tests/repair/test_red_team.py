@@ -154,6 +154,74 @@ def test_a_vote_that_stood_in_front_of_a_marker_is_not_forgotten() -> None:
     assert class_of(hurt) is PlanClass.LOSS_PROVEN
 
 
+# What stood in a hole.
+
+
+STALE = 269
+"""Where the entries begin that were replaced."""
+
+
+def overwritten() -> Files:
+    """A follower with five entries of term 2 that the leader of term 3 replaced, where a segment
+    begins in front of the new ones."""
+    files, items = follower(600)
+    at = until(items, STALE)
+    while items[at - 1][0] == STATE:
+        at -= 1
+    stale = [(ENTRY, entry(STALE + each, 2, put(files))) for each in range(5)]
+    items[at:at] = stale
+    cut = at + len(stale)
+    files = rewritten(files, items, [cut, until(items[cut:], STALE + 5) + cut])
+    return without(files, *(name for name in files if name.endswith(".snap")))
+
+
+def test_entries_are_not_believed_that_a_missing_segment_may_have_replaced() -> None:
+    files = noted(overwritten(), STALE - 9, 2)
+    assert is_clean(files)
+    assert class_of(without(files, segments(files)[1])) is PlanClass.LOSS_PROVEN
+
+
+def test_the_term_of_an_entry_is_not_read_from_what_a_hole_may_have_replaced() -> None:
+    # 3.4 keeps no term in its database, so the log has to say it.
+    files = noted(overwritten(), STALE + 4, None)
+    case, plan = planned(without(files, segments(files)[1]))
+    assert case.seen.log.term_of(STALE + 4) == 2  # it is 3, in the segment that is gone
+    assert plan.plan_class is PlanClass.LOSS_PROVEN
+
+
+def test_an_entry_for_which_no_checksum_vouches_gets_no_new_one() -> None:
+    files = member_of("s-small-snaps-35")
+    items = items_of(files)
+    files = noted(rewritten(files, items[: until(items, 199) + 1]), 198, 2)
+    assert is_clean(files)
+    name, first, final = segments(files)[-1], frame_of(files, 198), frame_of(files, 199)
+    hole = NOISE.randbytes(final.start - first.start)
+    hurt = changed(files, name, first.start, hole)
+    case, plan = planned(changed(hurt, name, final.stop - 12, b"THIS"))
+    assert case.seen.log.term_of(199) == 2
+    assert plan.plan_class.needs_consent
+
+
+def test_members_are_not_read_from_changes_that_a_hole_may_have_replaced() -> None:
+    files = noted(overwritten(), 599, 5)
+    case, plan = planned(without(files, segments(files)[1]))
+    # Terms go on, and the database has applied all of it; but who the members are, it has to say.
+    assert case.last == 599
+    assert plan.plan_class is PlanClass.LOSS_PROVEN  # that of the corpus has lost this member
+    assert any("members" in word for word in plan.certificate.words)
+
+
+def test_keys_of_the_second_interface_are_not_left_behind_with_the_log() -> None:
+    for name in ("b-single-allops-34", "b-single-allops-35"):
+        files = member_of(name)
+        place = frame_of(files, 50)
+        hurt = changed(files, segments(files)[0], place.start + 20, NOISE.randbytes(20))
+        case, plan = planned(hurt)
+        assert case.blocking
+        assert plan.plan_class is PlanClass.LOSS_PROVEN
+        assert any("v2" in word for word in plan.certificate.words)
+
+
 # Segments.
 
 

@@ -26,6 +26,7 @@ from walctl.model.log import Run
 from walctl.model.record import HardState, SnapshotMark
 from walctl.repair.case import Case
 from walctl.repair.certificate import certificate, is_end_known, witnessed
+from walctl.repair.doubt import has_missing_segment, may_hide_overwriting, unvouched
 from walctl.repair.frames import entry_offset
 from walctl.repair.members_at import MembersAt, kept_members, members_at
 from walctl.repair.newlog import SEGMENT_BYTES, Chain, build_metadata
@@ -38,9 +39,10 @@ from walctl.repair.plan import (
     Step,
     Synthetic,
 )
-from walctl.repair.snapshots import holds_v2_keys, snapshot_steps
+from walctl.repair.snapshots import snapshot_steps
 from walctl.repair.stamps import Sources
 from walctl.repair.strategy import remove_step, write_step
+from walctl.repair.v2_keys import loses_v2_keys
 from walctl.wal import names as wal_names
 
 STRATEGY = "fast-forward"
@@ -175,20 +177,24 @@ def _base(case: Case) -> _Base | str:
     if not case.has_sound_database or not case.applied:
         return "there is no sound database that says what it has applied"
     index = case.applied
-    term = case.term_at(index)
+    term = _proven_term(case, index)
     if term is None:
         return f"the term of entry {index}, which the database has applied, is not proven"
     above = case.runs_above(index)
     if above is None:
         return f"the log has a hole beyond entry {index}, which is all the database has"
-    if _has_damage_above(case, above):
-        return f"there is damage beyond entry {index}, which is all the database has"
+    doubt = _doubt_above(case, above, index)
+    if doubt is not None:
+        return doubt
     members = members_at(case, index)
     if isinstance(members, str):
         return members
-    if holds_v2_keys(case):
+    if loses_v2_keys(case, index):
         return "clients of the v2 API have keys here, and only the log has what they wrote last"
-    old = case.seen.last_state.state if case.seen.last_state is not None else None
+    placed = case.seen.last_state
+    if placed is not None and (placed.segment, placed.offset) in unvouched(case.seen):
+        return "no checksum vouches for the last hard state: it stands right behind damage"
+    old = placed.state if placed is not None else None
     last_term = max(term, above[-1].term if above else 0)
     if old is None or old.term < last_term:
         # A vote belongs to its term; in a later one nobody has been voted for.
@@ -204,6 +210,38 @@ def _base(case: Case) -> _Base | str:
         above=tuple(above),
         state=state,
     )
+
+
+def _proven_term(case: Case, index: int) -> int | None:
+    """The term of entry `index`, if neither another witness nor a hole leaves a doubt of it."""
+    seen = case.seen
+    term, run = case.term_at(index), seen.log.run_of(index)
+    if run is None or term is None:
+        return term
+    if may_hide_overwriting(seen, index, run):
+        # The entry that can be read may not be the one that was applied: the database knows.
+        is_told = seen.database is not None and bool(seen.database.term)
+        return term if is_told else None
+    is_vouched = run.last > run.first or (run.segment, run.start) not in unvouched(seen)
+    return term if term == run.term and is_vouched else None
+
+
+def _doubt_above(case: Case, above: list[Run], index: int) -> str | None:
+    """Why the entries beyond `index` are not proven to be those that stood there."""
+    if not above:
+        return None
+    if _has_damage_above(case, above):
+        return f"there is damage beyond entry {index}, which is all the database has"
+    seen = case.seen
+    if has_missing_segment(seen.segments, above[0].segment, above[-1].segment):
+        return (
+            f"a segment is missing beyond entry {index}, which is all the database has: it may have"
+            " replaced entries that can be read"
+        )
+    is_first = above[0].first == index + 1
+    if is_first and (above[0].segment, above[0].start) in unvouched(seen):
+        return f"no checksum vouches for entry {index + 1}: it stands right behind damage"
+    return None
 
 
 def _has_damage_above(case: Case, above: list[Run]) -> bool:

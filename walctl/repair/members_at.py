@@ -13,6 +13,7 @@ from walctl.inspect.membership import View, log_view
 from walctl.model.member import Member
 from walctl.model.record import ConfState
 from walctl.repair.case import Case
+from walctl.repair.doubt import may_hide_overwriting, unvouched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +42,22 @@ class MembersAt:
 
 def members_at(case: Case, index: int) -> MembersAt | str:
     """The members as of `index`, or why nobody can say."""
-    view = log_view(case.seen, index) if case.last >= index else None
+    view = log_view(case.seen, index) if _is_told_by_log(case, index) else None
     if view is not None and view.peers:
         return _made(case, view, "the log's membership changes up to there")
     found = _database_view(case)
     if isinstance(found, str):
         return f"who the members were at entry {index} is not proven: {found}"
     return _made(case, found, "the database's members")
+
+
+def _is_told_by_log(case: Case, index: int) -> bool:
+    """Whether the membership changes that can be read up to `index` are those that were made."""
+    seen = case.seen
+    if case.last < index or may_hide_overwriting(seen, index):
+        return False
+    doubted = unvouched(seen)
+    return not any((each.segment, each.offset) in doubted for each in seen.conf_changes)
 
 
 def kept_members(case: Case, keep: frozenset[int]) -> MembersAt | str:
@@ -83,6 +93,8 @@ def _database_view(case: Case) -> View | str:
         if witness.term is not None:
             return "the database has no Raft membership"
         # 3.4 keeps none; its members are all that there is.
+        if any(member.is_learner for member in witness.members):
+            return "the database has a learner, and nothing says whether it was promoted"
         peers = tuple(named[each] for each in sorted(named))
     else:
         if conf.voters_outgoing or conf.learners_next:

@@ -96,6 +96,12 @@ def holds_v2_keys(case: Case) -> bool:
         return False
 
 
+def stored_index(case: Case) -> int:
+    """The entry up to which the newest readable store has everything; 0 without one."""
+    base = _newest(case)
+    return (base.index or 0) if base is not None else 0
+
+
 def _newest(case: Case) -> SnapFile | None:
     """The newest readable file that holds a v2 store."""
     return next((s for s in case.seen.snaps if s.is_usable and s.store is not None), None)
