@@ -20,6 +20,8 @@ from walctl.inspect.report import Report, worst
 from walctl.inspect.select import Selection, rows
 from walctl.inspect.verify import examine, verify
 from walctl.model.finding import Code, Finding, Severity, Verdict
+from walctl.model.record import HardState
+from walctl.repair.newlog import Chain
 
 DISK = RealFileSystem()
 QUICK = Depth(is_quick=True)
@@ -398,3 +400,22 @@ def test_a_split_layout_is_put_together_by_its_options(member: Path, tmp_path: P
     (member / SNAP).rename(tmp_path / "slow")
     report = verify(DISK, member, wal_dir=tmp_path / "fast", snap_dir=tmp_path / "slow")
     assert (report.verdict, report.summary) == (Verdict.CLEAN, expected.summary)
+
+
+@pytest.mark.parametrize(
+    ("term", "severity"),
+    [(2, Severity.HARMLESS), (1, Severity.DAMAGE)],
+)
+def test_a_commit_that_alone_goes_back_is_harmless_while_its_entries_are_there(
+    member: Path, term: int, severity: Severity
+) -> None:
+    seen = examine(DISK, understand(DISK, member)).survey
+    assert seen.last_state is not None
+    last, crc = seen.last_state.state, seen.segments[-1].digest.last_crc
+    assert crc is not None
+    lower = Chain(crc).state(HardState(term=term, vote=last.vote, commit=last.commit - 5)).data
+    with (member / WAL / FIRST).open("r+b") as file:
+        file.seek(seen.segments[-1].digest.end)
+        file.write(lower)
+    found = verify(DISK, member).findings
+    assert [(each.code, each.severity) for each in found] == [(Code.STATE_REGRESSION, severity)]

@@ -87,7 +87,7 @@ def _terms(survey: Survey) -> Iterator[Finding]:
 def _states(survey: Survey) -> Iterator[Finding]:
     forced = _forced_places(survey) if survey.steps else []
     for step in survey.steps:
-        yield _state_step(step, forced=_is_forced(forced, step))
+        yield _state_step(step, forced=_is_forced(forced, step), is_kept=_is_kept(survey, step))
     last, reaches = survey.last_state, survey.last_index or 0
     if last is not None and last.state.commit > reaches:
         yield Finding(
@@ -123,7 +123,15 @@ def _is_forced(places: list[tuple[str, int]], step: StateStep) -> bool:
     return position < len(places) and places[position] < after
 
 
-def _state_step(step: StateStep, *, forced: bool) -> Finding:
+def _is_kept(survey: Survey, step: StateStep) -> bool:
+    """Whether a commit alone goes back, and all that was committed is there: then Raft commits it
+    again, and nothing is lost."""
+    before, after = step.before.state, step.after.state
+    is_commit_alone = (before.term, before.vote) == (after.term, after.vote)
+    return is_commit_alone and survey.log.contiguous_from(after.commit) >= before.commit
+
+
+def _state_step(step: StateStep, *, forced: bool, is_kept: bool) -> Finding:
     before, after = step.before.state, step.after.state
     place = Place(
         segment=step.after.segment, offset=step.after.offset, index=after.commit, term=after.term
@@ -140,12 +148,13 @@ def _state_step(step: StateStep, *, forced: bool) -> Finding:
         )
     return Finding(
         code=Code.STATE_REGRESSION,
-        severity=Severity.INFO if forced else Severity.DAMAGE,
+        severity=(Severity.INFO if forced else Severity.HARMLESS if is_kept else Severity.DAMAGE),
         place=place,
         detail=(
             f"A hard state goes back: term {before.term}, commit {before.commit} is followed by"
             f" term {after.term}, commit {after.commit}."
             + (" The log was forced into a new cluster, which does that." if forced else "")
+            + (" The entries in between are all there." if is_kept and not forced else "")
         ),
     )
 

@@ -108,8 +108,9 @@ PAGES = (
         topic=Code.STATE_REGRESSION,
         group=Group.LOG,
         title="A hard state goes back: its term or commit is below an earlier one.",
-        severities=(INFO, DAMAGE),
-        judged="Information where --force-new-cluster explains it.",
+        severities=(INFO, HARMLESS, DAMAGE),
+        judged="Information where --force-new-cluster explains it, harmless where the commit alone "
+        "goes back and every entry in between is there.",
         what="Term and commit of the hard states only grow during a member's life. Here a later "
         "record has a smaller one.",
         why="etcd cut the log at an earlier start and began again from an older state; a log put "
