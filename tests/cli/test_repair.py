@@ -370,3 +370,13 @@ def test_a_trial_start_shows_the_result_to_a_real_server_first(
     assert found["exit"] == 0
     assert found["result"]["trial"]
     assert tell("verify", "-q", path).status == 0
+
+
+def test_a_plan_is_not_written_among_the_files_that_it_is_bound_to(
+    tell: Tell, tmp_path: Path
+) -> None:
+    path = member(FREE, tmp_path / "n1.etcd")
+    told = tell("repair", path, "--plan", path / "member" / "wal" / "fix.json")
+    assert told.status == 2
+    assert "lies among the member's files" in told.err
+    assert not (path / "member" / "wal" / "fix.json").exists()

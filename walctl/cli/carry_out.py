@@ -10,13 +10,15 @@ import click
 
 from walctl.cli.options import PATH
 from walctl.cli.world import Trial, real_path, world_of
-from walctl.errors import ExitStatus
+from walctl.errors import ExitStatus, UsageError
 from walctl.fs.base import FileSystem
 from walctl.render import receipt as render_receipt
 from walctl.render import repair as render
 from walctl.render.screen import Screen
 from walctl.repair.apply import apply
+from walctl.repair.document import plan_text
 from walctl.repair.elsewhere import write_elsewhere
+from walctl.repair.job import folders_of
 from walctl.repair.plan import Plan, PlanClass
 from walctl.repair.resume import resume
 from walctl.repair.world import World
@@ -148,3 +150,16 @@ def trial_of(world: World) -> Trial:
 def maybe_real(path: Path | None) -> Path | None:
     """A path that was given, absolute and without links on the way."""
     return None if path is None else real_path(path)
+
+
+def write_plan(disk: FileSystem, plan: Plan, path: Path) -> None:
+    """Write a plan into a new file.
+
+    Raises: UsageError, for one among the member's own files: it would change what the plan is
+    bound to; AccessError.
+    """
+    place = real_path(path)
+    for folder in folders_of(plan.bound).values():
+        if place.is_relative_to(folder):
+            raise UsageError(f"{path}: lies among the member's files: choose another place")
+    disk.create(path, plan_text(plan))

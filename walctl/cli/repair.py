@@ -4,7 +4,14 @@ from pathlib import Path
 
 import click
 
-from walctl.cli.carry_out import Consent, carry_out, consent_options, go_on, maybe_real
+from walctl.cli.carry_out import (
+    Consent,
+    carry_out,
+    consent_options,
+    go_on,
+    maybe_real,
+    write_plan,
+)
 from walctl.cli.options import (
     PATH,
     jobs,
@@ -22,7 +29,6 @@ from walctl.inspect.advice import path_word
 from walctl.inspect.reading import Depth
 from walctl.render import repair as render
 from walctl.render.screen import Screen
-from walctl.repair.document import plan_text
 from walctl.repair.plan import PlanClass
 from walctl.repair.planning import make_plan
 
@@ -115,7 +121,7 @@ def command(
             **parts,
         )
     if plan_file is not None:
-        disk.create(plan_file, plan_text(plan))
+        write_plan(disk, plan, plan_file)
     again = _again(path, wal_dir, snap_dir, helpers)
     offer = render.Offer(
         plan=plan,

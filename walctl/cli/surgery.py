@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-from walctl.cli.carry_out import Consent, carry_out, consent_options, go_on, maybe_real
+from walctl.cli.carry_out import (
+    Consent,
+    carry_out,
+    consent_options,
+    go_on,
+    maybe_real,
+    write_plan,
+)
 from walctl.cli.options import (
     PATH,
     jobs,
@@ -25,7 +32,6 @@ from walctl.render import repair as render
 from walctl.render.screen import Screen
 from walctl.repair import cutting, surgery
 from walctl.repair.case import Case
-from walctl.repair.document import plan_text
 from walctl.repair.operable import case_to_edit
 from walctl.repair.plan import Plan
 
@@ -179,7 +185,7 @@ def command(
         depth = Depth(jobs=jobs, on_segment=step)
         plan = edit(case_to_edit(disk, real_path(path), *where, depth=depth))
     if plan_file is not None:
-        disk.create(plan_file, plan_text(plan))
+        write_plan(disk, plan, plan_file)
     offer = _offer(ctx, plan)
     if not is_apply:
         render.show(screen, offer)
