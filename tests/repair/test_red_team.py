@@ -86,7 +86,7 @@ def alone(index: int, applied: int) -> tuple[Files, str]:
     return files, segments(files)[-1]
 
 
-@pytest.mark.parametrize("length", [0, 1 << 32, 0x5E0EC4BB3341FDE7])
+@pytest.mark.parametrize("length", [0, 600, 1 << 32, 0x5E0EC4BB3341FDE7])
 @pytest.mark.parametrize("applied", [19, 20])
 def test_an_entry_whose_length_field_is_gone_is_no_garbage(length: int, applied: int) -> None:
     files, name = alone(21, applied)

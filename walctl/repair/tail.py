@@ -12,7 +12,8 @@ off between two records reads well.
 
 import re
 
-from formats.frame import LENGTH_FIELD_BYTES, SECTOR_BYTES
+from formats.frame import LENGTH_FIELD_BYTES, SECTOR_BYTES, split_length
+from formats.varint import varint_stop, whole_varint
 from walctl.model.finding import Code
 from walctl.repair.case import Case
 from walctl.repair.plan import WAL
@@ -20,6 +21,9 @@ from walctl.wal.forensics import Named
 from walctl.wal.kernel import Halt
 from walctl.wal.scan import Damage
 
+_HEAD_BYTES = 64
+"""Enough for a frame's length field and what stands in front of its data."""
+_DATA_TAG = b"\x1a"
 _RECORD_HEAD = re.compile(rb"\x08[\x01-\x05]\x10")
 
 
@@ -87,12 +91,34 @@ def _is_behind_the_head(case: Case, damage: Damage) -> bool:
 
 
 def _is_torn(case: Case, named: Named) -> bool:
-    """Whether a write ended early here. One that asks for more than the file has is only torn when
-    the file ends with it: etcd makes a segment longer before it writes there."""
+    """Whether a write ended early here, and not only its length field is wrong.
+
+    One that asks for more than the file has is only torn when the file ends with it: etcd makes a
+    segment longer before it writes there. Nor is one torn that says two lengths.
+    """
     if named.code is not Code.TORN_TAIL:
         return False
-    size = case.seen.segments[-1].digest.size
-    return named.damage.halt is not Halt.LENGTH or size - named.damage.stop < SECTOR_BYTES
+    damage, size = named.damage, case.seen.segments[-1].digest.size
+    if damage.halt is Halt.LENGTH and size - damage.stop >= SECTOR_BYTES:
+        return False
+    with case.sources() as sources:
+        head = sources(f"{WAL}/{damage.segment}").read_at(damage.start, _HEAD_BYTES)
+    return not _says_two_lengths(head)
+
+
+def _says_two_lengths(head: bytes) -> bool:
+    """Whether the length of a record's data, where its head has one, denies its length field."""
+    record = head[LENGTH_FIELD_BYTES:]
+    if _RECORD_HEAD.match(record) is None:
+        return False
+    tag = varint_stop(record, 3)
+    stop = varint_stop(record, tag + 1)
+    if tag < 0 or stop < 0 or record[tag : tag + 1] != _DATA_TAG:
+        return False
+    data_bytes = whole_varint(record[tag + 1 : stop])
+    said = split_length(int.from_bytes(head[:LENGTH_FIELD_BYTES], "little")).record_bytes
+    # A length of 0 is no data, and what a sector leaves that did not reach the disk.
+    return data_bytes > 0 and stop + data_bytes != said
 
 
 def is_end_lost(case: Case, named: Named) -> bool:
