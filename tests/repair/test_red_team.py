@@ -296,6 +296,16 @@ def test_several_wrong_bits_of_a_checksum_are_put_right_from_what_follows() -> N
         assert after(hurt) == files
 
 
+def test_a_wrong_bit_is_put_right_where_a_snapshot_file_is_missing_that_nobody_needs() -> None:
+    files = member_of("h-20-small-segments-34")
+    assert is_clean(files)
+    name = segments(files)[4]
+    hurt = changed(files, name, 3000, bytes([files[name][3000] ^ 8]))
+    assert after(hurt) == files
+    first, second = segments(files)[5:7]
+    assert after({**files, first: files[second], second: files[first]}) == files
+
+
 # Keys that were never in the log.
 
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from formats.walpb import RecordType
+from walctl.inspect.start_points import start_points
 from walctl.model.finding import Code, Severity
 from walctl.model.log import PlacedMetadata
 from walctl.repair.case import Case
@@ -50,6 +51,8 @@ STRATEGY = "put-right"
 _CHECKPOINT_BYTES = 16
 """What a frame without data takes, whatever its checksum."""
 _OF_NAMES = frozenset({Code.SEGMENT_NAME, Code.SEGMENT_MISSING})
+_OF_SNAPSHOTS = frozenset({Code.SNAP_MISSING, Code.SNAP_CRC, Code.SNAP_UNDECODABLE})
+"""What is harmless where another point is left to start from."""
 _OF_REACH = frozenset({Code.DB_AHEAD, Code.COMMIT_BEYOND_LOG})
 """What a copy in the last place makes of a log that reaches far enough without it."""
 
@@ -60,6 +63,8 @@ def put_right(case: Case) -> Plan | str:
     mistyped = tuple(_mistyped(case))
     removed = copies(case)
     last = last_without(case, removed)
+    # Damage of the log keeps every point from being one to start from; without it some are.
+    starts_then = any(point.usable for point in start_points(case.seen, []))
     reaches = not removed or witnessed(case) <= last
     names_fit = do_names_fit(case, removed)
     written = new_names(case) if names_fit else {}
@@ -78,6 +83,8 @@ def put_right(case: Case) -> Plan | str:
             if finding.code in _OF_NAMES and names_fit:
                 continue
             if finding.code in _OF_REACH and removed and reaches:
+                continue
+            if finding.code in _OF_SNAPSHOTS and starts_then:
                 continue
             return f"what {finding.code} tells of has no single explanation that can be proven"
         if not reaches:
