@@ -121,6 +121,8 @@ def hidden_payload(payload: bytes, kind: EntryKind, redaction: Redaction) -> Hid
             free_places += range(max(start, stop - FREE_MAX), stop)
         else:
             changed[start:stop] = masked_names(bytes(changed[start:stop]))
+            places = range(start, stop)
+            free_places += [at for at in places if changed[at] == FILL[0] != payload[at]]
     hidden = Hidden(bytes(changed), tuple(free_places[-FREE_MAX:]))
     if _spans(hidden.data, kind, redaction) == spans:
         return hidden
