@@ -303,7 +303,7 @@ def _steps(case: Case, base: _Base, *, strategy: str) -> tuple[Step, ...]:
             pieces,
             SEGMENT_BYTES,
             reason=strategy,
-            words=_segment_words(base, last),
+            words=_segment_words(case, base, last),
         )
         segment = replace(
             segment,
@@ -340,10 +340,12 @@ def _steps(case: Case, base: _Base, *, strategy: str) -> tuple[Step, ...]:
     return (segment, *others, *snapshots)
 
 
-def _segment_words(base: _Base, last: int) -> str:
+def _segment_words(case: Case, base: _Base, last: int) -> str:
     words = f"a new log that begins with snapshot {base.index} (term {base.term})"
     if base.above:
         words += f", and entries {base.index + 1}–{last} behind it as they are"
+    if case.metadata is not None and base.metadata != case.metadata.raw:
+        words += "; its metadata name another cluster, which no member of the old one can meet"
     return words
 
 

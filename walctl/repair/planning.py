@@ -133,7 +133,7 @@ def _costly(case: Case, reasons: list[str]) -> Plan:
         bound=case.bound,
         plan_class=plan_class,
         strategy=strategy if not isinstance(steps, str) else "none",
-        summary=_costly_summary(case, plan_class),
+        summary=_told(case, plan_class, healing, can_go_on=not isinstance(steps, str)),
         steps=() if isinstance(steps, str) else steps,
         certificate=certificate(case, kept=kept, words=tuple(dict.fromkeys(reasons))),
         options=options,
@@ -152,6 +152,19 @@ def _class_of(case: Case) -> PlanClass:
         return PlanClass.LOSS_POSSIBLE
     is_commit_alone = {finding.code for finding in case.damage} <= {Code.COMMIT_BEYOND_LOG}
     return PlanClass.LOSS_POSSIBLE if is_commit_alone else PlanClass.LOSS_PROVEN
+
+
+def _told(case: Case, plan_class: PlanClass, healing: Plan | str, *, can_go_on: bool) -> str:
+    """What is lost, why the members that were named do not help, and what consent would change."""
+    words = _costly_summary(case, plan_class)
+    if case.peers and isinstance(healing, str):
+        words = f"--from does not help ({healing}); {words}"
+    if can_go_on:
+        words += (
+            f"; with consent this member goes on alone, in the new cluster"
+            f" {case.new_cluster_id():x}"
+        )
+    return words
 
 
 def _costly_summary(case: Case, plan_class: PlanClass) -> str:
