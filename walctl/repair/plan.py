@@ -26,9 +26,11 @@ class PlanClass(enum.StrEnum):
     FREE = "free"
     """Nothing that can have been acknowledged is lost."""
     LOSS_POSSIBLE = "loss-possible"
-    """Something may have been acknowledged that the result does not have."""
+    """Something may have been acknowledged that the result does not have: the end of a sole voter's
+    log is gone, or a hard state alone counts entries that nobody has seen."""
     LOSS_PROVEN = "loss-proven"
-    """Something that was acknowledged is not in the result."""
+    """Something that was acknowledged, or that a leader may have counted, is not in the result, or
+    it cannot be proven that it is."""
 
     @property
     def rank(self) -> int:
