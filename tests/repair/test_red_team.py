@@ -108,8 +108,10 @@ def test_a_sector_of_noise_is_not_cut_for_it_may_have_been_entries() -> None:
     name, stop = segments(files)[-1], frames_of(files)[-1].stop
     assert stop % 512 == 0
     assert class_of(changed(files, name, stop, NOISE.randbytes(512))) is PlanClass.LOSS_POSSIBLE
-    # Nor is it the disk's doing where a sector is filled in part.
-    assert class_of(changed(files, name, stop, NOISE.randbytes(200))) is PlanClass.FREE
+    # Where a sector is filled in part it is not the disk's doing; but the database has to be near.
+    behind = changed(files, name, stop, NOISE.randbytes(200))
+    assert class_of(behind) is PlanClass.FREE
+    assert class_of(noted(behind, 470, None)).needs_consent
 
 
 def test_the_head_of_the_last_segment_cannot_be_torn_nor_be_garbage() -> None:
