@@ -1,15 +1,18 @@
 """A trial start: a real etcd on a copy, in a lab that nothing leaves."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fixtures.recipes import etcd
+from fixtures.unpack import unpack
 from tests.corpus import copy_tree, needs_corpus, unpacked
 from walctl.cluster import lab, trial
 from walctl.cluster.lab import Program, isolation
@@ -26,7 +29,9 @@ needs_lab = pytest.mark.skipif(isolation() is None, reason="no network namespace
 
 
 def tried(path: Path, scratch: Path = Path("/tmp")) -> TrialReport:
-    return trial_start(DISK, etcd.binary("etcd"), token=os.getpid, scratch=scratch)(path)
+    return trial_start(
+        DISK, etcd.binary("etcd"), token=os.getpid, kill_group=os.killpg, scratch=scratch
+    )(path)
 
 
 def copied(name: str, member: str, target: Path) -> Path:
@@ -71,7 +76,7 @@ def test_a_program_that_will_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) 
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
         " print('deaf', flush=True); time.sleep(60)"
     )
-    with Program([sys.executable, "-c", code], folder=Path("/")) as program:
+    with Program([sys.executable, "-c", code], folder=Path("/"), kill_group=os.killpg) as program:
         while not program.lines:
             assert not program.ends_within(0.02)
         pid = program.pid
@@ -84,7 +89,7 @@ def test_a_program_gets_no_environment_and_its_last_lines_are_kept() -> None:
         "import os; print(sorted(set(os.environ) - {'LC_CTYPE'}));"
         " print('x' * 100000); print('end')"
     )
-    with Program([sys.executable, "-c", code], folder=Path("/")) as program:
+    with Program([sys.executable, "-c", code], folder=Path("/"), kill_group=os.killpg) as program:
         assert program.ends_within(20)
         assert program.lines[0] == "[]"
         assert program.lines[-1] == "end"
@@ -93,7 +98,7 @@ def test_a_program_gets_no_environment_and_its_last_lines_are_kept() -> None:
 
 def test_a_program_that_is_not_there_is_an_error_in_one_line() -> None:
     with pytest.raises(AccessError, match=r"^/no/such: cannot be started: No such file"):
-        Program(["/no/such"], folder=Path("/"))
+        Program(["/no/such"], folder=Path("/"), kill_group=os.killpg)
 
 
 @needs_lab
@@ -104,8 +109,9 @@ def test_a_program_does_not_outlive_us(tmp_path: Path) -> None:
     if "setpriv" not in closed.words:
         pytest.skip("no setpriv here")
     code = (
-        "import sys, time; from pathlib import Path; from walctl.cluster.lab import *\n"
-        "with Program([*isolation().words, 'sleep', '60'], folder=Path('/')) as program:\n"
+        "import os, sys, time; from pathlib import Path; from walctl.cluster.lab import *\n"
+        "with Program([*isolation().words, 'sleep', '60'], folder=Path('/'),\n"
+        "    kill_group=os.killpg) as program:\n"
         "    print(program.pid, flush=True); time.sleep(60)"
     )
     ours = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
@@ -161,7 +167,7 @@ def test_a_member_that_knows_others_is_not_started_without_a_closed_lab(
     monkeypatch.setattr(trial, "isolation", lambda: None)
     monkeypatch.setattr(trial, "Program", None)
     path = copied("x-follower-tail-lost-35", "n2", tmp_path)
-    found = trial_start(DISK, Path("/bin/false"), token=lambda: 1)(path)
+    found = trial_start(DISK, Path("/bin/false"), token=lambda: 1, kill_group=os.killpg)(path)
     assert not found.is_good
     assert "must not speak to them as itself" in found.words
 
@@ -184,10 +190,121 @@ def test_a_member_knows_only_itself_when_no_part_of_it_names_another(
 
 def test_what_is_no_data_directory_is_not_tried(tmp_path: Path) -> None:
     (tmp_path / "member" / "wal").mkdir(parents=True)
-    run = trial_start(DISK, Path("/bin/false"), token=lambda: 1)
+    run = trial_start(DISK, Path("/bin/false"), token=lambda: 1, kill_group=os.killpg)
     assert "has no log: etcd would begin a new one" in run(tmp_path).words
     assert run(tmp_path / "nothing").words.startswith("not tried: ")
     assert "expected an absolute path" in run(Path("here")).words
+
+
+def script(tmp_path: Path, text: str) -> Path:
+    """A program that is called etcd and is a shell script."""
+    path = tmp_path / "etcd"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+def run_script(tmp_path: Path, text: str, is_stopped: Callable[[], bool]) -> TrialReport:
+    """A trial of a sole voter with such a program; its process id is in `pid` here."""
+    member = unpack("etcd-3.5-three-puts", tmp_path / "n1")
+    program = script(tmp_path, text)
+    return trial_start(
+        DISK,
+        program,
+        token=lambda: 7,
+        kill_group=os.killpg,
+        is_stopped=is_stopped,
+        scratch=tmp_path,
+    )(member)
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended, or does in a moment: it was killed a moment ago."""
+    stat = Path(f"/proc/{pid}/stat")
+    for _ in range(100):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if ") Z " not in stat.read_text():
+                time.sleep(0.02)
+                continue
+        return True
+    return False
+
+
+HOLDS_THE_PIPE = 'echo "$0"; sleep 1000 & echo $! > {pid}; wait'
+
+
+def test_a_script_whose_child_keeps_the_pipe_open_is_ended_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "READY_POLLS_MAX", 3)
+    pid = tmp_path / "pid"
+    began = time.monotonic()
+    found = run_script(tmp_path, HOLDS_THE_PIPE.format(pid=pid), lambda: False)
+    assert time.monotonic() - began < 5
+    assert not found.is_good
+    assert "not ready within" in found.words
+    assert is_gone(int(pid.read_text()))
+
+
+def test_what_a_script_that_ended_left_behind_is_ended_too(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    began = time.monotonic()
+    found = run_script(tmp_path, f"sleep 1000 & echo $! > {pid}; echo gone", lambda: False)
+    assert time.monotonic() - began < 5
+    assert found == TrialReport(is_good=False, words="etcd ended: gone")
+    assert is_gone(int(pid.read_text()))
+
+
+def test_a_trial_of_a_script_stops_within_a_second_or_two(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    asked: list[float] = []
+
+    def is_stopped() -> bool:
+        if pid.exists() and pid.read_text():
+            asked.append(time.monotonic())
+        return bool(asked)
+
+    with pytest.raises(StoppedError):
+        run_script(tmp_path, f"trap '' TERM; {HOLDS_THE_PIPE.format(pid=pid)}", is_stopped)
+    assert time.monotonic() - asked[0] < 2
+    assert is_gone(int(pid.read_text()))
+    assert not (tmp_path / "walctl-0000000000000007").exists()
+
+
+ACCEPTS = (
+    "import socket, time; s = socket.socket(socket.AF_UNIX); s.bind('client:1'); s.listen();"
+    " c = s.accept()[0]\n"
+    "while True: c.send(b'H'); time.sleep(0.05)"
+)
+
+
+@pytest.mark.slow
+def test_a_server_that_trickles_does_not_keep_us(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "READY_POLLS_MAX", 20)
+    began = time.monotonic()
+    found = run_script(tmp_path, f'exec {sys.executable} -c "{ACCEPTS}"', lambda: False)
+    assert time.monotonic() - began < 8
+    assert not found.is_good
+
+
+@needs_corpus
+@needs_lab
+def test_a_program_that_only_waits_has_not_read_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "STEADY_POLLS", 2)
+    monkeypatch.setattr(trial, "READY_POLLS_MAX", 5)
+    path = copied("x-follower-tail-lost-35", "n2", tmp_path)
+    run = trial_start(
+        DISK,
+        script(tmp_path, "sleep 1000"),
+        token=lambda: 7,
+        kill_group=os.killpg,
+        scratch=tmp_path,
+    )
+    assert not run(path).is_good
 
 
 # With a real server.
@@ -248,6 +365,7 @@ def test_a_trial_that_is_stopped_leaves_no_process_and_no_folder(tmp_path: Path)
         DISK,
         etcd.binary("etcd"),
         token=lambda: 7,
+        kill_group=os.killpg,
         is_stopped=lambda: True,
         scratch=tmp_path,
     )

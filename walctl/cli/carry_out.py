@@ -1,5 +1,6 @@
 """What `repair` and `apply` share: options, the person's consent, and carrying a plan out."""
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -136,7 +137,7 @@ def go_on(
     with world_of(screen, disk) as world:
         resumed = resume(world, directory, wal_dir=wal_dir, snap_dir=snap_dir)
     render_receipt.show_resumed(screen, resumed)
-    ctx.exit(ExitStatus.CLEAN)
+    ctx.exit(resumed.exit_status)
 
 
 def trial_of(world: World) -> Trial:
@@ -144,7 +145,13 @@ def trial_of(world: World) -> Trial:
     from walctl.cluster.trial import find_program, trial_start
 
     program = find_program(world.disk, on_path=shutil.which("etcd"))
-    return trial_start(world.disk, program, token=world.token, is_stopped=world.is_stopped)
+    return trial_start(
+        world.disk,
+        program,
+        token=world.token,
+        kill_group=os.killpg,
+        is_stopped=world.is_stopped,
+    )
 
 
 def maybe_real(path: Path | None) -> Path | None:

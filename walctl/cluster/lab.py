@@ -7,26 +7,36 @@ nothing but a loopback device which is down; it is reached through a socket in t
 What `unshare` gave is not believed but looked at.
 
 The program gets no environment (so no proxy, no settings), no input and a session of its own, so
-that Ctrl-C reaches us first. It is ended by its process id, asked first and then killed, whatever
-happens here; where the system has `setpriv`, also when we are killed ourselves.
+that Ctrl-C reaches us first. It may be a script that starts another program: so the whole process
+group is ended, asked first and then killed, whatever happens here; where the system has `setpriv`,
+the program itself also when we are killed. What holds its output open is never waited for.
 """
 
+import contextlib
+import selectors
+import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Self, TypeAlias
 
 from walctl.errors import AccessError
 
 PROBE_SECONDS = 10.0
-END_SECONDS = 10.0
-"""How long a program may take to end once it was asked to."""
+END_SECONDS = 0.8
+"""How long a program may take to end once it was asked to: it ran on a copy, and loses nothing."""
+READ_SECONDS = 0.1
+LATE_READS_MAX = 64
+"""How much is read of a program that has ended, where something else holds its output open."""
 LINES_MAX = 400
 LINE_BYTES_MAX = 1 << 14
+
+KillGroup: TypeAlias = Callable[[int, int], None]
+"""Sends a signal to a process group, as `os.killpg` does."""
 
 _ISOLATIONS = (
     ("unshare", "--net"),
@@ -77,10 +87,14 @@ class Program:
     Raises: AccessError, when it cannot be started.
     """
 
-    def __init__(self, command: Sequence[str | Path], *, folder: Path) -> None:
+    def __init__(
+        self, command: Sequence[str | Path], *, folder: Path, kill_group: KillGroup
+    ) -> None:
+        self._kill_group = kill_group
         try:
             self._process = subprocess.Popen(
                 command,
+                bufsize=0,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -92,6 +106,7 @@ class Program:
             raise AccessError(f"{command[0]}: cannot be started: {error.strerror}") from error
         assert self._process.stdout is not None
         self._lines: deque[str] = deque(maxlen=LINES_MAX)
+        self._is_over = threading.Event()
         self._reader = threading.Thread(
             target=self._read, args=(self._process.stdout,), daemon=True
         )
@@ -103,7 +118,7 @@ class Program:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             return False
-        self._reader.join(END_SECONDS)
+        self._read_out()
         return True
 
     @property
@@ -117,19 +132,19 @@ class Program:
         return list(self._lines)
 
     def end(self) -> None:
-        """Ask it to end, and kill it if it does not; harmless when it has ended."""
+        """Ask all of it to end, and kill what does not; harmless when it has ended."""
         try:
             if self._process.poll() is None:
-                self._process.terminate()
+                self._signal(signal.SIGTERM)
                 self._process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
             pass
         finally:
-            if self._process.poll() is None:
-                self._process.kill()
-                self._process.wait()
-            self._reader.join(END_SECONDS)
-            if self._process.stdout is not None:
+            # Also when the first process has ended: others of its group may be there.
+            self._signal(signal.SIGKILL)
+            self._process.wait()
+            self._read_out()
+            if self._process.stdout is not None and not self._reader.is_alive():
                 self._process.stdout.close()
 
     def __enter__(self) -> Self:
@@ -143,7 +158,41 @@ class Program:
     ) -> None:
         self.end()
 
+    def _signal(self, number: int) -> None:
+        """Send a signal to the whole group, of which nobody may be left."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            self._kill_group(self._process.pid, number)
+
+    def _read_out(self) -> None:
+        """Take what it has printed, and wait for no more."""
+        self._is_over.set()
+        self._reader.join(READ_SECONDS * LATE_READS_MAX)
+
     def _read(self, pipe: IO[bytes]) -> None:
-        """Keep the last lines, so that the program never waits for us."""
-        while line := pipe.readline(LINE_BYTES_MAX):
-            self._lines.append(line.decode("utf-8", "replace").rstrip())
+        """Keep the last lines, so that the program never waits for us.
+
+        The pipe's end is no sign to wait for: a process that was left behind may hold it open.
+        """
+        rest, late = b"", 0
+        with selectors.DefaultSelector() as selector:
+            selector.register(pipe, selectors.EVENT_READ)
+            while late < LATE_READS_MAX:
+                is_over = self._is_over.is_set()
+                late += is_over
+                if not selector.select(0 if is_over else READ_SECONDS):
+                    if is_over:
+                        break
+                    continue
+                data = pipe.read(LINE_BYTES_MAX)
+                if not data:
+                    break
+                *lines, rest = (rest + data).split(b"\n")
+                if len(rest) >= LINE_BYTES_MAX:
+                    lines, rest = [*lines, rest], b""
+                for line in lines:
+                    self._keep(line)
+        if rest:
+            self._keep(rest)
+
+    def _keep(self, line: bytes) -> None:
+        self._lines.append(line[:LINE_BYTES_MAX].decode("utf-8", "replace").rstrip())

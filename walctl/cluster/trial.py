@@ -16,13 +16,15 @@ import http.client
 import importlib.util
 import json
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from formats import raftpb
 from formats.errors import FormatError
-from walctl.cluster.lab import Program, isolation
+from walctl.cluster.lab import KillGroup, Program, isolation
 from walctl.datadir.layout import Layout, Shape, understand
 from walctl.datadir.survey import Survey
 from walctl.errors import AccessError, StoppedError, WalctlError
@@ -34,8 +36,11 @@ from walctl.repair.world import TrialReport
 
 READY_POLLS_MAX = 600
 POLL_SECONDS = 0.1
+HEALTH_POLLS_MAX = 10
 STEADY_POLLS = 50
 """How long a member of several has to stand without dying."""
+STEADY_WORDS = "became follower at term"
+"""What etcd's Raft says once the log was read: a script that only waits says nothing of it."""
 ANSWER_SECONDS = 10.0
 ANSWER_BYTES_MAX = 1 << 20
 WORDS_MAX = 400
@@ -45,6 +50,9 @@ _CLIENT, _PEER = "client:1", "peer:2"
 _KEY, _VALUE = "walctl/trial-start", "written in a copy, for a trial"
 _REFUSALS = ("user name is empty", "permission denied", "database space exceeded")
 """Answers to a put of a server that works: it wants to know who asks, or its space is used up."""
+
+
+_Answer = TypeVar("_Answer")
 
 
 class _BadAnswerError(Exception):
@@ -76,6 +84,7 @@ def trial_start(
     program: Path,
     *,
     token: Callable[[], int],
+    kill_group: KillGroup,
     is_stopped: Callable[[], bool] = lambda: False,
     scratch: Path = Path("/tmp"),
 ) -> Callable[[Path], TrialReport]:
@@ -83,12 +92,14 @@ def trial_start(
 
     `scratch` gets a folder for the sockets, which is taken away again: a socket's path may have
     107 bytes, so it should be short. All paths are absolute, since etcd works in that folder.
+    `kill_group` ends the program with all that it started, also where it is a script.
     Raises (the function): StoppedError; whatever else is wrong is in its report.
     """
 
     def trial(path: Path) -> TrialReport:
         try:
-            return _Trial(disk, program, path, is_stopped).report(scratch, token())
+            tried = _Trial(disk, program, path, is_stopped=is_stopped, kill_group=kill_group)
+            return tried.report(scratch, token())
         except StoppedError:
             raise
         except WalctlError as error:
@@ -101,11 +112,19 @@ class _Trial:
     """One copy that is tried."""
 
     def __init__(
-        self, disk: WritableFileSystem, program: Path, path: Path, is_stopped: Callable[[], bool]
+        self,
+        disk: WritableFileSystem,
+        program: Path,
+        path: Path,
+        *,
+        is_stopped: Callable[[], bool],
+        kill_group: KillGroup,
     ) -> None:
         self._disk = disk
         self._program = program
         self._is_stopped = is_stopped
+        self._kill_group = kill_group
+        self._polls = 0
         for each in (path, program):
             if not each.is_absolute():
                 raise AccessError(f"{each}: expected an absolute path")
@@ -130,20 +149,21 @@ class _Trial:
         words = closed.words if closed is not None else ()
         with _folder(self._disk, scratch / f"walctl-{token:016x}") as folder:
             command: list[str | Path] = [*words, self._program, *self._flags, *_addresses()]
-            with Program(command, folder=folder) as program:
+            with Program(command, folder=folder, kill_group=self._kill_group) as program:
                 return self._watch(program, folder / _CLIENT)
 
     def _watch(self, program: Program, client: Path) -> TrialReport:
         """Wait until it is ready, stands, or has died."""
         is_sole = self._voters == 1
-        for poll in range(READY_POLLS_MAX):
-            if self._is_stopped():
-                raise StoppedError("the trial start was stopped")
+        while self._polls < READY_POLLS_MAX:
+            self._count_poll()
             if program.ends_within(POLL_SECONDS):
                 return TrialReport(is_good=False, words=f"etcd ended: {last_words(program.lines)}")
-            if is_sole and _is_healthy(client):
-                return _used(client)
-            if not is_sole and poll >= STEADY_POLLS:
+            if is_sole and self._asked(lambda: _is_healthy(client), HEALTH_POLLS_MAX):
+                used = self._asked(lambda: _used(client), int(ANSWER_SECONDS / POLL_SECONDS))
+                return used or TrialReport(is_good=False, words="etcd started, and answers nothing")
+            is_read = any(STEADY_WORDS in line for line in program.lines)
+            if not is_sole and self._polls > STEADY_POLLS and is_read:
                 return TrialReport(
                     is_good=True,
                     words=(
@@ -156,6 +176,28 @@ class _Trial:
             is_good=False,
             words=f"etcd was not ready within {seconds:g} s: {last_words(program.lines)}",
         )
+
+    def _count_poll(self) -> None:
+        """One more piece of the time that it gets. Raises: StoppedError."""
+        self._polls += 1
+        if self._is_stopped():
+            raise StoppedError("the trial start was stopped")
+
+    def _asked(self, question: Callable[[], _Answer], polls: int) -> _Answer | None:
+        """The answer to a question, `None` where it takes longer than that.
+
+        A server that accepts, and then says a byte now and then, would keep whoever reads from it;
+        so somebody else asks. He ends with the server, which ends when the trial does.
+        """
+        answers: list[_Answer] = []
+        asker = threading.Thread(target=lambda: answers.append(question()), daemon=True)
+        asker.start()
+        for _ in range(polls):
+            asker.join(POLL_SECONDS)
+            if not asker.is_alive():
+                break
+            self._count_poll()
+        return answers[0] if answers else None
 
 
 def knows_only_itself(survey: Survey) -> bool:
