@@ -95,14 +95,18 @@ def show_resumed(screen: Screen, resumed: Resumed) -> None:
 
 
 def resumed_document(resumed: Resumed) -> dict[str, object]:
-    """The same for JSON; `resumed` is `nothing`, `finished` or `rolled-back`."""
+    """The same for JSON; `resumed` is `nothing`, `finished` or `rolled-back`.
+
+    `kept` is the backup that stayed, where somebody has written to the member since.
+    """
     return {
         "v": 1,
         "directory": str(resumed.directory),
         "resumed": str(resumed.outcome),
         "words": resumed.words,
         "receipt": None if resumed.receipt is None else str(resumed.receipt),
-        "exit": int(ExitStatus.CLEAN),
+        "kept": None if resumed.kept is None else str(resumed.kept),
+        "exit": int(resumed.exit_status),
     }
 
 
@@ -112,7 +116,7 @@ def resumed_text(screen: Screen, resumed: Resumed) -> None:
     if resumed.receipt is not None:
         command = f"walctl undo {quoted_word(str(resumed.receipt))}"
         screen.line(f"{'take back'.ljust(COLUMN)}{command}", style="cyan")
-    ending(screen, str(resumed.outcome), ExitStatus.CLEAN)
+    ending(screen, str(resumed.outcome), resumed.exit_status)
 
 
 def headline(receipt: Receipt) -> str:

@@ -7,16 +7,26 @@ the step, and whoever has the name now has been or has not been exchanged.
 import enum
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from walctl.datadir.layout import understand
-from walctl.errors import AccessError, UsageError, WalctlError
+from walctl.errors import AccessError, ExitStatus, UsageError, WalctlError
 from walctl.fs.base import FileSystem, Kind
-from walctl.repair.backup import BACKUP_NAME, RECEIPT, remove_backup
+from walctl.repair.backup import (
+    BACKUP_NAME,
+    MANIFEST,
+    RECEIPT,
+    read_document,
+    read_manifest,
+    remove_backup,
+)
 from walctl.repair.execute import finish, remove_work
+from walctl.repair.guard import demand_stamps
 from walctl.repair.journal import Entry, State, demand_idle, read_journal, state_of
-from walctl.repair.plan import Stamp
+from walctl.repair.plan import WAL, Bound, Stamp
+from walctl.repair.stated import bound_of
+from walctl.repair.strict import Part
 from walctl.repair.unit import JOURNAL, NEW, OLD, TRIAL, WORK_SUFFIX, Unit, Way, pending
 from walctl.repair.world import World
 
@@ -36,12 +46,22 @@ class Outcome(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resumed:
-    """What `resume` found and did; `receipt` is there when the application was finished."""
+    """What `resume` found and did; `receipt` is there when the application was finished.
+
+    `kept` is the backup of what was rolled back, where somebody has written to the member since:
+    nothing else has what it was before.
+    """
 
     directory: Path
     outcome: Outcome
     receipt: Path | None = None
+    kept: Path | None = None
     words: str = ""
+
+    @property
+    def exit_status(self) -> ExitStatus:
+        """What a command that resumed ends with: somebody has to look at a backup that stayed."""
+        return ExitStatus.CLEAN if self.kept is None else ExitStatus.UNFINISHED
 
 
 def resume(
@@ -62,7 +82,7 @@ def resume(
             outcome=Outcome.NOTHING,
             words="nothing was interrupted here",
         )
-    return next((each for each in found if each.outcome is Outcome.FINISHED), found[0])
+    return min(found, key=lambda each: (each.kept is None, each.outcome is not Outcome.FINISHED))
 
 
 def _folders(
@@ -105,14 +125,63 @@ def _resumed(world: World, directory: Path, work: Path) -> Resumed:
             )
         if state is State.NEW:
             return _finished(world, directory, unit, entry)
-        files = dict.fromkeys(entry.files, Stamp(size=0, sha256=""))
-        remove_backup(disk, entry.backup, files)
+        return _rolled_back(world, directory, unit, entry)
+
+
+def _rolled_back(world: World, directory: Path, unit: Unit, entry: Entry) -> Resumed:
+    """Take away what was made, but no backup of bytes that the member has no more."""
+    disk = world.disk
+    if _is_only_copy(world, unit, entry):
         remove_work(disk, unit)
+        return Resumed(
+            directory=directory,
+            outcome=Outcome.ROLLED_BACK,
+            kept=entry.backup,
+            words="the interrupted application was rolled back, but somebody has written to the"
+            " member since; the backup of it as it was before is kept in"
+            f" {entry.backup} (zstd -d opens each file)",
+        )
+    files = dict.fromkeys(entry.files, Stamp(size=0, sha256=""))
+    remove_backup(disk, entry.backup, files)
+    remove_work(disk, unit)
     return Resumed(
         directory=directory,
         outcome=Outcome.ROLLED_BACK,
         words="the interrupted application was rolled back: the member is as it was",
     )
+
+
+def _is_only_copy(world: World, unit: Unit, entry: Entry) -> bool:
+    """Whether a whole backup holds what the member does not, or cannot be shown to.
+
+    Nobody held the member's locks since the crash, so a server may have been started on it, and
+    etcd itself cuts a torn log. Raises: StoppedError.
+    """
+    disk = world.disk
+    if not disk.exists(entry.backup / MANIFEST):
+        return False  # written last: without it the backup was never whole
+    try:
+        read_manifest(disk, entry.backup)
+        document = read_document(disk, entry.backup / MANIFEST)
+        assert isinstance(document, dict), "a manifest that was read is an object"
+        bound = bound_of(Part(document["bound"], "bound"))
+    except UsageError:
+        return False  # torn by the crash: it was not synced yet
+    try:
+        demand_stamps(world, _where_it_is(bound, unit), None, "not as in the backup")
+    except (AccessError, UsageError):
+        return True
+    return False
+
+
+def _where_it_is(bound: Bound, unit: Unit) -> Bound:
+    """The member of a backup as it lies now: its directory may have another name since."""
+    room = WAL if unit.way is Way.PARENT else unit.rooms[0]
+    part = bound.wal if room == WAL else bound.snap
+    if part is None or part.is_absolute():
+        return bound
+    folder = unit.path / room if unit.way is Way.PARENT else unit.path
+    return replace(bound, directory=folder.parents[len(part.parts) - 1] if part.parts else folder)
 
 
 def _cleared(world: World, directory: Path, work: Path, unit_path: Path) -> Resumed:
