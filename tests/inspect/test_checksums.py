@@ -132,13 +132,21 @@ def test_a_list_of_several_members_speaks_of_each_its_own_files(folder: Path) ->
     assert told(second) == [(DB, Unlike.MISSING)]
 
 
-def test_a_folder_that_the_list_says_nothing_of_is_not_held_against_it(folder: Path) -> None:
-    assert compared(against(folder / "n1", sums(folder / "n1", WAL))).differences == ()
+def test_a_list_of_one_folder_does_not_pass_for_one_of_the_member(folder: Path) -> None:
+    report = against(folder / "n1", sums(folder / "n1", f"./{DB}"))
+    assert compared(report).same == 1
+    assert told(compared(report)) == [(WAL, Unlike.UNLISTED)]
+    assert (report.verdict, report.exit_status) == (Verdict.CLEAN, ExitStatus.DAMAGE)
+    assert told(compared(against(folder / "n1", sums(folder / "n1", WAL)))) == [
+        (DB, Unlike.UNLISTED)
+    ]
+    wal = folder / "n1/member/wal"
+    assert compared(against(wal, sums(folder, f"n1/{WAL}"))).differences == ()
 
 
 def test_a_list_in_a_folder_that_it_lists_is_no_new_file(folder: Path) -> None:
     snaps = folder / "n1/member/snap"
-    listed = sums(snaps, "db")
+    listed = sums(snaps, "db", "../wal/" + FIRST)
     report = against(folder / "n1", listed)
     assert compared(report).differences == ()
 
@@ -236,11 +244,13 @@ def test_a_list_that_names_no_file_of_the_member_gives_no_answer(folder: Path) -
 @pytest.mark.parametrize("name", ["../n2/member/snap/db", "/etc/hostname", "member"])
 def test_names_that_lead_out_of_the_member_are_not_its_files(folder: Path, name: str) -> None:
     row = Listed(name, HASH)
-    checksums = Checksums(path=folder / "n1/list", here=Path(), rows=(row, Listed(DB, HASH)))
-    comparison = compared(verify(DISK, folder / "n1", checksums=checksums))
-    expected = {(DB, Unlike.DIFFERS)} | (
-        {("member", Unlike.MISSING)} if name == "member" else set()
+    checksums = Checksums(
+        path=folder / "n1/list", here=Path(), rows=(row, Listed(DB, HASH), Listed(WAL, HASH))
     )
+    comparison = compared(verify(DISK, folder / "n1", checksums=checksums))
+    expected = {(DB, Unlike.DIFFERS), (WAL, Unlike.DIFFERS)}
+    if name == "member":
+        expected.add(("member", Unlike.MISSING))
     assert set(told(comparison)) == expected
     assert comparison.elsewhere == (0 if name == "member" else 1)
 

@@ -57,7 +57,8 @@ from walctl.render.screen import Screen
     type=PATH,
     metavar="FILE",
     help="Compare the files with a list that sha256sum made, its names relative to PATH or to"
-    " the list's own directory. One that differs, is missing or not listed: exit 1.",
+    " the list's own directory. All files of the log and of snap have to be listed:"
+    " one that differs, is missing or not listed is exit 1.",
 )
 @jobs
 @output("text", "json", "ndjson")

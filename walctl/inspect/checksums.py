@@ -13,7 +13,7 @@ what it means to say of a file would go unheard.
 import enum
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,8 +139,9 @@ def compare_files(
 ) -> Comparison:
     """Hold the files of a member against a list, and the list against the files in its folders.
 
-    A folder of which the list names no file is not held against it. `is_over` is asked at every
-    window that was read.
+    Both folders are asked for, also one of which the list names no file: a list of the database
+    alone says nothing of the log, and must not pass for one of the member. `is_over` is asked at
+    every window that was read.
 
     Raises: AccessError, when a listed file cannot be read; UnsupportedError, when the list names
     no file of this member; TimeOverError.
@@ -162,7 +163,7 @@ def compare_files(
                 )
             )
     known = {*hashes, checksums.place}
-    unlisted = (path for path in scope.files(disk, hashes) if path not in known)
+    unlisted = (path for path in scope.files(disk) if path not in known)
     return Comparison(
         path=checksums.path,
         same=len(listed) - len(differences),
@@ -193,13 +194,12 @@ class _Scope:
         """What the file is called: relative to the member where it lies below it."""
         return str(path.relative_to(self.root) if path.is_relative_to(self.root) else path)
 
-    def files(self, disk: FileSystem, near: Iterable[Path]) -> list[Path]:
-        """All plain files of those of the member's folders that one of `near` lies in."""
-        parents = {path.parent for path in near}
+    def files(self, disk: FileSystem) -> list[Path]:
+        """All plain files of the member's folders."""
         found = (
             folder / name
             for folder in dict.fromkeys(self._folders)
-            if folder in parents and disk.exists(folder)
+            if disk.exists(folder)
             for name in disk.names(folder)
         )
         return [path for path in found if _is_file(disk, path)]
