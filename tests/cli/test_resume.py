@@ -6,6 +6,7 @@ import pytest
 
 from tests.cli.commands import Tell, Told
 from tests.cli.repairing import FREE, documented, flat, held, member
+from tests.corpus import fingerprint
 from walctl.cli.main import run
 from walctl.errors import AccessError
 
@@ -64,3 +65,19 @@ def test_what_is_rolled_back_for_json_says_which_backup_stayed(
     found = documented(tell("repair", interrupted, "--resume", "-o", "json"))
     assert (found["resumed"], found["kept"], found["exit"]) == ("rolled-back", None, 0)
     assert not interrupted.with_name("n1.etcd.walctl").exists()
+
+
+def test_whoever_reads_a_member_with_an_interrupted_repair_is_told(
+    tell: Tell, interrupted: Path
+) -> None:
+    words = f"walctl repair {interrupted} --resume finishes or rolls it back"
+    before = fingerprint(interrupted.parent)
+    for command in ("verify", "doctor"):
+        assert words.replace(" ", "") in "".join(tell(command, interrupted).out.split())
+    for rest in ([], ["--apply"], ["--plan", interrupted.with_name("fix.json")]):
+        told = tell("repair", interrupted, *rest)
+        assert (told.status, told.out) == (4, "")
+        assert words in told.err
+    assert fingerprint(interrupted.parent) == before
+    assert tell("repair", interrupted, "--resume", "-q").status == 0
+    assert "--resume" not in tell("verify", interrupted).out

@@ -9,6 +9,7 @@ from walctl.errors import ExitStatus
 from walctl.fs.faults import Killed
 from walctl.fs.memory import MemoryFileSystem
 from walctl.fs.nodes import Call
+from walctl.inspect.verify import verify
 from walctl.repair.apply import apply
 from walctl.repair.backup import packed_path
 from walctl.repair.cleaning import backups
@@ -84,6 +85,17 @@ def test_the_backup_of_a_member_that_nobody_wrote_to_goes_wherever_it_lies(kind:
         assert (done.outcome, done.kept) == (Outcome.ROLLED_BACK, None)
         assert done.exit_status is ExitStatus.CLEAN
         assert not disk.exists(ROOT)
+
+
+@pytest.mark.parametrize("kind", PLANS)
+def test_an_interrupted_application_is_told_of_by_whoever_reads_the_member(kind: str) -> None:
+    disk = killed(kind, "receipt.json.new")
+    for directory in (MEMBER, MEMBER / "member"):
+        notes = verify(disk, directory).notes
+        (note,) = [each for each in notes if "an interrupted repair lies here" in each]
+        assert f"walctl repair {directory} --resume finishes or rolls it back" in note
+    resume(world(disk), MEMBER)
+    assert not [each for each in verify(disk, MEMBER).notes if "interrupted" in each]
 
 
 def test_a_backup_that_was_never_whole_goes_though_somebody_has_written() -> None:

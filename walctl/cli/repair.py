@@ -31,6 +31,7 @@ from walctl.render import repair as render
 from walctl.render.screen import Screen
 from walctl.repair.plan import PlanClass
 from walctl.repair.planning import make_plan
+from walctl.repair.unit import demand_nothing_pending, folders_at
 
 _ONLY_FREE = "--preen carries out only what loses nothing"
 
@@ -112,6 +113,9 @@ def command(
     parts = {"wal_dir": maybe_real(wal_dir), "snap_dir": maybe_real(snap_dir)}
     if resume:
         go_on(ctx, screen, disk, real_path(path), **parts)
+    # What a crash left in the middle is no ground for a plan.
+    folders = folders_at(disk, real_path(path), **parts)
+    demand_nothing_pending(disk, real_path(path), folders)
     with screen.progress(f"reading {path}") as step:
         plan = make_plan(
             disk,

@@ -26,6 +26,7 @@ from walctl.datadir.chain import (
     run_task,
 )
 from walctl.datadir.layout import Layout
+from walctl.datadir.unfinished import unfinished_notes
 from walctl.errors import AccessError
 from walctl.fs.base import File, FileSystem, Kind, Stat
 from walctl.fs.lazy import LazyFile
@@ -177,6 +178,7 @@ def survey(
         names = disk.names(layout.wal_dir.parent)
         unfinished = (f"{prefix}tmp", f"{prefix}broken")
         result.siblings = [name for name in names if name.startswith(unfinished)]
+    result.notes += unfinished_notes(disk, layout)
     return result
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from walctl.datadir.unfinished import unfinished
 from walctl.errors import AccessError, UsageError, WalctlError
 from walctl.fs.base import FileSystem, Kind
 from walctl.fs.writable import WritableFileSystem
@@ -11,7 +12,6 @@ from walctl.repair.backup import BACKUP_NAME, DOCUMENTS, MANIFEST, RECEIPT, back
 from walctl.repair.packing import SUFFIX
 from walctl.repair.plan import SNAP, WAL
 from walctl.repair.receipt import read_receipt
-from walctl.repair.unit import pending
 from walctl.repair.world import World
 
 
@@ -58,7 +58,7 @@ def remove_backups(world: World, directory: Path, names: Sequence[str]) -> int:
     for name in names:
         if name not in known:
             raise UsageError(f"{backups_folder(directory) / name}: no backup of this member")
-    for work in pending(disk, directory, (directory / "wal", directory / "member" / "wal")):
+    for work in unfinished(disk, directory, (directory / "wal", directory / "member" / "wal")):
         raise AccessError(
             f"{work}: an application was interrupted and may need its backup: finish it or roll it"
             f" back first, with walctl repair {directory} --resume"

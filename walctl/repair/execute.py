@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from walctl.datadir.layout import Layout, understand
+from walctl.datadir.unfinished import JOURNAL
 from walctl.errors import (
     AccessError,
     CorruptionError,
@@ -58,7 +59,7 @@ from walctl.repair.journal import (
 from walctl.repair.receipt import Receipt, read_receipt, receipt_document
 from walctl.repair.space import demand_space
 from walctl.repair.stage import Stage, settable
-from walctl.repair.unit import JOURNAL, OLD, Unit, Way, demand_nothing_pending, unit_of
+from walctl.repair.unit import OLD, Unit, Way, demand_nothing_pending, unit_of
 from walctl.repair.view import View
 from walctl.repair.world import World
 
@@ -84,7 +85,7 @@ def carry_out(
     for name in job.names:
         path_of(job.bound, name)
     demand_names(job)
-    demand_nothing_pending(world.disk, job.bound)
+    demand_nothing_pending(world.disk, job.bound.directory, folders_of(job.bound).values())
     root = backups_folder(job.bound.directory) if backup_to is None else backup_to
     with Guard(world, job.bound) as guard:
         unit = unit_of(world.disk, job)

@@ -17,12 +17,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from walctl.datadir.unfinished import JOURNAL
 from walctl.errors import AccessError, UsageError
 from walctl.fs.base import FileSystem
 from walctl.fs.writable import Lock, WritableFile, WritableFileSystem
 from walctl.repair.stated import FILES_MAX, NUMBER_MAX, own_name
 from walctl.repair.strict import Part, parsed
-from walctl.repair.unit import JOURNAL, Unit, Way
+from walctl.repair.unit import Unit, Way
 
 JOURNAL_BYTES_MAX = 64 << 20
 _KIND = "walctl-journal"

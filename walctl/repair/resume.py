@@ -5,14 +5,13 @@ the step, and whoever has the name now has been or has not been exchanged.
 """
 
 import enum
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from walctl.datadir.layout import understand
-from walctl.errors import AccessError, ExitStatus, UsageError, WalctlError
-from walctl.fs.base import FileSystem, Kind
+from walctl.datadir.unfinished import JOURNAL, WORK_SUFFIX, unfinished
+from walctl.errors import AccessError, ExitStatus, UsageError
+from walctl.fs.base import Kind
 from walctl.repair.backup import (
     BACKUP_NAME,
     MANIFEST,
@@ -27,7 +26,7 @@ from walctl.repair.journal import Entry, State, demand_idle, read_journal, state
 from walctl.repair.plan import WAL, Bound, Stamp
 from walctl.repair.stated import bound_of
 from walctl.repair.strict import Part
-from walctl.repair.unit import JOURNAL, NEW, OLD, TRIAL, WORK_SUFFIX, Unit, Way, pending
+from walctl.repair.unit import NEW, OLD, TRIAL, Unit, Way, folders_at
 from walctl.repair.world import World
 
 _OURS = frozenset({NEW, OLD, TRIAL, JOURNAL})
@@ -74,8 +73,9 @@ def resume(
     Raises: AccessError, when it cannot be told how far it came, or somebody is at it right now;
     UsageError, when what lies there is none of ours.
     """
-    folders = list(_folders(world.disk, directory, wal_dir, snap_dir))
-    found = [_resumed(world, directory, work) for work in pending(world.disk, directory, folders)]
+    folders = folders_at(world.disk, directory, wal_dir=wal_dir, snap_dir=snap_dir)
+    works = unfinished(world.disk, directory, folders)
+    found = [_resumed(world, directory, work) for work in works]
     if not found:
         return Resumed(
             directory=directory,
@@ -83,19 +83,6 @@ def resume(
             words="nothing was interrupted here",
         )
     return min(found, key=lambda each: (each.kept is None, each.outcome is not Outcome.FINISHED))
-
-
-def _folders(
-    disk: FileSystem, directory: Path, wal_dir: Path | None, snap_dir: Path | None
-) -> Iterator[Path]:
-    """The folders beside which a work folder may lie."""
-    try:
-        layout = understand(disk, directory, wal_dir=wal_dir, snap_dir=snap_dir)
-    except UsageError:
-        raise
-    except WalctlError:
-        return  # what is no member any more may still have had a crash
-    yield from (each for each in (layout.wal_dir, layout.snap_dir) if each is not None)
 
 
 def _resumed(world: World, directory: Path, work: Path) -> Resumed:

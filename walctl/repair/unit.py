@@ -17,15 +17,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from walctl.errors import AccessError, UnsupportedError
-from walctl.fs.base import Kind
+from walctl.datadir.layout import understand
+from walctl.datadir.unfinished import unfinished, work_of
+from walctl.errors import AccessError, UnsupportedError, UsageError, WalctlError
+from walctl.fs.base import FileSystem, Kind
 from walctl.fs.writable import WritableFileSystem
 from walctl.repair.beside import besides
 from walctl.repair.job import Job, folders_of, room_of
 from walctl.repair.plan import SNAP, WAL, Bound
 
-WORK_SUFFIX = ".walctl-work"
-NEW, OLD, TRIAL, JOURNAL = "new", "old", "trial", "journal"
+NEW, OLD, TRIAL = "new", "old", "trial"
 
 
 class Way(enum.StrEnum):
@@ -64,11 +65,6 @@ class Unit:
     def staged(self, room: str) -> Path:
         """Where the files of one of its rooms are built."""
         return self.new / room if self.way is Way.PARENT else self.new
-
-
-def work_of(path: Path) -> Path:
-    """The work folder of the unit `path`."""
-    return path.parent / f"{path.name}{WORK_SUFFIX}"
 
 
 def unit_of(disk: WritableFileSystem, job: Job) -> Unit:
@@ -132,18 +128,26 @@ def _demand_only_files(disk: WritableFileSystem, folder: Path) -> None:
             )
 
 
-def demand_nothing_pending(disk: WritableFileSystem, bound: Bound) -> None:
+def demand_nothing_pending(disk: FileSystem, directory: Path, folders: Iterable[Path]) -> None:
     """Raise AccessError where an application was begun and neither finished nor rolled back."""
-    for work in pending(disk, bound.directory, folders_of(bound).values()):
+    for work in unfinished(disk, directory, folders):
         raise AccessError(
-            f"{work}: an application was interrupted: finish it or roll it back first, with"
-            f" walctl repair {bound.directory} --resume"
+            f"{work}: an interrupted repair lies here: walctl repair {directory} --resume finishes"
+            " or rolls it back"
         )
 
 
-def pending(disk: WritableFileSystem, directory: Path, folders: Iterable[Path]) -> list[Path]:
-    """The work folders that lie beside a member's directory, its folders, and what holds them."""
-    units = {directory, directory / "member"}
-    for folder in folders:
-        units |= {folder, folder.parent}
-    return [work for work in map(work_of, sorted(units)) if work.name and disk.exists(work)]
+def folders_at(
+    disk: FileSystem, directory: Path, *, wal_dir: Path | None = None, snap_dir: Path | None = None
+) -> list[Path]:
+    """The folders beside which a work folder may lie; none of what is no member any more.
+
+    Raises: UsageError.
+    """
+    try:
+        layout = understand(disk, directory, wal_dir=wal_dir, snap_dir=snap_dir)
+    except UsageError:
+        raise
+    except WalctlError:
+        return []  # what is no member any more may still have had a crash
+    return [each for each in (layout.wal_dir, layout.snap_dir) if each is not None]
