@@ -1,6 +1,7 @@
 """`walctl clean` as it is typed: backups are listed, chosen, and only then taken away."""
 
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -153,3 +154,30 @@ def test_a_purge_keeps_the_newest_snapshots_and_the_segments_they_need(tell: Tel
     text = tell("clean", path, *words[:-2]).out
     assert "nothing was changed" in text
     assert purge["segments"][0] in text
+
+
+def test_what_is_no_member_is_not_said_to_have_no_backups(tell: Tell, tmp_path: Path) -> None:
+    path = member(FREE, tmp_path / "n1.etcd")
+    (tmp_path / "note.txt").write_text("a note\n")
+    files = [next(path.glob(each)) for each in ("member/wal/*.wal", "member/snap/db")]
+    for odd in (Path("/dev/null"), tmp_path / "note.txt", tmp_path, *files):
+        told = tell("clean", odd)
+        assert (told.status, told.out) == (4, ""), odd
+        assert told.err.startswith(f"walctl: {odd}: ")
+        assert told.err.count("\n") == 1
+
+
+def test_the_backups_of_a_member_that_is_gone_are_listed(tell: Tell, mended: Path) -> None:
+    names = backups(tell, mended)
+    shutil.rmtree(mended)
+    assert backups(tell, mended) == names
+    mended.mkdir()
+    assert backups(tell, mended) == names
+
+
+def test_a_receipt_that_does_not_read_is_not_offered_to_undo(tell: Tell, mended: Path) -> None:
+    name = backups(tell, mended)[0]
+    (mended.parent / "n1.etcd.walctl" / name / "receipt.json").write_text("{}")
+    told = tell("clean", mended)
+    assert "does not read" in told.out
+    assert f"{name}/receipt.json\n" not in told.out

@@ -106,3 +106,52 @@ def test_a_backup_that_was_moved_still_leads_back(tell: Tell, tmp_path: Path) ->
     shutil.move(repair["backup"], moved)
     assert tell("undo", "-q", moved / "receipt.json").status == 0
     assert held(path) == before
+
+
+def test_a_repaired_copy_that_was_moved_into_its_place_is_taken_back_there(
+    tell: Tell, tmp_path: Path
+) -> None:
+    path, repair, before = repaired(tell, tmp_path)
+    target = tmp_path / "etcd"
+    path.rename(target)
+    backup = Path(repair["backup"])
+    told = tell("undo", repair["receipt"])
+    root = backup.parent.rename(tmp_path / "etcd.walctl")
+    (line,) = [each for each in tell("clean", target).out.splitlines() if "walctl undo" in each]
+    done = tell(*line.split()[1:])
+    assert (done.status, done.err) == (0, "")
+    assert held(target) == before
+    assert len(list(root.iterdir())) == 2
+    assert told.status == 4
+
+
+def test_where_neither_member_nor_backup_is_in_place_it_is_said_what_is_wanted(
+    tell: Tell, tmp_path: Path
+) -> None:
+    path, repair, _ = repaired(tell, tmp_path)
+    path.rename(tmp_path / "etcd")
+    told = tell("undo", repair["receipt"])
+    assert (told.status, told.out) == (4, "")
+    assert f"{path}: not there any more" in told.err
+    assert "side by side" in told.err
+    other = member(FREE, path)  # another one of the same name is not what the repair left
+    before = fingerprint(other)
+    assert "not as the repair left it" in tell("undo", repair["receipt"]).err
+    assert fingerprint(other) == before
+
+
+def test_a_folder_is_taken_for_the_receipt_in_it_and_no_other_is(
+    tell: Tell, tmp_path: Path
+) -> None:
+    path, repair, before = repaired(tell, tmp_path)
+    backup = Path(repair["backup"])
+    for folder in (path, backup.parent):
+        told = tell("undo", folder)
+        assert (told.status, told.out) == (2, "")
+        assert f"walctl clean {path} lists" in told.err
+    assert tell("undo", "-q", backup).status == 0
+    assert held(path) == before
+    (backup / "receipt.json").unlink()
+    told = tell("undo", backup)
+    assert told.status == 2
+    assert "no receipt.json in it" in told.err

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from walctl.cli.carry_out import maybe_real
 from walctl.cli.options import one_path, output, pass_disk, pass_screen, quiet, split_layout
 from walctl.cli.world import real_path, world_of
 from walctl.datadir.layout import understand
@@ -15,7 +16,7 @@ from walctl.inspect.purge import purge_preview as preview
 from walctl.inspect.reading import ONE_PROCESS, survey_of
 from walctl.render import clean as render
 from walctl.render.screen import Screen
-from walctl.repair.cleaning import Backup, backups, remove_backups
+from walctl.repair.cleaning import Backup, backups, demand_member, remove_backups
 from walctl.wal.purge import KEPT
 
 
@@ -74,6 +75,8 @@ def command(
 ) -> None:
     """List the backups that repairs of the member at PATH have left beside it, oldest first.
 
+    One that was put elsewhere (--backup-to) is not listed; walctl undo takes it all the same.
+
     A backup is never taken away by itself. Choose with --remove or --remove-all, look at what is
     marked, and say --yes: a repair whose backup is gone cannot be taken back. Files of the member
     itself are never touched. With --purge-preview it says instead what etcd would remove.
@@ -96,7 +99,8 @@ def command(
     if is_meant and not is_choice:
         raise click.UsageError("--yes goes with --remove or --remove-all.", ctx)
     directory = real_path(path)
-    disk.stat(directory)  # a path that is not there has no backups to be sure of
+    parts = {"wal_dir": maybe_real(wal_dir), "snap_dir": maybe_real(snap_dir)}
+    demand_member(disk, directory, **parts)
     found = backups(disk, directory)
     chosen = _chosen(found, path, names, remove_all=remove_all)
     freed = None

@@ -33,8 +33,9 @@ def command(
     """Give a member back every byte that a repair changed, from the backup that RECEIPT lies in.
 
     Only while the member is as the repair left it: once a server has written to it, going back
-    would lose that, and it is refused (exit 4). An undo leaves a backup and a receipt too, so it
-    can be undone.
+    would lose that, and it is refused (exit 4). RECEIPT may be the backup's folder. A member that
+    was moved is found beside its backups. An undo leaves a backup and a receipt too, so it can be
+    undone.
 
     \b
     Examples:

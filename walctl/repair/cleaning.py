@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from walctl.datadir.layout import understand
 from walctl.datadir.unfinished import unfinished
-from walctl.errors import AccessError, UsageError, WalctlError
+from walctl.errors import AccessError, UnsupportedError, UsageError, WalctlError
 from walctl.fs.base import FileSystem, Kind
 from walctl.fs.writable import WritableFileSystem
 from walctl.repair.backup import BACKUP_NAME, DOCUMENTS, MANIFEST, RECEIPT, backups_folder
@@ -19,8 +20,8 @@ from walctl.repair.world import World
 class Backup:
     """One backup of a member.
 
-    `made` is when, as in its name; `size` what it takes on the disk. `receipt` is `None` for one
-    that no application finished with, and `words` says what is known of it.
+    `made` is when, as in its name; `size` what it takes on the disk. `receipt` is `None` where
+    there is none that `undo` could read, and `words` says what is known of it.
     """
 
     name: str
@@ -45,6 +46,24 @@ def backups(disk: FileSystem, directory: Path) -> list[Backup]:
         for name in disk.names(root)
         if BACKUP_NAME.fullmatch(name) and disk.stat(root / name).kind is Kind.DIRECTORY
     ]
+
+
+def demand_member(
+    disk: FileSystem, directory: Path, *, wal_dir: Path | None = None, snap_dir: Path | None = None
+) -> None:
+    """Hold a path against what can have backups: a member's directory, or what has some still.
+
+    To say of anything else that it has none would let a slip pass for an answer.
+    Raises: AccessError, UnsupportedError, UsageError.
+    """
+    if disk.exists(backups_folder(directory)):
+        return  # also those of a member that is gone
+    layout = understand(disk, directory, wal_dir=wal_dir, snap_dir=snap_dir)
+    if disk.stat(layout.path).kind is not Kind.DIRECTORY:
+        raise UnsupportedError(
+            f"{directory}: {layout.shape}: expected a member's directory, beside which its backups"
+            " lie"
+        )
 
 
 def remove_backups(world: World, directory: Path, names: Sequence[str]) -> int:
@@ -75,23 +94,16 @@ def remove_backups(world: World, directory: Path, names: Sequence[str]) -> int:
 
 def _backup(disk: FileSystem, path: Path) -> Backup:
     made, kind = path.name.split("-")[:2]
-    receipt, words = path / RECEIPT, ""
-    if not disk.exists(receipt):
-        is_whole = disk.exists(path / MANIFEST)
-        words = "no receipt: nothing was changed" if is_whole else "never finished"
-        return Backup(
-            name=path.name,
-            path=path,
-            made=made,
-            kind=kind,
-            size=_size(disk, path),
-            receipt=None,
-            words=words,
-        )
+    receipt: Path | None = path / RECEIPT
     try:
-        words = read_receipt(disk, receipt).summary
+        if disk.exists(path / RECEIPT):
+            words = read_receipt(disk, path / RECEIPT).summary
+        else:
+            is_whole = disk.exists(path / MANIFEST)
+            words = "no receipt: nothing was changed" if is_whole else "never finished"
+            receipt = None
     except WalctlError as error:
-        words = f"its receipt does not read: {error.message}"
+        words, receipt = f"its receipt does not read: {error.message}", None
     return Backup(
         name=path.name,
         path=path,

@@ -7,8 +7,16 @@ repair, and leave a backup and a receipt themselves, so that an undo can be undo
 from pathlib import Path
 
 from walctl.errors import AccessError, UsageError
-from walctl.fs.base import FileSystem
-from walctl.repair.backup import Kept, packed_path, read_manifest
+from walctl.fs.base import FileSystem, Kind
+from walctl.inspect.advice import path_word
+from walctl.repair.backup import (
+    BACKUP_NAME,
+    BACKUPS_SUFFIX,
+    RECEIPT,
+    Kept,
+    packed_path,
+    read_manifest,
+)
 from walctl.repair.execute import carry_out
 from walctl.repair.job import Blocks, Change, Job, Move, Put, Take, room_of
 from walctl.repair.packing import unpacked
@@ -22,9 +30,12 @@ def undo(
 ) -> Receipt:
     """Give a member back every byte, name and attribute that an application changed.
 
+    `receipt` may be the folder of the backup that it lies in.
+
     Raises: AccessError, when the member is not as the application left it, or is in use, or the
     backup does not open; UsageError, when `receipt` is none; StoppedError.
     """
+    receipt = _receipt_at(world.disk, receipt)
     old = read_receipt(world.disk, receipt)
     manifest = read_manifest(world.disk, receipt.parent)
     for name, stamp in old.bound.files.items():
@@ -33,16 +44,20 @@ def undo(
             raise UsageError(f"{receipt}: {name}: receipt and manifest of the backup differ")
     if not old.changed:
         raise UsageError(f"{receipt}: it says that nothing changed: there is nothing to take back")
+    directory = _directory_of(world.disk, old)
+    stale = f"not as the {old.kind} left it (the server has written since?)"
+    if directory != old.bound.directory:
+        stale += f", which was of {old.bound.directory}"
     job = Job(
         kind="undo",
         bound=Bound(
-            directory=old.bound.directory,
+            directory=directory,
             wal=old.bound.wal,
             snap=old.bound.snap,
             files=old.after,
         ),
         changes=tuple(_changes(world.disk, old, dict(manifest.files))),
-        stale=f"not as the {old.kind} left it (the server has written since?)",
+        stale=stale,
         plan_class=PlanClass.FREE,
         strategy="undo",
         summary=f"takes back: {old.summary or old.strategy}",
@@ -50,6 +65,47 @@ def undo(
         tool=tool,
     )
     return carry_out(world, job, backup_to=backup_to)
+
+
+def _receipt_at(disk: FileSystem, path: Path) -> Path:
+    """The receipt that a path is, or that the backup at that path has.
+
+    Raises: UsageError, for another folder, saying what lists those that can be taken back.
+    """
+    if not disk.exists(path) or disk.stat(path).kind is not Kind.DIRECTORY:
+        return path
+    if disk.exists(path / RECEIPT):
+        return path / RECEIPT
+    if BACKUP_NAME.fullmatch(path.name):
+        raise UsageError(
+            f"{path}: no {RECEIPT} in it: what this backup was made for never took place, so there"
+            " is nothing to take back (zstd -d opens each of its files)"
+        )
+    member = path.with_name(path.name.removesuffix(BACKUPS_SUFFIX)) if path.name else path
+    raise UsageError(
+        f"{path}: a folder, and not that of one backup: walctl clean {path_word(member)} lists what"
+        " can be taken back"
+    )
+
+
+def _directory_of(disk: FileSystem, old: Receipt) -> Path:
+    """The member's directory: where it was, or else what the backup lies beside.
+
+    A repaired copy is moved into its place, and its backups with it; whether the files are those
+    of the receipt is asked before anything is done. Raises: AccessError.
+    """
+    wanted = old.bound.directory
+    if disk.exists(wanted):
+        return wanted
+    root = old.backup.parent
+    if root.name.endswith(BACKUPS_SUFFIX) and root.name != BACKUPS_SUFFIX:
+        beside = root.with_name(root.name.removesuffix(BACKUPS_SUFFIX))
+        if disk.exists(beside):
+            return beside
+    raise AccessError(
+        f"{wanted}: not there any more; to take it back, have the member there again, or have its"
+        f" directory NAME and its backups NAME{BACKUPS_SUFFIX} side by side"
+    )
 
 
 def _changes(disk: FileSystem, old: Receipt, kept: dict[str, Kept]) -> list[Change]:
