@@ -1,6 +1,7 @@
 """A plan as a person sees it on a bad day: what it costs, what it does, why, and what to type."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -195,12 +196,76 @@ HUGE = replace(
 )
 
 
-def test_a_long_plan_is_one_screen_and_says_what_is_left_out() -> None:
+def test_a_long_plan_is_bounded_and_says_what_is_left_out() -> None:
     told = drawn(HUGE)
-    assert told.count("\n") <= 36
-    assert "more steps (write); -o json has all" in told
+    assert told.count("\n") <= 100
+    assert "and 988 more steps (write); -o json has all" in told
+    assert "and 16 more reasons: -o json has all" in told
+    assert re.search(r"[0-9]+ witnesses: -o json has all", told)
     assert "--accept-loss 118c778c93fe92f6\n" in told
     assert told.startswith("plan for zeroed: LOSS PROVEN")
+
+
+@pytest.mark.parametrize("plan_class", [PlanClass.FREE, PlanClass.LOSS_PROVEN])
+@pytest.mark.parametrize("width", [NARROW, 80])
+def test_what_is_dropped_and_made_is_told_however_little_room_there_is(
+    plan_class: PlanClass, width: int
+) -> None:
+    def step(number: int, index: int) -> Step:
+        return replace(
+            HUGE.steps[number],
+            drops=(Drop(kind="entry", count=2, first=index, last=index + 1),),
+            synthetic=(Synthetic(kind="state", words=f"commit {index}"),),
+        )
+
+    steps = (step(0, 101), *HUGE.steps[1:500], step(500, 801))
+    told = drawn(replace(HUGE, plan_class=plan_class, steps=steps), width)
+    flat = " ".join(told.split())
+    assert "drops entries 101–102 made, written by nobody before: commit 101" in flat
+    assert "drops entries 801–802 made, written by nobody before: commit 801" in flat
+    is_free = plan_class is PlanClass.FREE
+    assert ("which bytes change: -o json has all" in flat) == is_free
+    assert is_free == (told.count("changes byte") == 0)
+
+
+def test_a_costly_plan_has_all_commands_and_a_line_for_each_reason() -> None:
+    words = ("put right: no single bit explains it", "healed: nobody was given", LONG, "d", "e")
+    found = replace(HUGE, certificate=replace(HUGE.certificate, words=words))
+    lines = [line.strip() for line in drawn(found).splitlines()]
+    assert lines[lines.index("one") :][:3] == ["one", "two", "three"]
+    assert "certificate   put right: no single bit explains it" in lines
+    assert "healed: nobody was given" in lines
+    assert "d" in lines
+    assert "and 1 more reason: -o json has all" in lines
+
+
+def test_a_costly_plan_always_says_what_is_lost() -> None:
+    even = replace(COSTLY, certificate=Certificate(kept=9, witnessed=9))
+    assert f"lost {render.NOT_HERE}" in " ".join(drawn(even).split())
+
+
+def test_a_plan_that_was_healed_says_at_once_what_it_takes_for_granted() -> None:
+    lines = drawn(replace(FREE, strategy="heal")).splitlines()
+    assert lines[1].startswith("holds only if the directories")
+    assert not any("holds only if" in line for line in drawn(FREE).splitlines())
+
+
+def test_another_member_is_named_with_its_directory() -> None:
+    def bound(path: str) -> Bound:
+        return Bound(directory=Path(path), wal=Path("wal"), snap=None, files={})
+
+    plan = replace(
+        FREE,
+        bound=bound("/x/n1"),
+        peers={"peer1": bound("/x/n2"), "peer12": bound("/y/n3")},
+        summary="entry 770 from peer1, entries 5–9 from peer12, and peer3",
+        steps=(replace(FLIP, words="as peer1/wal/a has it; peer1 (n2) knows"),),
+    )
+    told = " ".join(drawn(plan).split())
+    assert "entry 770 from peer1 (n2), entries 5–9 from peer12 (n3), and peer3 1" in told
+    assert "as peer1/wal/a has it; peer1 (n2) knows" in told
+    same = replace(plan, bound=bound("/z/n2"))
+    assert "entry 770 from peer1 (/x/n2)" in " ".join(drawn(same).split())
 
 
 def test_json_has_all_of_it_and_can_be_applied() -> None:

@@ -6,18 +6,19 @@ there may be one. What does not fit on a screen is counted, and is in the output
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from walctl.errors import ExitStatus
 from walctl.inspect.advice import path_word, quoted_word
 from walctl.render.prose import labelled, paragraph
-from walctl.render.repair_words import lost_words, step_details, step_words
+from walctl.render.repair_words import gist, lost_words, named, step_details, step_words
 from walctl.render.screen import Screen
 from walctl.render.text import counted, printable
 from walctl.repair.document import plan_document
-from walctl.repair.plan import Certificate, Option, Plan, PlanClass, Step
+from walctl.repair.healing import STRATEGY as HEALED
+from walctl.repair.plan import Plan, PlanClass
 from walctl.repair.ways_out import REJOIN
 
 COLUMN = 14
@@ -50,6 +51,13 @@ BETTER_WAY = (
     "Not this tool, if more than half of the cluster's members are healthy without this one:"
     " replace it instead. They have everything that was acknowledged."
 )
+PREMISE = (
+    "the directories that the other members were read from are those that they have now: nobody"
+    " can see it from an older copy"
+)
+NOT_HERE = (
+    "no entry that can be read here; what other members have, and this one lacks or has otherwise"
+)
 ALONE = "Ask for a snapshot or a backup that somebody saved before you accept a loss."
 
 
@@ -80,26 +88,28 @@ class Detail:
     """How much of each part a screen shows."""
 
     steps: int = 12
-    has_details: bool = True
+    has_changes: bool = True
+    """Whether it is said which bytes a step changes; what it drops and makes always is."""
     words: int = 4
     testimonies: int = 6
-    has_closed_words: bool = True
-    """Whether it is said why a way out is not open."""
-    has_open_words: bool = True
-    commands: int = 8
 
 
-def _details() -> Iterator[Detail]:
-    """From most to least: what a person decides by goes last."""
+def _details(plan: Plan) -> Iterator[Detail]:
+    """From most to least: what a person decides by goes last.
+
+    A plan that costs something gives up witnesses alone: its steps, reasons and ways out are what
+    a person has to read before he accepts anything, however long they are.
+    """
     yield (detail := Detail())
     yield (detail := replace(detail, testimonies=2))
+    if plan.plan_class.needs_consent:
+        yield replace(detail, testimonies=0)
+        return
     yield (detail := replace(detail, testimonies=1, words=3, steps=8))
-    yield (detail := replace(detail, testimonies=0, words=2, commands=4))
-    yield (detail := replace(detail, has_closed_words=False, steps=6))
-    yield (detail := replace(detail, commands=2, words=1, steps=4))
-    yield (detail := replace(detail, has_details=False))
-    yield (detail := replace(detail, commands=1, steps=2))
-    yield replace(detail, has_open_words=False)
+    yield (detail := replace(detail, testimonies=0, words=2))
+    yield (detail := replace(detail, words=1, steps=4))
+    yield (detail := replace(detail, has_changes=False))
+    yield replace(detail, steps=2)
 
 
 def show(screen: Screen, offer: Offer) -> None:
@@ -127,7 +137,7 @@ def _fitting(screen: Screen, offer: Offer) -> Detail:
     """The most that takes no more than a screen, or the least there is."""
     lines_max = COSTLY_LINES_MAX if offer.plan.plan_class.needs_consent else LINES_MAX
     detail = Detail()
-    for detail in _details():
+    for detail in _details(offer.plan):
         paper = io.StringIO()
         _draw(Screen(paper, paper, width=screen.width), offer, detail)
         if paper.getvalue().count("\n") <= lines_max:
@@ -138,13 +148,15 @@ def _fitting(screen: Screen, offer: Offer) -> Detail:
 def _draw(screen: Screen, offer: Offer, detail: Detail) -> None:
     plan = offer.plan
     paragraph(screen, headline(offer), indent=2, first="", style=_STYLES[plan.plan_class])
+    if plan.strategy == HEALED:
+        labelled(screen, "holds only if", PREMISE, column=COLUMN)
     if plan.plan_class.needs_consent and plan.steps:
-        labelled(screen, "lost", lost_words(plan), column=COLUMN)
+        labelled(screen, "lost", named(plan, lost_words(plan) or NOT_HERE), column=COLUMN)
     _steps(screen, plan, detail)
     if plan.plan_class is not PlanClass.NOTHING:
-        _certificate(screen, plan.certificate, detail)
+        _certificate(screen, plan, detail)
     if plan.plan_class.needs_consent:
-        _options(screen, plan, detail)
+        _options(screen, plan)
         _consent(screen, offer)
     elif plan.steps:
         _ways(screen, offer)
@@ -156,13 +168,16 @@ def headline(offer: Offer) -> str:
     plan = offer.plan
     words = plan.summary or _DEFAULTS[plan.plan_class]
     told = f"plan for {offer.path}: {_HEADINGS[plan.plan_class]}"
-    return f"{told}, {words}" if words else told
+    return f"{told}, {named(plan, words)}" if words else told
 
 
 def _steps(screen: Screen, plan: Plan, detail: Detail) -> None:
-    for number, step in enumerate(plan.steps[: detail.steps], start=1):
-        _step(screen, number, step, detail)
-    hidden = plan.steps[detail.steps :]
+    shown, hidden = plan.steps[: detail.steps], plan.steps[detail.steps :]
+    for number, step in enumerate(shown, start=1):
+        paragraph(screen, named(plan, step_words(step)), indent=STEP_COLUMN, first=f"{number:3}  ")
+        _lines(screen, plan, step_details(step, has_changes=detail.has_changes))
+    if not detail.has_changes and any(step.changes for step in shown):
+        _lines(screen, plan, ["which bytes change: -o json has all"])
     if hidden:
         files = ", ".join(dict.fromkeys(step.act for step in hidden))
         paragraph(
@@ -170,56 +185,54 @@ def _steps(screen: Screen, plan: Plan, detail: Detail) -> None:
             f"and {counted(len(hidden), 'more step')} ({files}); -o json has all",
             indent=STEP_COLUMN,
         )
+        _lines(screen, plan, gist(hidden))
     if plan.plan_class.needs_consent and not plan.steps:
         paragraph(screen, "There is nothing that could be carried out here.", indent=2)
 
 
-def _step(screen: Screen, number: int, step: Step, detail: Detail) -> None:
-    paragraph(screen, step_words(step), indent=STEP_COLUMN, first=f"{number:3}  ")
-    if detail.has_details:
-        for line in step_details(step):
-            paragraph(screen, line, indent=STEP_COLUMN + 2, style="dim")
+def _lines(screen: Screen, plan: Plan, lines: Sequence[str]) -> None:
+    for line in lines:
+        paragraph(screen, named(plan, line), indent=STEP_COLUMN + 2, style="dim")
 
 
-def _certificate(screen: Screen, certificate: Certificate, detail: Detail) -> None:
+def _certificate(screen: Screen, plan: Plan, detail: Detail) -> None:
+    certificate = plan.certificate
     words = list(certificate.words[: detail.words])
     if not words:
         reached = f"the result has everything up to entry {certificate.kept}"
         words.append(f"{reached}; witnesses name {certificate.witnessed}")
+    if len(certificate.words) > detail.words:
+        left_out = counted(len(certificate.words) - detail.words, "more reason")
+        words.append(f"and {left_out}: -o json has all")
     if not certificate.is_end_known:
         words.append("the end of the log was not seen: later entries may have stood there")
-    labelled(screen, "certificate", "; ".join(words), column=COLUMN)
+    # Where each is why another way does not help, each is a line of its own.
+    lines = words if plan.plan_class.needs_consent else ["; ".join(words)]
+    for number, line in enumerate(lines):
+        label = "" if number else "certificate"
+        labelled(screen, label, named(plan, line), column=COLUMN)
     for each in certificate.testimonies[: detail.testimonies]:
-        labelled(screen, "", f"{each.says}: {each.words} ({each.place})", column=COLUMN)
+        told = named(plan, f"{each.says}: {each.words}")
+        labelled(screen, "", f"{told} ({each.place})", column=COLUMN)
     hidden = len(certificate.testimonies) - detail.testimonies
-    if hidden > 0 and detail.testimonies:
-        labelled(screen, "", f"{counted(hidden, 'more witness', 'more witnesses')}", column=COLUMN)
+    if hidden > 0:
+        more = "more " if detail.testimonies else ""
+        told = counted(hidden, f"{more}witness", f"{more}witnesses")
+        labelled(screen, "", f"{told}: -o json has all", column=COLUMN)
 
 
-def _options(screen: Screen, plan: Plan, detail: Detail) -> None:
+def _options(screen: Screen, plan: Plan) -> None:
     """The ways out, best first."""
     for number, option in enumerate(plan.options, start=1):
         label = "what now" if number == 1 else ""
         told = f"{number}. {option.name}" + ("" if option.is_possible else ": not here")
-        if detail.has_closed_words or (detail.has_open_words and _is_of_use(option)):
-            told += f": {option.words}"
-        labelled(screen, label, told, column=COLUMN)
+        labelled(screen, label, named(plan, f"{told}: {option.words}"), column=COLUMN)
         # What accepts the loss stands below, by itself, and is not to be typed in passing.
-        commands = [each for each in option.commands if ACCEPT not in each]
-        shown = commands[: detail.commands]
-        for command in shown:
+        for command in (each for each in option.commands if ACCEPT not in each):
             screen.line(" " * COLUMN + "   " + command, style="cyan")
-        if len(commands) > len(shown):
-            more = counted(len(commands) - len(shown), "more command")
-            labelled(screen, "", f"   and {more}: -o json has all", column=COLUMN)
     can_rejoin = any(each.is_possible and each.name == REJOIN for each in plan.options)
     better = BETTER_WAY if can_rejoin or not plan.options else ALONE
     labelled(screen, "" if plan.options else "what now", better, column=COLUMN)
-
-
-def _is_of_use(option: Option) -> bool:
-    """Whether a way is open, or what leads past it is told."""
-    return option.is_possible or bool(option.commands)
 
 
 def _consent(screen: Screen, offer: Offer) -> None:

@@ -1,5 +1,6 @@
 """What steps do, drop and make, in words; shared by plans and receipts."""
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -10,6 +11,8 @@ BYTES_SHOWN_MAX = 4
 """Changed bytes that a line shows as they were and as they become."""
 LISTED_MAX = 3
 """Changes, drops or made records of one step that a screen names."""
+_PEER = re.compile(r"\bpeer[0-9]+\b(?! \(|/)")
+"""A helper as a plan calls it; not where its directory stands behind it, nor in a file's name."""
 _KINDS = {
     "entry": ("entry", "entries"),
     "state": ("hard state", None),
@@ -30,19 +33,45 @@ def step_words(step: Step) -> str:
             return f"{made}: {step.words}"
 
 
-def step_details(step: Step) -> list[str]:
-    """What a step changes, drops and makes: one line a kind, of which JSON has all."""
+def step_details(step: Step, *, has_changes: bool = True) -> list[str]:
+    """What a step changes, drops and makes: one line a kind, of which JSON has all.
+
+    The bytes that it changes may be left out, what it drops and makes never.
+    """
     lines = []
     if step.act is Act.RENAME:
         lines.append(f"becomes {step.target}")
-    if step.changes:
+    if step.changes and has_changes:
         lines.append("changes " + _listed([change_words(each) for each in step.changes]))
-    if step.drops:
-        lines.append("drops " + _listed(list(_grouped(step.drops))))
-    if step.synthetic:
-        made = [each.words for each in step.synthetic]
+    return [*lines, *gist([step])]
+
+
+def gist(steps: Sequence[Step]) -> list[str]:
+    """What steps drop and make, all of them together: for those that a screen has no room for."""
+    lines = []
+    drops = list(_grouped([drop for step in steps for drop in step.drops]))
+    if drops:
+        lines.append("drops " + _listed(drops))
+    made = list(dict.fromkeys(each.words for step in steps for each in step.synthetic))
+    if made:
         lines.append("made, written by nobody before: " + _listed(made))
     return lines
+
+
+def named(plan: Plan, text: str) -> str:
+    """The text with the directory of each helper behind its name: `peer1 (n2)`."""
+    if not plan.peers:
+        return text
+    directories = [each.directory for each in (plan.bound, *plan.peers.values())]
+    are_apart = len({each.name for each in directories}) == len(directories)
+
+    def told(match: re.Match[str]) -> str:
+        bound = plan.peers.get(match[0])
+        if bound is None:
+            return match[0]
+        return f"{match[0]} ({bound.directory.name if are_apart else bound.directory})"
+
+    return _PEER.sub(told, text)
 
 
 def change_words(change: Change) -> str:

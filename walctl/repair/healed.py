@@ -4,7 +4,7 @@ Makes words and values of what `graft` has put together; decides nothing.
 """
 
 from walctl.datadir.survey import Survey
-from walctl.repair.agreement import Range
+from walctl.inspect.log_checks import entry_range
 from walctl.repair.graft import Written
 from walctl.repair.plan import WAL, Act, Bound, Drop, Step, Synthetic
 from walctl.repair.stamps import Sources, stamp_pieces
@@ -53,9 +53,7 @@ def _replaced(written: Written, survey: Survey) -> list[Drop]:
 def _words(written: Written) -> str:
     """A sentence on what is done with one segment."""
     fills = [fill for insert in written.inserts for fill in insert.fills]
-    told = ", ".join(
-        f"entries {Range(first=fill.first, last=fill.last)} of {fill.peer.name}" for fill in fills
-    )
+    told = ", ".join(f"{entry_range(fill.first, fill.last)} of {fill.peer.name}" for fill in fills)
     if written.is_new:
         return f"make the missing segment anew{f' with {told}' if told else ''}"
     if told:

@@ -4,6 +4,7 @@ A healing that is not proven to forget nothing never becomes one: the member wou
 its old voice. Its reasons are told with the ways out instead.
 """
 
+from walctl.inspect.log_checks import entry_range
 from walctl.repair.case import Case
 from walctl.repair.certificate import certificate
 from walctl.repair.heal import Filled, Healing, heal
@@ -21,8 +22,8 @@ def heal_from_peers(case: Case) -> Plan | str:
         return "; ".join(healing.reasons)
     if not healing.is_free:
         return "; ".join(healing.reasons)
-    filled = ", ".join(_range(each) for each in healing.filled)
-    told = f"entries {filled}: what" if filled else "no entry is missing: what else"
+    filled = ", ".join(range_words(each) for each in healing.filled)
+    told = f"{filled}: what" if filled else "no entry is missing: what else"
     return Plan(
         bound=case.bound,
         plan_class=PlanClass.FREE,
@@ -35,7 +36,6 @@ def heal_from_peers(case: Case) -> Plan | str:
     )
 
 
-def _range(filled: Filled) -> str:
-    """`5–9 from peer1`."""
-    last = f"–{filled.last}" if filled.last > filled.first else ""
-    return f"{filled.first}{last} from {filled.peer}"
+def range_words(filled: Filled) -> str:
+    """`entries 5–9 from peer1`."""
+    return f"{entryrange_words(filled.first, filled.last)} from {filled.peer}"
