@@ -38,4 +38,4 @@ def heal_from_peers(case: Case) -> Plan | str:
 
 def range_words(filled: Filled) -> str:
     """`entries 5–9 from peer1`."""
-    return f"{entryrange_words(filled.first, filled.last)} from {filled.peer}"
+    return f"{entry_range(filled.first, filled.last)} from {filled.peer}"
