@@ -50,6 +50,26 @@ def test_a_member_is_made_beside_and_the_source_is_only_read(
     assert tell("verify", "-q", tmp_path / "out").status in (0, 3)
 
 
+@pytest.mark.parametrize(
+    "command", [["repair"], ["salvage", "--output-dir", "out"], ["surgery", "bump-term"]]
+)
+def test_a_bundle_is_not_repaired_and_it_is_told_how_its_member_is(
+    tell: Tell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    unpack("etcd-3.5-three-puts", tmp_path / "n1")
+    assert tell("bundle", "n1", "--output", "n1.tar.zst").status == 0
+    told = tell(*command, "n1.tar.zst", *(["9"] if command[0] == "surgery" else []))
+    assert (told.status, told.out) == (4, "")
+    assert "a bundle can be looked at as it is, but not be repaired: unpack it first" in told.err
+    assert "tar --zstd -xf" in told.err
+    assert tell("verify", "-q", "n1.tar.zst").status == 0
+    # As the hint says:
+    (tmp_path / "new").mkdir()
+    subprocess.run(["tar", "--zstd", "-xf", "n1.tar.zst", "-C", "new"], check=True)
+    assert tell("repair", "-q", "new").status == 0
+
+
 def test_the_records_are_what_dump_prints(tell: Tell, zeroed: Path, tmp_path: Path) -> None:
     tell("salvage", zeroed, "--output-dir", tmp_path / "out")
     dumped = tell("dump", "-o", "ndjson", zeroed)

@@ -10,7 +10,7 @@ from fixtures.unpack import unpack
 from tests.corpus import copy_tree, needs_corpus, unpacked
 from tests.repair.salvaging import salvaged
 from walctl.payload.base import Redaction
-from walctl.render.salvage import show
+from walctl.render.salvage import BLIND, show
 from walctl.render.screen import Screen
 from walctl.repair.salvage import Salvage
 
@@ -91,6 +91,16 @@ def test_a_member_of_three_is_told_that_the_others_may_be_better(tmp_path: Path)
     assert "the old cluster had 3 voters" in words
     assert "replace this one instead" in words
     assert "nothing that these files tell of is lost" in words
+
+
+def test_of_segments_alone_nobody_says_that_nothing_is_lost(tmp_path: Path) -> None:
+    member = unpack("etcd-3.5-three-puts", tmp_path / "m")
+    words = flowing(drawn(salvaged(member / "member/wal", tmp_path / "out")))
+    assert f"nothing is known to be lost, but {BLIND}" in words
+    assert f"lost nothing that the log tells of; {BLIND}" in words
+    assert "nothing that these files tell of" not in words
+    whole = flowing(drawn(salvaged(member, tmp_path / "whole")))
+    assert BLIND not in whole
 
 
 def test_where_no_member_can_be_made_it_says_why(tmp_path: Path) -> None:

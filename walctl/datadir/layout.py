@@ -20,6 +20,7 @@ from pathlib import Path
 
 from walctl.errors import AccessError, UnsupportedError, UsageError
 from walctl.fs.base import FileSystem, Kind
+from walctl.fs.packed import ARCHIVE_SUFFIXES
 from walctl.snap.names import DB_NAME
 
 _DATABASE_MAGIC = b"\xed\xda\x0c\xed"
@@ -192,6 +193,12 @@ def _file(disk: FileSystem, path: Path) -> Layout:
         return Layout(path=path, shape=Shape.SNAP_FILE, snap_file=path)
     if name == DB_NAME or name.endswith(".db"):
         return Layout(path=path, shape=Shape.DATABASE, database=path)
+    if name.endswith(ARCHIVE_SUFFIXES):
+        # Whoever may look into one has a disk on which it is a directory.
+        raise UnsupportedError(
+            f"{path}: an archive: a bundle can be looked at as it is, but not be repaired: unpack"
+            " it first into an empty directory (tar --zstd -xf), and name what is in it"
+        )
     with disk.open(path) as file:
         head = file.read_at(0, 32)
     if head[16:20] == _DATABASE_MAGIC:

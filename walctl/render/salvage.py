@@ -32,6 +32,7 @@ RANGES_MAX = 6
 """Ranges, and missing ones, that a screen names; the report has all."""
 PREFIXES_MAX = 4
 PREFIX_COLUMNS = 30
+BLIND = "without a database nobody knows what was committed: later entries may have been"
 CLUSTER_MIN = 2
 """Voters from which on somebody else has, or had, what this member knew."""
 
@@ -97,6 +98,8 @@ def _headline(salvage: Salvage) -> str:
         return f"{name}; acknowledged data may be lost, see below"
     if salvage.survivor is None:
         return f"{name}; but there is no member that could be started"
+    if not salvage.has_database:
+        return f"{name}; nothing is known to be lost, but {BLIND}"
     return f"{name}; nothing that these files tell of is lost"
 
 
@@ -238,6 +241,8 @@ def _lost_words(salvage: Salvage, survivor: Survivor) -> str:
             f" ({counted(survivor.leases_behind, 'put')} behind them name a lease, and fail if it"
             " was granted by one)"
         )
+    if not words and not salvage.has_database:
+        return f"nothing that the log tells of; {BLIND}"
     return words or "nothing that these files tell of"
 
 

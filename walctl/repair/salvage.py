@@ -62,6 +62,8 @@ class Salvage:
     """Why other foundations did not serve."""
     cluster_size: int | None = None
     """Voters of the old cluster, as far as anything here knows them."""
+    has_database: bool = True
+    """Whether there is one that says what was applied, which has been committed."""
     old_node_id: int | None = None
     old_cluster_id: int | None = None
 
@@ -147,6 +149,7 @@ def salvage(
             refusals=tuple(refusals) if best is None else (),
             why_this=() if best is None else choice.words,
             cluster_size=membership(survey).size,
+            has_database=survey.database is not None,
             old_node_id=None if old is None else old.node_id,
             old_cluster_id=None if old is None else old.cluster_id,
         )
