@@ -80,6 +80,14 @@ def test_a_free_plan_is_carried_out_when_told_and_taken_back_when_told(
     assert held(path) == before
 
 
+def test_consent_that_nobody_asked_for_is_told_to_be_needless(tell: Tell, tmp_path: Path) -> None:
+    path = member(FREE, tmp_path / "n1.etcd")
+    told = tell("repair", path, "--apply", "--accept-loss", "x")
+    assert told.status == 0
+    assert told.err == "walctl: note: --accept-loss was not needed: this plan loses nothing\n"
+    assert tell("repair", "-q", path, "--apply", "--accept-loss", "x") == (0, "", "")
+
+
 def test_the_receipt_is_told_with_the_command_that_takes_it(tell: Tell, tmp_path: Path) -> None:
     path = member(FREE, tmp_path / "my member's.etcd")
     before = held(path)

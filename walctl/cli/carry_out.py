@@ -26,6 +26,7 @@ from walctl.repair.world import World
 from walctl.version import VERSION
 
 TOOL = f"walctl {VERSION}"
+NOT_NEEDED = "walctl: note: --accept-loss was not needed: this plan loses nothing"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -100,6 +101,8 @@ def carry_out(
     """Apply the plan of `offer`, show what came of it, and end the command."""
     plan = offer.plan
     why = offer.refused or refusal(plan, consent.accept_loss)
+    if consent.accept_loss is not None and not plan.plan_class.needs_consent:
+        screen.note(NOT_NEEDED)
     if why or plan.plan_class is PlanClass.NOTHING:
         status = ExitStatus.REFUSED if why else ExitStatus.CLEAN
         render.show(screen, offer.ended(status, refused=why))
