@@ -80,7 +80,9 @@ def test_a_directory_that_is_another_now_is_left_alone(
     before = fingerprint(path)
     told = tell("apply", plan)
     assert (told.status, told.out) == (4, "")
-    assert "changed since the plan was made" in told.err
+    why = "carried out already" if change == "applied" else "changed since the plan was made"
+    assert why in told.err
+    assert told.err.endswith("; nothing was changed\n")
     assert told.err.count("\n") == 1
     assert fingerprint(path) == before
 
@@ -102,6 +104,47 @@ def test_a_plan_that_was_edited_is_refused_with_the_file_and_the_place(
     assert (told.status, told.out) == (2, "")
     assert told.err.startswith(f"walctl: {plan}: steps[0].file: expected")
     assert fingerprint(path) == before
+
+
+def test_a_plan_of_another_class_is_refused_without_a_page_of_its_steps(
+    tell: Tell, tmp_path: Path
+) -> None:
+    _, plan = planned(tell, FREE, tmp_path)
+    document = json.loads(plan.read_text())
+    document["plan"]["class"] = "nothing"
+    plan.write_text(json.dumps(document))
+    told = tell("apply", plan)
+    assert told.status == 2
+    assert told.err == (
+        f"walctl: {plan}: steps: expected no steps where there is nothing to repair,"
+        f" found a list of {len(document['plan']['steps'])}\n"
+    )
+    document["plan"]["class"] = None
+    plan.write_text(json.dumps(document))
+    assert tell("apply", plan).err.endswith(", found null\n")
+
+
+def test_a_segment_in_the_place_of_a_plan_or_a_receipt_is_told_what_it_is_not(
+    tell: Tell, tmp_path: Path
+) -> None:
+    (segment,) = (member(FREE, tmp_path / "n1.etcd") / "member/wal").glob("*.wal")
+    for command in ("apply", "undo"):
+        told = tell(command, segment)
+        assert (told.status, told.out) == (2, "")
+        words = "neither a plan nor a receipt of walctl's (no JSON: not UTF-8)"
+        assert told.err == f"walctl: {segment}: {words}\n"
+
+
+@pytest.mark.parametrize("place", ["", "backups", "member", "member/wal/backups"])
+def test_a_backup_is_not_put_into_the_member_that_it_is_of(
+    tell: Tell, tmp_path: Path, place: str
+) -> None:
+    path, plan = planned(tell, FREE, tmp_path)
+    before = fingerprint(tmp_path)
+    told = tell("apply", plan, "--backup-to", path / place)
+    assert (told.status, told.out) == (2, "")
+    assert "choose another place" in told.err
+    assert fingerprint(tmp_path) == before
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "no json", '{"v": 2, "plan": {}, "seal": ""}'])

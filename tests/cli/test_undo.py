@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.cli.commands import Tell, Told
-from tests.cli.repairing import FREE, documented, flat, held, member
+from tests.cli.repairing import CLEAN, FREE, documented, flat, held, member
 from tests.corpus import fingerprint
 from walctl.cli.main import run
 
@@ -55,7 +55,7 @@ def test_what_was_taken_back_is_not_taken_back_again(tell: Tell, tmp_path: Path)
     assert tell("undo", "-q", repair["receipt"]) == (0, "", "")
     told = tell("undo", repair["receipt"])
     assert (told.status, told.out) == (4, "")
-    assert "not as the repair left it" in told.err
+    assert "it was taken back already" in told.err
     assert held(path) == before
 
 
@@ -134,7 +134,7 @@ def test_where_neither_member_nor_backup_is_in_place_it_is_said_what_is_wanted(
     assert (told.status, told.out) == (4, "")
     assert f"{path}: not there any more" in told.err
     assert "side by side" in told.err
-    other = member(FREE, path)  # another one of the same name is not what the repair left
+    other = member(CLEAN, path)  # another one of the same name is not what the repair left
     before = fingerprint(other)
     assert "not as the repair left it" in tell("undo", repair["receipt"]).err
     assert fingerprint(other) == before

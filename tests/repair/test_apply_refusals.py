@@ -104,6 +104,19 @@ def test_a_process_that_has_a_file_open_is_a_refusal() -> None:
     expect_refused(disk, one_file(disk), AccessError, "process 4711")
 
 
+@pytest.mark.parametrize(
+    ("path", "call"), [(SEGMENT_PATH, Call.LOCK), (WAL_DIR.parent, Call.CREATE)]
+)
+def test_on_a_disk_that_is_read_only_it_is_said_where_the_result_can_go(
+    path: Path, call: Call
+) -> None:
+    disk = memory_disk()
+    plan = one_folder(disk)
+    disk.fail(path, "Read-only file system", call)
+    words = r"Read-only file system; .*--output-dir DIR makes the result elsewhere; nothing was"
+    expect_refused(disk, plan, AccessError, words)
+
+
 def test_what_was_written_a_moment_ago_is_waited_for_once() -> None:
     disk = memory_disk()
     plan = one_file(disk)

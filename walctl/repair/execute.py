@@ -13,7 +13,7 @@ From then on it can only be finished: here, or by `resume` after a crash.
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from walctl.datadir.unfinished import JOURNAL
 from walctl.errors import (
     AccessError,
     CorruptionError,
+    ExitStatus,
     RefusedError,
     UnsupportedError,
     UsageError,
@@ -45,7 +46,7 @@ from walctl.repair.backup import (
     write_document,
 )
 from walctl.repair.compare import compared, demand_listed
-from walctl.repair.guard import Guard
+from walctl.repair.guard import Guard, demand_stamps
 from walctl.repair.job import Job, Move, Put, base_of, demand_going, folders_of, path_of
 from walctl.repair.journal import (
     UNIT_ITSELF,
@@ -67,6 +68,8 @@ FINDINGS_KEPT_MAX = 20
 """Findings of the result that a receipt names; the findings before are in the backup, all."""
 DEPTH_MAX = 100
 """Folders inside one another that are taken away: a trial server makes a few."""
+_READ_ONLY = "Read-only file system"
+"""How a system says that it can only be read from."""
 _MAY_REMOVE = 0o300
 """What an owner needs of a folder in order to remove what is in it."""
 
@@ -87,13 +90,18 @@ def carry_out(
     demand_names(job)
     demand_nothing_pending(world.disk, job.bound.directory, folders_of(job.bound).values())
     root = backups_folder(job.bound.directory) if backup_to is None else backup_to
-    with Guard(world, job.bound) as guard:
-        unit = unit_of(world.disk, job)
-        _demand_apart(root, unit, job)
-        guard.demand_unchanged(job.stale)
-        stage = Stage(world, job, unit)
-        demand_space(world, job, unit, stage, root, is_trial=is_trial)
-        return _Application(world, job, unit, stage, guard, root, is_trial=is_trial).run()
+    with ExitStack() as stack:
+        try:
+            guard = stack.enter_context(Guard(world, job.bound))
+            unit = unit_of(world.disk, job)
+            _demand_apart(root, unit, job)
+            _demand_fitting(world, guard, job)
+            stage = Stage(world, job, unit)
+            demand_space(world, job, unit, stage, root, is_trial=is_trial)
+            under_way = _Application(world, job, unit, stage, guard, root, is_trial=is_trial)
+        except WalctlError as error:
+            raise _unchanged(error) from error
+        return under_way.run()
 
 
 class _Application:
@@ -132,7 +140,7 @@ class _Application:
         except WalctlError as error:
             advice = self._advice(self._roll_back() if self._state is State.OLD else None)
             if advice is None:
-                raise
+                raise _unchanged(error) from error
             raise type(error)(f"{error.message}; {advice}") from error
         finally:
             # A fault of our own is no reason to leave a member locked out of its next repair.
@@ -408,7 +416,47 @@ def findings_document(report: Report) -> dict[str, object]:
 
 
 def _demand_apart(root: Path, unit: Unit, job: Job) -> None:
-    """A backup within what is exchanged would go with it."""
+    """A backup within what is exchanged would go with it, and one in the member die with it."""
     for folder in (unit.path, unit.work, *folders_of(job.bound).values()):
         if root == folder or root.is_relative_to(folder):
             raise UsageError(f"{root}: lies in {folder}, which is to change: choose another place")
+    if root.is_relative_to(job.bound.directory):
+        raise UsageError(
+            f"{root}: lies in {job.bound.directory}, the member itself, and would be lost with it:"
+            " choose another place"
+        )
+
+
+def _demand_fitting(world: World, guard: Guard, job: Job) -> None:
+    """Have the member be what the job was made of, or say that the job was done before.
+
+    Raises: AccessError, for either.
+    """
+    try:
+        guard.demand_unchanged(job.stale)
+    except AccessError as error:
+        if not _is_done(world, job):
+            raise
+        what = "taken back" if job.kind == "undo" else "carried out"
+        raise AccessError(
+            f"{job.bound.directory}: it was {what} already: every file is as that leaves it"
+        ) from error
+
+
+def _is_done(world: World, job: Job) -> bool:
+    """Whether the member is exactly what the job would make of it."""
+    try:
+        demand_stamps(world, replace(job.bound, files=job.after), None, "")
+    except (AccessError, UsageError):
+        return False
+    return True
+
+
+def _unchanged(error: WalctlError) -> WalctlError:
+    """The error of a job that left every byte as it was, which one that could not finish says."""
+    words = error.message
+    if _READ_ONLY in words:
+        words += "; walctl repair --output-dir DIR makes the result elsewhere"
+    if error.exit_status is ExitStatus.UNFINISHED and "nothing was changed" not in words:
+        words += "; nothing was changed"
+    return type(error)(words)

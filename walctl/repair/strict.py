@@ -21,6 +21,7 @@ SHOWN_CHARS_MAX = 60
 """Of a value that is refused, so that the refusal stays one line."""
 TEXT_CHARS_MAX = 10_000
 """Longest sentence that a document may hold."""
+_NONE_OF_OURS = "neither a plan nor a receipt of walctl's"
 NAME_BYTES_MAX = 255
 """Longest name of a file on the file systems that hold members."""
 
@@ -37,10 +38,8 @@ class Part:
 
     def refuse(self, expected: str) -> NoReturn:
         """Say what was expected here, and what was found. Raises: UsageError."""
-        found = repr(self.value)
-        if len(found) > SHOWN_CHARS_MAX:
-            found = f"{found[:SHOWN_CHARS_MAX]}…"
-        raise UsageError(f"{self.place or 'document'}: expected {expected}, found {found}")
+        place = self.place or "document"
+        raise UsageError(f"{place}: expected {expected}, found {_shown(self.value)}")
 
     def members(self, *names: str) -> dict[str, "Part"]:
         """The members of an object that has exactly these."""
@@ -136,9 +135,24 @@ def parsed(text: bytes) -> object:
             text.decode("utf-8"), object_pairs_hook=_object, parse_constant=_no_constant
         )
     except RecursionError:
-        raise UsageError("no JSON of ours: it nests too deeply") from None
-    except ValueError as error:  # not UTF-8, no JSON, a number of thousands of digits
-        raise UsageError(f"no JSON: {error}") from error
+        raise UsageError(f"{_NONE_OF_OURS} (no JSON of ours: it nests too deeply)") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{_NONE_OF_OURS} (no JSON: not UTF-8)") from None
+    except ValueError as error:  # no JSON, a number of thousands of digits
+        raise UsageError(f"{_NONE_OF_OURS} (no JSON: {error})") from error
+
+
+def _shown(value: object) -> str:
+    """A value as a document has it; of one with others inside, how many."""
+    match value:
+        case None | True | False:
+            return json.dumps(value)
+        case list() if value:
+            return f"a list of {len(value):,}"
+        case dict() if value:
+            return f"an object of {len(value):,}"
+    found = repr(value)
+    return found if len(found) <= SHOWN_CHARS_MAX else f"{found[:SHOWN_CHARS_MAX]}…"
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
