@@ -91,9 +91,9 @@ def alone(index: int, applied: int) -> tuple[Files, str]:
 def test_an_entry_whose_length_field_is_gone_is_no_garbage(length: int, applied: int) -> None:
     files, name = alone(21, applied)
     start = frame_of(files, 21).start
-    assert class_of(changed(files, name, start, length.to_bytes(8, "little"))) is (
-        PlanClass.LOSS_POSSIBLE
-    )
+    case, plan = planned(changed(files, name, start, length.to_bytes(8, "little")))
+    assert plan.plan_class is PlanClass.LOSS_POSSIBLE
+    assert case.report.verdict is Verdict.DAMAGED, "`verify` opens a gate before a start"
 
 
 def test_what_may_have_been_written_over_entries_is_not_cut_while_the_database_lags() -> None:
@@ -363,8 +363,9 @@ def test_a_log_that_marks_a_snapshot_of_nothing_but_members_gives_no_database(
     # As `etcdutl snapshot restore` writes it: the member, a hard state, and a marker behind them.
     at = until(items, 2)
     items[at:at] = [(SNAPSHOT, mark(1, 1))]
-    files = without(rewritten(files, items), *names)
-    assert class_of(files) is (PlanClass.LOSS_PROVEN if names else PlanClass.NOTHING)
+    case, plan = planned(without(rewritten(files, items), *names))
+    assert plan.plan_class is (PlanClass.LOSS_PROVEN if names else PlanClass.NOTHING)
+    assert case.report.verdict is (Verdict.DAMAGED if names else Verdict.HARMLESS)
 
 
 def test_what_the_plans_leave_of_a_whole_member_is_that_member() -> None:

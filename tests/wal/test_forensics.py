@@ -13,7 +13,8 @@ from walctl.fs.memory import MemoryFileSystem
 from walctl.fs.real import RealFileSystem
 from walctl.model.finding import Code, Severity
 from walctl.wal.fold import Digest, digest
-from walctl.wal.forensics import Named, has_zero_sector, name_all
+from walctl.wal.forensics import Named, name_all
+from walctl.wal.tear import has_zero_sector
 
 FIRST = "0000000000000000-0000000000000000.wal"
 SECOND = "0000000000000001-0000000000000015.wal"

@@ -11,7 +11,13 @@ from walctl.backend.pages import PageError
 from walctl.datadir.survey import Survey
 from walctl.inspect.membership import is_foreign_database
 from walctl.inspect.report import StartPoint
-from walctl.inspect.start_points import beyond_the_log, live_marks, newest_start, snap_index
+from walctl.inspect.start_points import (
+    beyond_the_log,
+    is_base_lost,
+    live_marks,
+    newest_start,
+    snap_index,
+)
 from walctl.model.finding import Code, Finding, Place, Severity
 from walctl.snap import names as snap_names
 from walctl.snap.names import NameKind
@@ -256,7 +262,9 @@ def _database_missing(survey: Survey) -> Iterator[Finding]:
     if survey.database_exists or not survey.layout.is_member:
         return
     snapshot = newest_start(survey)
-    rebuildable = snapshot == 0 and survey.log.first == 1 and not beyond_the_log(survey)
+    is_restored = is_base_lost(survey, applied=0)
+    reaches_back = snapshot == 0 and survey.log.first == 1 and not beyond_the_log(survey)
+    rebuildable = reaches_back and not is_restored
     if rebuildable:
         detail = (
             "There is no database. No snapshot file asks for one, and the log reaches back to"
@@ -264,6 +272,11 @@ def _database_missing(survey: Survey) -> Iterator[Finding]:
         )
     elif snapshot:
         detail = f"There is no database, and snapshot {snapshot} needs one."
+    elif is_restored:
+        detail = (
+            "There is no database, and the log goes on from a saved snapshot, whose keys were in"
+            " the database alone."
+        )
     else:
         detail = "There is no database, and the log does not reach back to entry 1."
     yield Finding(
@@ -276,6 +289,8 @@ def _database_missing(survey: Survey) -> Iterator[Finding]:
             if rebuildable
             else "3.4–3.6: panics: failed to recover v3 backend from snapshot"
             if snapshot
+            else "3.4, 3.5: starts with an empty key space"
+            if is_restored
             else ""
         ),
     )

@@ -81,7 +81,7 @@ def is_end_known(case: Case) -> bool:
         return False  # etcd begins the next segment as soon as one is full
     ends = [named for named in seen.named if named.damage.segment == final.name.text]
     ends = [named for named in ends if not named.is_mended]
-    if ends and (not ends[-1].behind.frames or is_end_lost(case, ends[-1])):
+    if ends and (not ends[-1].behind.frames or is_end_lost(ends[-1])):
         return False
     return not may_hide_state(seen)
 

@@ -13,6 +13,7 @@ from walctl.datadir.layout import Layout, Shape, understand
 from walctl.errors import AccessError, UnsupportedError
 from walctl.fs.base import FileSystem
 from walctl.inspect.reading import ONE_PROCESS, Depth
+from walctl.inspect.start_points import is_base_lost
 from walctl.inspect.verify import examine
 from walctl.model.finding import Code, Verdict
 from walctl.repair.case import Case
@@ -25,7 +26,7 @@ from walctl.repair.peers import read_peers
 from walctl.repair.plan import Plan, PlanClass
 from walctl.repair.put_right import put_right
 from walctl.repair.stamps import bind
-from walctl.repair.start_point import from_older_point, is_base_lost, without_old_segments
+from walctl.repair.start_point import from_older_point, without_old_segments
 from walctl.repair.tail import is_doubtful_tail
 from walctl.repair.ways_out import accept_word, ways_out
 
@@ -88,7 +89,7 @@ def plan_for(case: Case) -> Plan:
     """The plan that drops least and can be proven."""
     if case.report.verdict is Verdict.CLEAN:
         return _nothing(case, "nothing is wrong")
-    is_doubtful = is_doubtful_tail(case) or is_base_lost(case)
+    is_doubtful = is_doubtful_tail(case) or is_base_lost(case.seen, case.applied)
     if case.report.verdict is Verdict.HARMLESS and not is_doubtful:
         plan = put_right(case)
         if isinstance(plan, Plan):
@@ -146,7 +147,7 @@ def _costly(case: Case, reasons: list[str]) -> Plan:
 def _class_of(case: Case) -> PlanClass:
     """Whether loss is only possible: for a sole voter, where nobody says that something existed
     which the database and the readable entries do not have."""
-    if not case.is_sole_voter or is_base_lost(case):
+    if not case.is_sole_voter or is_base_lost(case.seen, case.applied):
         return PlanClass.LOSS_PROVEN
     if is_end_lost_only(case):
         return PlanClass.LOSS_POSSIBLE
@@ -172,7 +173,7 @@ def _costly_summary(case: Case, plan_class: PlanClass) -> str:
     known = witnessed(replace(case, peers=()))
     if known > has:
         return f"entries {has + 1}–{known} are witnessed, and not to be read here"
-    if is_base_lost(case):
+    if is_base_lost(case.seen, case.applied):
         return "the keys came from a saved snapshot, and neither the log nor a database has them"
     if plan_class is PlanClass.LOSS_POSSIBLE:
         return f"entries behind {case.last}, where the log ends now, may have been acknowledged"

@@ -13,7 +13,7 @@ The rules are those of etcd 3.4 to 3.6. Later ones take the newest marker of the
 from dataclasses import replace
 from itertools import pairwise
 
-from walctl.inspect.start_points import live_marks, snap_index
+from walctl.inspect.start_points import is_base_lost, live_marks, snap_index
 from walctl.model.finding import Code
 from walctl.model.log import Run, put_together
 from walctl.repair.case import Case
@@ -136,29 +136,13 @@ def from_older_point(case: Case) -> Plan | str:
     if is_doubtful_tail(case):
         return "the log ends in what is not proven to be a torn write"
     applied = case.applied if case.has_sound_database else 0
-    if is_base_lost(case):
+    if is_base_lost(case.seen, case.applied):
         return "the keys came from a saved snapshot, of which the log has nothing"
     for index in sorted({*_marked_snapshots(case), 0}, reverse=True):
         if index > applied or not _is_whole_from(case, index):
             continue
         return _back_plan(case, index, keeps_database=case.has_sound_database)
     return "the log does not go back to what the database has"
-
-
-def is_base_lost(case: Case) -> bool:
-    """Whether the log goes on from a saved snapshot whose keys no database here has.
-
-    `snapshot restore` begins a log with the members and a marker behind them, and puts the keys
-    into the database alone; replayed from entry 1, such a log gives an empty one. A server's own
-    snapshots cover more than members.
-    """
-    members = {placed.entry.index for placed in case.seen.conf_changes}
-    restored = 0
-    for placed in case.seen.marks:
-        index = placed.mark.index
-        if case.seen.log.first == 1 and all(each in members for each in range(1, index + 1)):
-            restored = max(restored, index)
-    return case.applied < restored
 
 
 def is_end_known_by_log(case: Case) -> bool:

@@ -10,21 +10,14 @@ Everything else at the end may have been synced. So may what is not there at all
 off between two records reads well.
 """
 
-import re
-
-from formats.frame import LENGTH_FIELD_BYTES, SECTOR_BYTES, split_length
-from formats.varint import varint_stop, whole_varint
+from formats.frame import LENGTH_FIELD_BYTES, SECTOR_BYTES
 from walctl.model.finding import Code
 from walctl.repair.case import Case
 from walctl.repair.plan import WAL
 from walctl.wal.forensics import Named
 from walctl.wal.kernel import Halt
 from walctl.wal.scan import Damage
-
-_HEAD_BYTES = 64
-"""Enough for a frame's length field and what stands in front of its data."""
-_DATA_TAG = b"\x1a"
-_RECORD_HEAD = re.compile(rb"\x08[\x01-\x05]\x10")
+from walctl.wal.tear import begins_like_a_record
 
 
 def is_unsynced_tail(case: Case) -> bool:
@@ -32,7 +25,7 @@ def is_unsynced_tail(case: Case) -> bool:
     named = _ended_by(case)
     if named is None:
         return False
-    return named.code is Code.TRAILING_GARBAGE or _is_torn(case, named)
+    return named.code in (Code.TRAILING_GARBAGE, Code.TORN_TAIL)
 
 
 def is_garbage_tail(case: Case) -> bool:
@@ -52,7 +45,7 @@ def is_garbage_tail(case: Case) -> bool:
     with case.sources() as sources:
         file = sources(f"{WAL}/{damage.segment}")
         head = file.read_at(damage.start + LENGTH_FIELD_BYTES, 3)
-    return _RECORD_HEAD.fullmatch(head) is None
+    return not begins_like_a_record(head)
 
 
 def is_doubtful_tail(case: Case) -> bool:
@@ -61,7 +54,7 @@ def is_doubtful_tail(case: Case) -> bool:
     named = seen.named[-1] if seen.named else None
     if named is None or named.code is not Code.TORN_TAIL or is_unsynced_tail(case):
         return False
-    return not named.behind.frames or not _is_torn(case, named)
+    return not named.behind.frames
 
 
 def _ended_by(case: Case) -> Named | None:
@@ -90,43 +83,12 @@ def _is_behind_the_head(case: Case, damage: Damage) -> bool:
     return any(stretch.states_count for stretch in here)
 
 
-def _is_torn(case: Case, named: Named) -> bool:
-    """Whether a write ended early here, and not only its length field is wrong.
-
-    One that asks for more than the file has is only torn when the file ends with it: etcd makes a
-    segment longer before it writes there. Nor is one torn that says two lengths.
-    """
-    if named.code is not Code.TORN_TAIL:
-        return False
-    damage, size = named.damage, case.seen.segments[-1].digest.size
-    if damage.halt is Halt.LENGTH and size - damage.stop >= SECTOR_BYTES:
-        return False
-    with case.sources() as sources:
-        head = sources(f"{WAL}/{damage.segment}").read_at(damage.start, _HEAD_BYTES)
-    return not _says_two_lengths(head)
-
-
-def _says_two_lengths(head: bytes) -> bool:
-    """Whether the length of a record's data, where its head has one, denies its length field."""
-    record = head[LENGTH_FIELD_BYTES:]
-    if _RECORD_HEAD.match(record) is None:
-        return False
-    tag = varint_stop(record, 3)
-    stop = varint_stop(record, tag + 1)
-    if tag < 0 or stop < 0 or record[tag : tag + 1] != _DATA_TAG:
-        return False
-    data_bytes = whole_varint(record[tag + 1 : stop])
-    said = split_length(int.from_bytes(head[:LENGTH_FIELD_BYTES], "little")).record_bytes
-    # A length of 0 is no data, and what a sector leaves that did not reach the disk.
-    return data_bytes > 0 and stop + data_bytes != said
-
-
-def is_end_lost(case: Case, named: Named) -> bool:
+def is_end_lost(named: Named) -> bool:
     """Whether nobody says how many entries stood in a damage behind which records can be read.
 
     Those of a torn last write were never synced, whatever else of that write reached the disk.
     """
-    return named.lost is not None and named.lost[1] is None and not _is_torn(case, named)
+    return named.lost is not None and named.lost[1] is None and named.code is not Code.TORN_TAIL
 
 
 def _are_sectors(damage: Damage) -> bool:

@@ -11,7 +11,7 @@ Nothing is said here of what etcd does with it (`owner`), or what follows for th
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from formats.frame import LENGTH_FIELD_BYTES, SECTOR_BYTES, sector_parts, split_length
+from formats.frame import LENGTH_FIELD_BYTES
 from formats.limits import RECORD_BYTES_MAX
 from formats.walpb import RecordType
 from walctl.fs.base import File
@@ -24,6 +24,7 @@ from walctl.wal.fold import Digest
 from walctl.wal.kernel import Halt
 from walctl.wal.records import TYPE_NAMES, name_of, type_name
 from walctl.wal.scan import Damage, GoesOn
+from walctl.wal.tear import is_tear
 
 _CHANCE_MIN = 1e-6
 """A smaller chance that a wrong bit is none is not worth a sentence."""
@@ -209,7 +210,7 @@ def _code(damage: Damage, behind: Behind, *, is_last: bool, file: File) -> Code:
         return Code.CHAIN_BREAK
     if damage.halt in (Halt.GIVEN_UP, Halt.TOO_LONG):
         return Code.BAD_RECORD
-    if is_last and not behind.later_batch and _is_tear(damage, file):
+    if is_last and not behind.later_batch and is_tear(damage, file):
         return Code.TORN_TAIL
     if damage.halt is Halt.ZERO:
         return Code.ZERO_HOLE
@@ -228,44 +229,6 @@ def _code_of_flip(damage: Damage) -> Code:
     if where == TYPE_NAME:
         return Code.TYPE_SUSPECT
     return Code.CRC_MISMATCH if damage.halt is Halt.CRC else Code.BAD_RECORD
-
-
-def _is_tear(damage: Damage, file: File) -> bool:
-    """Whether a broken frame looks like a write that ended early: cut off, or a zero sector."""
-    if damage.halt is Halt.SHORT:
-        return True
-    start = damage.start
-    if damage.halt is Halt.ZERO:
-        return damage.zeros is not None and damage.zeros[1] >= _sector_stop(start)
-    word = int.from_bytes(file.read_at(start, LENGTH_FIELD_BYTES), "little")
-    length = split_length(word)
-    head = file.read_at(start + LENGTH_FIELD_BYTES, 3)
-    plausible = length.is_canonical and (
-        not any(head) or (len(head) < 3 or (head[0] == 0x08 and head[2] == 0x10))
-    )
-    if not plausible:
-        return False
-    if damage.halt is Halt.LENGTH:
-        return True
-    data = file.read_at(start, LENGTH_FIELD_BYTES + min(length.record_bytes, RECORD_BYTES_MAX))
-    return has_zero_sector(data, start)
-
-
-def _sector_stop(offset: int) -> int:
-    """Where the sector ends in which `offset` lies."""
-    return (offset // SECTOR_BYTES + 1) * SECTOR_BYTES
-
-
-def has_zero_sector(data: bytes, offset: int) -> bool:
-    """Whether a sector, or the part of one that `data` covers, is all zeros.
-
-    `offset` is where `data` stands in its file. Parts shorter than eight bytes are passed over:
-    a frame's own last bytes are often zero.
-    """
-    return any(
-        stop - start >= 8 and data.count(0, start, stop) == stop - start
-        for start, stop in sector_parts(len(data), offset)
-    )
 
 
 def _detail(damage: Damage, code: Code, behind: Behind, *, is_last: bool) -> str:

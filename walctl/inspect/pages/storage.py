@@ -164,7 +164,10 @@ DATABASE = (
         group=Group.DATABASE,
         title="The database file `db` is not there.",
         severities=(HARMLESS, DAMAGE),
-        judged="Harmless while the log begins at index 1 and no .snap is in the way.",
+        judged=(
+            "Harmless while the log begins at index 1 and no .snap is in the way. A log that"
+            " `snapshot restore` began has its keys in the database alone: damage."
+        ),
         what="`snap/db` is the key space. Without it the server has the log alone.",
         why="Deleted or left out of a copy; a failed start that removed it; a directory that never "
         "had one (another program that uses etcd's log).",
