@@ -1,6 +1,8 @@
 """How a receipt looks: what was done, where the backup is, and how to take it back; and as JSON."""
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from walctl.errors import ExitStatus
 from walctl.inspect.advice import quoted_word
@@ -15,6 +17,8 @@ from walctl.repair.plan import Plan, Stamp
 from walctl.repair.receipt import Receipt, receipt_document
 from walctl.repair.resume import Resumed
 
+Run: TypeAlias = tuple[int, int]
+"""Indexes from the first to the last, both included."""
 FILES_MAX = 6
 """Changed files that a screen names."""
 RUNS_MAX = 4
@@ -28,7 +32,11 @@ _STARTS = {
 
 def show(screen: Screen, receipt: Receipt, *, plan: Plan | None = None) -> None:
     """A receipt in the screen's form; `plan` is what was carried out, if it was a plan."""
-    screen.show(receipt, text=text, document=lambda each: document(each, plan=plan))
+    screen.show(
+        receipt,
+        text=lambda screen, each: text(screen, each, plan=plan),
+        document=lambda each: document(each, plan=plan),
+    )
 
 
 def document(receipt: Receipt, *, plan: Plan | None = None) -> dict[str, object]:
@@ -44,11 +52,11 @@ def document(receipt: Receipt, *, plan: Plan | None = None) -> dict[str, object]
     }
 
 
-def text(screen: Screen, receipt: Receipt) -> None:
+def text(screen: Screen, receipt: Receipt, *, plan: Plan | None = None) -> None:
     """A receipt on a screen."""
     paragraph(screen, headline(receipt), indent=2, first="", style="bold green")
     _files(screen, receipt)
-    labelled(screen, "entries", entries(receipt), column=COLUMN)
+    labelled(screen, "entries", entries(receipt, plan=plan), column=COLUMN)
     if receipt.trial is not None:
         labelled(screen, "trial start", receipt.trial, column=COLUMN)
     style = "bold red" if receipt.verdict is Verdict.DAMAGED else None
@@ -127,8 +135,11 @@ def headline(receipt: Receipt) -> str:
     return f"{place}: carried out" + (f", {receipt.summary}" if receipt.summary else "")
 
 
-def entries(receipt: Receipt) -> str:
-    """What became of the log's entries: those before against those since."""
+def entries(receipt: Receipt, *, plan: Plan | None = None) -> str:
+    """What became of the log's entries: those before against those since.
+
+    A plan knows which of those that the log has no more are kept by something else.
+    """
     found = receipt.comparison
     parts = [f"{found.kept:,} kept", f"{found.dropped:,} dropped"]
     if found.changed:
@@ -137,11 +148,65 @@ def entries(receipt: Receipt) -> str:
         parts.append(f"{found.added:,} added")
     told = ", ".join(parts)
     if found.dropped_runs:
-        shown = ", ".join(index_range(*run) for run in found.dropped_runs[:RUNS_MAX])
-        hidden = len(found.dropped_runs) - RUNS_MAX
-        more = f" and {counted(hidden, 'more range')}" if hidden > 0 else ""
-        told += f" (entries {shown}{more}; the backup has them)"
+        told += f" ({_dropped(joined(found.dropped_runs), plan)})"
     return told
+
+
+def _dropped(runs: Sequence[Run], plan: Plan | None) -> str:
+    """Where the entries are that the log has no more: in the database, if the plan says so."""
+    drops = [drop for step in plan.steps for drop in step.drops] if plan is not None else []
+    held = joined(
+        (drop.first, drop.last)
+        for drop in drops
+        if drop.kind == "entry"
+        and drop.kept_by == "database"
+        and drop.first is not None
+        and drop.last is not None
+    )
+    kept, rest = divided(runs, held)
+    parts = []
+    if kept:
+        parts.append(f"entries {_ranges(kept)} are in the database")
+    if rest:
+        parts.append(f"entries {_ranges(rest)}; the backup has them")
+    return "; ".join(parts)
+
+
+def _ranges(runs: Sequence[Run]) -> str:
+    shown = ", ".join(index_range(*run) for run in runs[:RUNS_MAX])
+    hidden = len(runs) - RUNS_MAX
+    return f"{shown} and {counted(hidden, 'more range')}" if hidden > 0 else shown
+
+
+def joined(runs: Iterable[Run]) -> list[Run]:
+    """Runs of indexes without those seams at which no index is missing: terms make some."""
+    found: list[Run] = []
+    for first, last in sorted(runs):
+        if found and first <= found[-1][1] + 1:
+            found[-1] = (found[-1][0], max(found[-1][1], last))
+        else:
+            found.append((first, last))
+    return found
+
+
+def divided(runs: Sequence[Run], held: Sequence[Run]) -> tuple[list[Run], list[Run]]:
+    """Of `runs` what `held` has, and what it has not; both are joined."""
+    kept, rest = [], []
+    position = 0
+    for first, last in runs:
+        while position < len(held) and held[position][0] <= last:
+            start, stop = held[position]
+            if start > first:
+                rest.append((first, start - 1))
+            if stop >= first:
+                kept.append((max(first, start), min(last, stop)))
+                first = stop + 1
+            if stop > last:
+                break
+            position += 1
+        if first <= last:
+            rest.append((first, last))
+    return kept, rest
 
 
 def _files(screen: Screen, receipt: Receipt) -> None:
