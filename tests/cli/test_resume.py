@@ -57,6 +57,7 @@ def test_a_roll_back_that_keeps_the_backup_says_where_and_ends_with_4(
     assert held(backup) == before
     (found,) = documented(tell("clean", interrupted, "-o", "json"))["backups"]
     assert (found["path"], found["receipt"]) == (str(backup), None)
+    assert found["words"] == "rolled back: no receipt, zstd -d opens its files"
 
 
 def test_what_is_rolled_back_for_json_says_which_backup_stayed(

@@ -99,8 +99,9 @@ def _backup(disk: FileSystem, path: Path) -> Backup:
         if disk.exists(path / RECEIPT):
             words = read_receipt(disk, path / RECEIPT).summary
         else:
-            is_whole = disk.exists(path / MANIFEST)
-            words = "no receipt: nothing was changed" if is_whole else "never finished"
+            words = "never finished"
+            if disk.exists(path / MANIFEST):
+                words = "rolled back: no receipt, zstd -d opens its files"
             receipt = None
     except WalctlError as error:
         words, receipt = f"its receipt does not read: {error.message}", None
