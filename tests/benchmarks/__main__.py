@@ -23,6 +23,7 @@ import crc32c
 
 from formats import internalpb, raftpb, walpb
 from tests.benchmarks.logs import write_log
+from tests.benchmarks.raft import bench_raft
 from tests.benchmarks.writing import ENTRIES, bench_writing
 from walctl.fs.real import RealFileSystem
 from walctl.wal.fold import digest
@@ -242,6 +243,8 @@ def main() -> None:
             sys.stdout.write(f"{ENTRIES:,} entries of {entry_bytes} bytes, written\n")
             bench_writing(place, entry_bytes, once, row)
             shutil.rmtree(place)
+    sys.stdout.write("Three Raft nodes agree\n")
+    bench_raft(row)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "walctl.snap": _FILES,
     "walctl.backend": _FILES,
     "walctl.payload": _BYTES | {"walctl.model"},
-    "walctl.raft": frozenset({"formats.raftpb", "walctl.errors"}),
+    "walctl.raft": frozenset({"formats.raftpb", "formats.errors", "walctl.errors"}),
     "walctl.datadir": _DATADIR,
     "walctl.machine": _BYTES,
     "walctl.replay": _REPLAY,

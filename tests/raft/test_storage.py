@@ -1,0 +1,119 @@
+"""Raft's storage in memory: what it gives, what it forgets, and what it refuses."""
+
+import pytest
+
+from tests.raft.harness import log_of
+from walctl.raft.errors import (
+    CompactedError,
+    RaftPanic,
+    SnapshotOutOfDateError,
+    UnavailableError,
+)
+from walctl.raft.sizes import encoding_bytes
+from walctl.raft.storage import MemoryStorage
+from walctl.raft.types import UNLIMITED, ConfState, Entry, Snapshot
+
+
+def storage(*terms: int, first: int = 1) -> MemoryStorage:
+    """A storage whose first entry is `first`."""
+    made = MemoryStorage()
+    if first > 1:
+        made.apply_snapshot(Snapshot(index=first - 1, term=1, conf_state=ConfState(voters=(1,))))
+    entries = log_of(*terms)
+    made.append([Entry(e.term, e.index + first - 1, None, e.data) for e in entries])
+    return made
+
+
+def terms_of(made: MemoryStorage) -> list[int]:
+    last = made.last_index()
+    return [e.term for e in made.entries(made.first_index(), last + 1, UNLIMITED)]
+
+
+def test_a_new_one_is_empty_and_says_so() -> None:
+    made = MemoryStorage()
+    assert (made.first_index(), made.last_index(), made.term(0)) == (1, 0, 0)
+    assert made.initial_state()[0].is_empty
+    with pytest.raises(UnavailableError):
+        made.entries(1, 1, UNLIMITED)
+
+
+@pytest.mark.parametrize(
+    ("index", "error"), [(2, CompactedError), (8, UnavailableError), (100, UnavailableError)]
+)
+def test_terms_are_known_from_one_before_the_first_entry_to_the_last(
+    index: int, error: type[Exception]
+) -> None:
+    made = storage(1, 2, 3, 4, first=4)
+    assert [made.term(each) for each in range(3, 8)] == [1, 1, 2, 3, 4]
+    with pytest.raises(error):
+        made.term(index)
+
+
+def test_entries_are_cut_to_the_size_but_never_to_none() -> None:
+    made = storage(1, 1, 1)
+    size = encoding_bytes(made.entries(1, 2, UNLIMITED)[0])
+    assert len(made.entries(1, 4, 0)) == 1
+    assert len(made.entries(1, 4, 2 * size)) == 2
+    assert len(made.entries(1, 4, 2 * size - 1)) == 1
+    assert len(made.entries(1, 4, 3 * size)) == 3
+
+
+@pytest.mark.parametrize(
+    ("index", "terms", "expected"),
+    [
+        (5, (9,), [1, 1, 1, 9]),
+        (3, (9, 9), [1, 9, 9]),
+        (2, (7, 7, 7), [7, 7, 7]),
+        (1, (8, 8, 8), [8, 8]),
+        (1, (8,), [1, 1, 1]),
+    ],
+)
+def test_an_append_takes_the_place_of_all_from_its_first_index_on(
+    index: int, terms: tuple[int, ...], expected: list[int]
+) -> None:
+    made = storage(1, 1, 1, first=2)
+    made.append([Entry(term, index + at) for at, term in enumerate(terms)])
+    assert terms_of(made) == expected
+
+
+def test_an_append_that_leaves_a_gap_is_a_broken_invariant() -> None:
+    with pytest.raises(RaftPanic, match=r"missing log entry \[last: 3, append at: 5\]"):
+        storage(1, 1, 1).append([Entry(1, 5)])
+
+
+def test_what_was_handed_out_does_not_change() -> None:
+    made = storage(1, 1, 1)
+    handed = made.entries(1, 4, UNLIMITED)
+    made.append([Entry(2, 2)])
+    made.compact(1)
+    assert [entry.term for entry in handed] == [1, 1, 1]
+
+
+def test_compaction_keeps_the_last_term_and_all_behind_it() -> None:
+    made = storage(1, 2, 3)
+    made.compact(2)
+    assert (made.first_index(), made.last_index(), made.term(2)) == (3, 3, 2)
+    for index in (1, 2):
+        with pytest.raises(CompactedError):
+            made.compact(index)
+    with pytest.raises(RaftPanic):
+        made.compact(4)
+
+
+def test_a_snapshot_replaces_the_log_unless_it_is_older() -> None:
+    made = storage(1, 1, first=5)
+    with pytest.raises(SnapshotOutOfDateError):
+        made.apply_snapshot(Snapshot(index=4, term=1))
+    made.apply_snapshot(Snapshot(index=9, term=3))
+    assert (made.first_index(), made.last_index(), made.term(9)) == (10, 9, 3)
+
+
+def test_a_snapshot_of_an_entry_keeps_the_log_and_the_membership_unless_told() -> None:
+    made = storage(1, 1, 2, first=2)
+    taken = made.create_snapshot(4, None, b"state")
+    assert (taken.term, taken.conf_state.voters, taken.data) == (2, (1,), b"state")
+    assert made.last_index() == 4
+    with pytest.raises(SnapshotOutOfDateError):
+        made.create_snapshot(4, None, b"")
+    with pytest.raises(RaftPanic):
+        made.create_snapshot(5, None, b"")

@@ -1,0 +1,166 @@
+"""Where the stable part of a log lives: what Raft asks of it, and one that is held in memory.
+
+The newest snapshot and the entries behind it. Element 0 of the entries in memory is a dummy that
+carries index and term of the last compacted entry, so that there is always something to match
+against: first_index = dummy.index + 1, last_index = dummy.index + entries.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from walctl.raft.errors import (
+    CompactedError,
+    RaftPanic,
+    SnapshotOutOfDateError,
+    UnavailableError,
+)
+from walctl.raft.sizes import limited
+from walctl.raft.types import (
+    EMPTY_SNAPSHOT,
+    EMPTY_STATE,
+    ConfState,
+    Entry,
+    HardState,
+    Snapshot,
+)
+
+
+class Storage(Protocol):
+    """What the core reads; whoever drives it writes. Nobody changes what it gives."""
+
+    def initial_state(self) -> tuple[HardState, ConfState]:
+        """What was remembered, both empty for a new node."""
+
+    def entries(self, low: int, high: int, bytes_max: int) -> Sequence[Entry]:
+        """Entries `[low, high)`, cut as `sizes.limited` does.
+
+        Raises: CompactedError, UnavailableError.
+        """
+
+    def term(self, index: int) -> int:
+        """Term of an entry from first_index - 1 to last_index.
+
+        Raises: CompactedError below, UnavailableError above.
+        """
+
+    def last_index(self) -> int:
+        """Index of the last entry; first_index - 1 for an empty log."""
+
+    def first_index(self) -> int:
+        """One past the last compacted index, whether or not such an entry is there."""
+
+    def snapshot(self) -> Snapshot:
+        """The newest one.
+
+        Raises: SnapshotTemporarilyUnavailableError.
+        """
+
+
+class MemoryStorage:
+    """A `Storage` in memory, with the calls to fill it."""
+
+    def __init__(self) -> None:
+        self._state = EMPTY_STATE
+        self._snapshot = EMPTY_SNAPSHOT
+        self._entries: list[Entry] = [Entry()]
+
+    def initial_state(self) -> tuple[HardState, ConfState]:
+        """See `Storage.initial_state`."""
+        return self._state, self._snapshot.conf_state
+
+    def set_hard_state(self, state: HardState) -> None:
+        """Remember `state`."""
+        self._state = state
+
+    def entries(self, low: int, high: int, bytes_max: int) -> Sequence[Entry]:
+        """See `Storage.entries`."""
+        base = self._entries[0].index
+        if low <= base:
+            raise CompactedError
+        if high > self.last_index() + 1:
+            raise RaftPanic(f"entries' hi({high}) is out of bound lastindex({self.last_index()})")
+        if len(self._entries) == 1:
+            raise UnavailableError
+        return limited(self._entries[low - base : high - base], bytes_max)
+
+    def term(self, index: int) -> int:
+        """See `Storage.term`."""
+        base = self._entries[0].index
+        if index < base:
+            raise CompactedError
+        if index - base >= len(self._entries):
+            raise UnavailableError
+        return self._entries[index - base].term
+
+    def last_index(self) -> int:
+        """See `Storage.last_index`."""
+        return self._entries[0].index + len(self._entries) - 1
+
+    def first_index(self) -> int:
+        """See `Storage.first_index`."""
+        return self._entries[0].index + 1
+
+    def snapshot(self) -> Snapshot:
+        """See `Storage.snapshot`."""
+        return self._snapshot
+
+    def apply_snapshot(self, snapshot: Snapshot) -> None:
+        """Let `snapshot` take the place of everything; the hard state stays.
+
+        Raises: SnapshotOutOfDateError, when the one that is there is as new.
+        """
+        if self._snapshot.index and self._snapshot.index >= snapshot.index:
+            raise SnapshotOutOfDateError
+        self._snapshot = snapshot
+        self._entries = [Entry(term=snapshot.term, index=snapshot.index)]
+
+    def create_snapshot(
+        self, index: int, conf_state: ConfState | None, data: bytes | None
+    ) -> Snapshot:
+        """Make the snapshot of an entry that is there; `None` keeps the membership as it was.
+
+        Nothing is compacted. Raises: SnapshotOutOfDateError.
+        """
+        if index <= self._snapshot.index:
+            raise SnapshotOutOfDateError
+        if index > self.last_index():
+            raise RaftPanic(f"snapshot {index} is out of bound lastindex({self.last_index()})")
+        self._snapshot = Snapshot(
+            index=index,
+            term=self._entries[index - self._entries[0].index].term,
+            conf_state=self._snapshot.conf_state if conf_state is None else conf_state,
+            data=data,
+        )
+        return self._snapshot
+
+    def compact(self, index: int) -> None:
+        """Forget the entries up to `index`, of which the last one's term is still known.
+
+        Raises: CompactedError.
+        """
+        base = self._entries[0].index
+        if index <= base:
+            raise CompactedError
+        if index > self.last_index():
+            raise RaftPanic(f"compact {index} is out of bound lastindex({self.last_index()})")
+        kept = self._entries[index - base :]
+        kept[0] = Entry(term=kept[0].term, index=index)
+        self._entries = kept
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Put consecutive entries into the log; everything from the first of them on is replaced.
+
+        What lies below first_index is passed over.
+        """
+        if not entries or entries[-1].index < self.first_index():
+            return
+        first = self.first_index()
+        if entries[0].index < first:
+            entries = entries[first - entries[0].index :]
+        position = entries[0].index - self._entries[0].index
+        if position > len(self._entries):
+            raise RaftPanic(
+                f"missing log entry [last: {self.last_index()}, append at: {entries[0].index}]"
+            )
+        del self._entries[position:]
+        self._entries.extend(entries)
