@@ -47,7 +47,7 @@ def test_the_table_is_what_the_commands_say() -> None:
 def test_commands_are_offered_and_options_of_each_and_of_the_front_door(offered: Offered) -> None:
     assert offered("walctl", "") == list(COMMANDS)
     for name in COMMANDS:
-        assert "--output" in offered("walctl", name, "--o")
+        assert ("--output" in offered("walctl", name, "--o")) == (name != "cluster")
         assert "--help" in offered("walctl", name, "--h")
     assert offered("walctl", "default.etcd", "--qu") == ["--quiet"]
 
@@ -76,6 +76,9 @@ def test_an_option_is_offered_again_only_if_it_may_be_given_again(
         (["explain", "tocommit"], ["tocommit-out-of-range"]),
         (["explain", "torn-tail", ""], ["<file>"]),
         (["dump", ""], ["<file>"]),
+        (["cluster", ""], ["script"]),
+        (["cluster", "script", "--re"], ["--rewrite"]),
+        (["cluster", "script", ""], ["<file>"]),
         (["verify", "n1", "n"], ["<file>"]),
         (["default.e"], ["<file>"]),
         (["dump", "--proto", "s"], ["<file>"]),

@@ -60,9 +60,9 @@ def test_a_page_of_section_1_is_what_the_help_says_now(name: str) -> None:
 
 
 def test_every_command_has_a_page_and_no_page_is_left_from_an_old_one() -> None:
-    commands = {f"walctl-{name}.1" for name in COMMANDS}
+    assert {f"walctl-{name}.1" for name in COMMANDS} <= set(pages())
     by_hand = {"walctl.7", "walctl-decoders.7", "walctl-formats.5"}
-    assert set(ALL) == {"walctl.1", *by_hand, *commands}
+    assert set(ALL) == {*by_hand, *pages()}
 
 
 def test_pages_are_written_where_they_are_asked_for(tmp_path: Path) -> None:
@@ -84,6 +84,12 @@ def test_a_command_s_page_has_an_example_and_its_options(command: str) -> None:
     assert f".SH EXAMPLES\n.RS 4\n.nf\nwalctl {command} " in page
     assert r"\fB\-h\fR, \fB\-\-help\fR" in page
     assert ".SH EXIT STATUS" in page
+
+
+def test_a_command_below_a_command_has_a_page_and_is_listed_on_the_other_s() -> None:
+    page = pages()["walctl-cluster-script.1"]
+    assert ".SH EXAMPLES\n.RS 4\n.nf\nwalctl cluster script " in page
+    assert r"\fBwalctl\-cluster\-script\fR(1)" in pages()["walctl-cluster.1"]
 
 
 def test_the_concepts_explain_every_exit_status_and_name_every_error() -> None:

@@ -7,7 +7,8 @@ without a body are made of it, and click does the rest.
 
 A line of the table is a parameter, `NAMES | VALUE` or `NAMES | VALUE | HELP`, where NAMES are an
 option's, or one word for an argument. VALUE is `flag`, `text`, `file`, `dir`, a list of words in
-brackets, or the name of a function here; `*` behind it says that there may be several.
+brackets, or the name of a function here; `*` behind it says that there may be several. For the word
+of a command below the command VALUE is `command`, and its own lines stand under both names.
 """
 
 import os
@@ -27,6 +28,9 @@ from click.shell_completion import shell_complete as answered_by_click
 from walctl.cli import completion_words as words
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+_COMMAND = " | command | "
+"""Between the word of a command below a command and its line."""
 
 POSITIONS = (
     ("first", "the first entry"),
@@ -88,12 +92,22 @@ def _whole_words(found: list[CompletionItem], begun: str) -> list[CompletionItem
     ]
 
 
-def bodiless(name: str) -> click.Command | None:
+def bodiless(name: str, line: str | None = None) -> click.Command | None:
     """The command's options and arguments, without what it does; `None` if there is no such."""
     section = words.COMMANDS.get(name)
     if section is None:
         return None
-    return click.Command(name, params=[_parameter(line) for line in section.split("\n") if line])
+    lines = [each for each in section.split("\n") if each]
+    params = [_parameter(each) for each in lines if _COMMAND not in each]
+    below = {}
+    for each in lines:
+        word, is_command, what = each.partition(_COMMAND)
+        found = bodiless(f"{name} {word}", what) if is_command else None
+        if found is not None:
+            below[word] = found
+    if below:
+        return click.Group(name, params=params, commands=below, short_help=line)
+    return click.Command(name, params=params, short_help=line)
 
 
 def _parameter(line: str) -> click.Parameter:

@@ -41,7 +41,11 @@ COMMANDS = {
 def table(group: Commands = main) -> str:
     """The text of the module `completion_words`."""
     ctx = click.Context(group, info_name="walctl", **group.context_settings)
-    commands = {name: _command(group, ctx, name) for name in group.table}
+    commands: dict[str, list[str]] = {}
+    for name in group.table:
+        command = group.get_command(ctx, name)
+        assert command is not None
+        commands |= _sections(name, command)
     sections = "".join(f'    "{name}": {_text(lines)},\n' for name, lines in commands.items())
     # One word may be a record and a request; the first has it.
     types: dict[str, str] = {}
@@ -58,11 +62,14 @@ def table(group: Commands = main) -> str:
     )
 
 
-def _command(group: Commands, ctx: click.Context, name: str) -> list[str]:
-    """The lines of one command's parameters; click adds --help by itself."""
-    command = group.get_command(ctx, name)
-    assert command is not None
-    return [_parameter(each) for each in command.params]
+def _sections(name: str, command: click.Command) -> dict[str, list[str]]:
+    """The lines of a command's parameters, and of each command below it; click adds --help."""
+    below = command.commands if isinstance(command, click.Group) else {}
+    lines = [f"{word} | command | {each.short_help}" for word, each in below.items()]
+    found = {name: [*lines, *map(_parameter, command.params)]}
+    for word, each in below.items():
+        found |= _sections(f"{name} {word}", each)
+    return found
 
 
 def _parameter(param: click.Parameter) -> str:

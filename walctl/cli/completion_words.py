@@ -177,6 +177,14 @@ paths | file*
 -o | [text json ndjson] | The form of what goes to standard output
 -q --quiet | flag | Print no text: the exit status is the answer
 """,
+    "cluster": """
+script | command | Run a Raft script, and print it with its actual outputs.
+""",
+    "cluster script": """
+path | file
+--rewrite | flag | Put the actual outputs into FILE, and print nothing
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
 }
 
 TYPES = """

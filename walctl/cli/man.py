@@ -8,7 +8,7 @@ printed (no date, no width of a terminal), and nothing that depends on the versi
 import inspect
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -42,18 +42,29 @@ def pages(group: Commands = main) -> dict[str, str]:
     """File names and content of all pages of section 1."""
     ctx = click.Context(group, info_name="walctl", **group.context_settings)
     built = {"walctl.1": _group_page(group, ctx)}
-    for name, entry in group.table.items():
+    for name in group.table:
         command = group.get_command(ctx, name)
         assert command is not None
-        inner = click.Context(command, info_name=f"walctl {name}", parent=ctx)
-        parts = [
-            _head(f"walctl-{name}", entry.short_help, inner, command),
-            *_help(command),
-            *_options(command, inner),
-            *_exit_status(),
-            *_see_also(("walctl", 1), ("walctl", 7), ("walctl-formats", 5)),
-        ]
-        built[f"walctl-{name}.1"] = _joined(parts)
+        built |= _command_pages(name, command, ctx)
+    return built
+
+
+def _command_pages(name: str, command: click.Command, ctx: click.Context) -> dict[str, str]:
+    """The page of one command, and of each command below it; `name` has those above it."""
+    inner = click.Context(command, info_name=f"walctl {name}", parent=ctx)
+    page = f"walctl-{name.replace(' ', '-')}"
+    below = command.commands if isinstance(command, click.Group) else {}
+    parts = [
+        _head(page, command.short_help or "", inner, command),
+        *_help(command),
+        *_commands((f"{page}-{word}", each.short_help or "") for word, each in below.items()),
+        *_options(command, inner),
+        *_exit_status(),
+        *_see_also(("walctl", 1), ("walctl", 7), ("walctl-formats", 5)),
+    ]
+    built = {f"{page}.1": _joined(parts)}
+    for word, each in below.items():
+        built |= _command_pages(f"{name} {word}", each, ctx)
     return built
 
 
@@ -79,9 +90,7 @@ def prose(text: str) -> str:
 
 
 def _group_page(group: Commands, ctx: click.Context) -> str:
-    commands = [".SH COMMANDS"]
-    for name, entry in group.table.items():
-        commands += [".TP", rf"\fBwalctl\-{roff(name)}\fR(1)", prose(entry.short_help)]
+    commands = _commands((f"walctl-{name}", each.short_help) for name, each in group.table.items())
     environment = [".SH ENVIRONMENT"]
     for name, what in ENVIRONMENT:
         environment += [".TP", rf"\fB{roff(name)}\fR", prose(what)]
@@ -95,6 +104,14 @@ def _group_page(group: Commands, ctx: click.Context) -> str:
             *_see_also(("walctl", 7), ("walctl-formats", 5)),
         ]
     )
+
+
+def _commands(pages: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """A list of pages with their lines; nothing where there are none."""
+    for number, (page, line) in enumerate(pages):
+        if not number:
+            yield ".SH COMMANDS"
+        yield from (".TP", rf"\fB{roff(page)}\fR(1)", prose(line))
 
 
 def _head(name: str, line: str, ctx: click.Context, command: click.Command) -> str:
