@@ -42,13 +42,12 @@ from formats.bbolt import (
 )
 from formats.limits import DB_DEPTH_MAX, DB_OVERFLOW_BYTES_MAX
 from walctl.errors import AccessError, RefusedError
+from walctl.fs.blocks import gathered
 
 KEY_BYTES_MAX: Final = 32768
 """bbolt's longest key."""
 FILL_PERCENT: Final = 90
 """How full a page gets before the next one is begun."""
-BLOCK_BYTES: Final = 1 << 20
-"""Pages are handed out in blocks of about this size."""
 _CHILDREN_MIN = 2
 """A branch page with a single child would be a level for nothing, and bbolt has none."""
 _LEAF_ELEMENT = struct.Struct("<IIII")
@@ -115,7 +114,7 @@ def written(root: Contents, *, page_bytes: int, txid: int) -> Iterator[bytes]:
         txid=max(txid, 1),
         checksum=0,
     )
-    yield from _in_blocks(_file(root, final))
+    yield from gathered(_file(root, final))
 
 
 def _file(root: Contents, final: Meta) -> Iterator[bytes]:
@@ -135,20 +134,6 @@ def _last(pages: Generator[bytes, None, int]) -> int:
             next(pages)
         except StopIteration as end:
             return int(end.value)
-
-
-def _in_blocks(pages: Iterator[bytes]) -> Iterator[bytes]:
-    """The same bytes in larger pieces."""
-    waiting: list[bytes] = []
-    waiting_bytes = 0
-    for each in pages:
-        waiting.append(each)
-        waiting_bytes += len(each)
-        if waiting_bytes >= BLOCK_BYTES:
-            yield b"".join(waiting)
-            waiting, waiting_bytes = [], 0
-    if waiting:
-        yield b"".join(waiting)
 
 
 class _Pass:

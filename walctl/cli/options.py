@@ -16,7 +16,7 @@ A command stacks them as decorators:
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import update_wrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TextIO, TypeVar
@@ -99,23 +99,17 @@ def split_layout(function: F) -> F:
 
 def output(*choices: str) -> Callable[[F], F]:
     """`-o/--output`: what the command can print; the first choice is the default."""
-    return click.option(
-        "-o",
-        "--output",
-        type=click.Choice(choices),
-        default=choices[0],
-        show_default=True,
-        expose_value=False,
-        callback=_remember(OUTPUT_KEY),
-        help="The form of what goes to standard output.",
-    )
+    return _form(choices, "-o", "--output")
 
 
 def form(*choices: str) -> Callable[[F], F]:
     """`-o`: as `output`, for a command whose `--output` names a file that it makes."""
+    return _form(choices, "-o", "form")
+
+
+def _form(choices: Sequence[str], *names: str) -> Callable[[F], F]:
     return click.option(
-        "-o",
-        "form",
+        *names,
         type=click.Choice(choices),
         default=choices[0],
         show_default=True,

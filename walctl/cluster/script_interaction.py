@@ -4,8 +4,9 @@ A directive that ends in an error prints it behind what it wrote, and the script
 makes no sense at all (`ScriptError`) ends the run.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from formats.raftpb import MessageType
 from walctl.cluster.script_cluster import Cluster, Recipient
@@ -235,36 +236,35 @@ def _nodes(directive: Directive) -> list[int]:
     return [number(key) for key in keys(directive)]
 
 
-def _options(given: Sequence[tuple[str, str]]) -> Options:
-    """The options of new nodes. Raises: ScriptError; DirectiveError."""
-    options = BASE
-    for key, value in given:
-        match key:
-            case "async-storage-writes":
-                options = replace(options, is_async=boolean(value))
-            case "checkquorum":
-                options = replace(options, check_quorum=boolean(value))
-            case "disable-conf-change-validation":
-                options = replace(options, disable_conf_change_validation=boolean(value))
-            case "index":
-                options = replace(options, applied=number(value))
-            case "inflight":
-                options = replace(options, inflight_count_max=number(value))
-            case "max-committed-size-per-ready":
-                options = replace(options, ready_bytes_max=number(value))
-            case "prevote":
-                options = replace(options, pre_vote=boolean(value))
-            case "read-only":
-                options = replace(options, read_only=_read_only(value))
-            case "step-down-on-removal":
-                options = replace(options, step_down_on_removal=boolean(value))
-    return options
-
-
 def _read_only(value: str) -> ReadOnly:
     if value not in set(ReadOnly):
         raise DirectiveError(f'invalid read-only option "{value}"')
     return ReadOnly(value)
+
+
+_OPTIONS: Mapping[str, tuple[str, Callable[[str], object]]] = {
+    "async-storage-writes": ("is_async", boolean),
+    "checkquorum": ("check_quorum", boolean),
+    "disable-conf-change-validation": ("disable_conf_change_validation", boolean),
+    "index": ("applied", number),
+    "inflight": ("inflight_count_max", number),
+    "max-committed-size-per-ready": ("ready_bytes_max", number),
+    "prevote": ("pre_vote", boolean),
+    "read-only": ("read_only", _read_only),
+    "step-down-on-removal": ("step_down_on_removal", boolean),
+}
+"""What a script calls an option of a node: its name here, and how its value is read."""
+
+
+def _options(given: Sequence[tuple[str, str]]) -> Options:
+    """The options of new nodes; other words are for the snapshot. Raises: ScriptError;
+    DirectiveError."""
+    told: dict[str, Any] = {}
+    for key, value in given:
+        if key in _OPTIONS:
+            name, read = _OPTIONS[key]
+            told[name] = read(value)
+    return replace(BASE, **told)
 
 
 def _snapshot(given: Sequence[tuple[str, str]]) -> Snapshot:

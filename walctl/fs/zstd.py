@@ -43,7 +43,11 @@ SPOOL_BYTES_MAX = 512 << 20
 STREAM_BYTES_MAX = 64 << 30
 """What such a stream may open to, zeros counted."""
 STEP_BYTES = 1 << 10
-"""Packed bytes that are opened at a time; see `walctl.repair.packing`."""
+"""Packed bytes that are opened at a time.
+
+Four of them can stand for 128 KiB (a block of one byte repeated), so this many make 32 MiB at
+most; the package hands out all that came of one call.
+"""
 READ_BYTES = 1 << 20
 _PIECE_BYTES = 1 << 16
 _ZEROS_PACKED_BYTES_MAX = 256
@@ -193,10 +197,10 @@ class _Framed:
             # A frame says how long its content is, and as much is reserved: so that is asked first.
             said = zstandard.get_frame_parameters(frame).content_size
             if said != plain_bytes:
-                raise _damaged(self._file, offset, f"its table says {plain_bytes:,} bytes of it")
+                raise damaged(self._file, offset, f"its table says {plain_bytes:,} bytes of it")
             block = self._decompressor.decompress(frame, allow_extra_data=False)
         except zstandard.ZstdError as error:
-            raise _damaged(self._file, offset, f"a damaged zstd frame: {error}") from None
+            raise damaged(self._file, offset, f"a damaged zstd frame: {error}") from None
         self._kept[position] = block
         if len(self._kept) > FRAMES_KEPT:
             self._kept.popitem(last=False)
@@ -213,7 +217,7 @@ class _Spooled:
             if piece.count(0) != len(piece):
                 kept += len(piece)
                 if kept > SPOOL_BYTES_MAX:
-                    raise _damaged(
+                    raise damaged(
                         file,
                         0,
                         "one zstd stream without a table of its frames: it opens to more than"
@@ -258,7 +262,7 @@ def streamed(file: Source, *, bytes_max: int) -> Iterator[bytes]:
     machine = decompressor.decompressobj()
     given = 0
     is_between = True
-    for offset, part in _parts(file):
+    for offset, part in packed_parts(file):
         rest = part
         while rest:
             if machine.eof:
@@ -267,16 +271,16 @@ def streamed(file: Source, *, bytes_max: int) -> Iterator[bytes]:
                 plain = machine.decompress(rest)
             except zstandard.ZstdError as error:
                 words = f"no zstd frame or a damaged one: {error}"
-                raise _damaged(file, offset, words) from None
+                raise damaged(file, offset, words) from None
             given += len(plain)
             if given > bytes_max:
-                raise _damaged(file, offset, f"opens to more than {bytes_max:,} bytes")
+                raise damaged(file, offset, f"opens to more than {bytes_max:,} bytes")
             if plain:
                 yield plain
             rest = machine.unused_data if machine.eof else b""
             is_between = machine.eof
     if not is_between:
-        raise _damaged(file, file.stat().size, "ends inside a zstd frame")
+        raise damaged(file, file.stat().size, "ends inside a zstd frame")
 
 
 def _table(file: Source) -> list[tuple[int, int]] | None:
@@ -317,7 +321,7 @@ def _even(blocks: Iterable[bytes], *, size: int = BLOCK_BYTES) -> Iterator[bytes
         yield bytes(waiting)
 
 
-def _parts(file: Source) -> Iterator[tuple[int, bytes]]:
+def packed_parts(file: Source) -> Iterator[tuple[int, bytes]]:
     """The packed bytes in small parts, each with its offset."""
     start = 0
     while window := file.read_at(start, READ_BYTES):
@@ -326,5 +330,6 @@ def _parts(file: Source) -> Iterator[tuple[int, bytes]]:
         start += len(window)
 
 
-def _damaged(file: Source, offset: int, words: str) -> AccessError:
+def damaged(file: Source, offset: int, words: str) -> AccessError:
+    """The error that names the place in a packed file."""
     return AccessError(f"{file.path}:{offset}: {words}")

@@ -11,7 +11,7 @@ here can be trusted; and nothing that exists is ever written over.
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +166,7 @@ def _pack(disk: WritableFileSystem, source: Path, folder: Path, is_stopped: Stop
         if disk.exists(target):
             _check(disk, target, done)
             size = disk.stat(target).size
-            return _with(done, packed_bytes=size, was_there=True)
+            return replace(done, packed_bytes=size, was_there=True)
         note = _note(source.name, before, digest, file)
         parts = zstd.packed(plain_blocks(file, before.size), note=note)
         write_new(
@@ -179,18 +179,7 @@ def _pack(disk: WritableFileSystem, source: Path, folder: Path, is_stopped: Stop
         after = file.stat()
     if (after.size, after.mtime_ns) != (before.size, before.mtime_ns):
         raise AccessError(f"{source}: changed while it was archived: it is not sealed")
-    return _with(done, packed_bytes=disk.stat(target).size)
-
-
-def _with(done: Packed, *, packed_bytes: int, was_there: bool = False) -> Packed:
-    return Packed(
-        source=done.source,
-        path=done.path,
-        size=done.size,
-        packed_bytes=packed_bytes,
-        sha256=done.sha256,
-        was_there=was_there,
-    )
+    return replace(done, packed_bytes=disk.stat(target).size)
 
 
 def _note(name: str, stat: Stat, digest: str, file: File) -> bytes:
@@ -260,7 +249,7 @@ def _unpack(disk: WritableFileSystem, source: Path, folder: Path, is_stopped: St
         )
         if disk.exists(target):
             _check_plain(disk, target, done)
-            return _with(done, packed_bytes=done.packed_bytes, was_there=True)
+            return replace(done, was_there=True)
         write_new(
             disk,
             target,

@@ -24,9 +24,10 @@ from walctl.errors import AccessError, UnsupportedError, UsageError
 from walctl.fs.base import FileSystem
 from walctl.fs.hashing import blocks_of
 from walctl.fs.writable import Attributes, WritableFileSystem
+from walctl.fs.zstd import SUFFIX
 from walctl.repair.document import bound_document
 from walctl.repair.job import Blocks, Job, base_of, folders_of, paced, path_of, room_of
-from walctl.repair.packing import SUFFIX, packed, unpacked
+from walctl.repair.packing import packed, unpacked
 from walctl.repair.plan import SNAP, WAL, Stamp
 from walctl.repair.stage import settable
 from walctl.repair.stamps import stamp_of

@@ -9,8 +9,8 @@ from walctl.datadir.unfinished import unfinished
 from walctl.errors import AccessError, UnsupportedError, UsageError, WalctlError
 from walctl.fs.base import FileSystem, Kind
 from walctl.fs.writable import WritableFileSystem
+from walctl.fs.zstd import SUFFIX
 from walctl.repair.backup import BACKUP_NAME, DOCUMENTS, MANIFEST, RECEIPT, backups_folder
-from walctl.repair.packing import SUFFIX
 from walctl.repair.plan import SNAP, WAL
 from walctl.repair.receipt import read_receipt
 from walctl.repair.world import World

@@ -9,22 +9,8 @@ from collections.abc import Iterable, Iterator
 
 import zstandard
 
-from walctl.errors import AccessError
 from walctl.fs.base import File
-
-SUFFIX = ".zst"
-"""What the name of a packed file ends with."""
-LEVEL = 3
-"""zstd's own default: faster than the disks that it is for."""
-WINDOW_BYTES_MAX = 1 << 27
-"""How far a frame may look back; `zstd -d` refuses more as well, unless asked."""
-READ_BYTES = 1 << 20
-STEP_BYTES = 1 << 10
-"""Packed bytes that are opened at a time.
-
-Four of them can stand for 128 KiB (a block of one byte repeated), so this many make 32 MiB at
-most; the package hands out all that came of one call.
-"""
+from walctl.fs.zstd import LEVEL, WINDOW_BYTES_MAX, damaged, packed_parts
 
 
 def packed(blocks: Iterable[bytes | memoryview], *, level: int = LEVEL) -> Iterator[bytes]:
@@ -46,33 +32,20 @@ def unpacked(file: File, *, bytes_max: int) -> Iterator[bytes]:
     decompressor = zstandard.ZstdDecompressor(max_window_size=WINDOW_BYTES_MAX)
     machine = decompressor.decompressobj()
     given = 0
-    for offset, part in _parts(file):
+    for offset, part in packed_parts(file):
         if machine.eof:
-            raise _damaged(file, offset, "bytes behind the end of its zstd frame")
+            raise damaged(file, offset, "bytes behind the end of its zstd frame")
         try:
             plain = machine.decompress(part)
         except zstandard.ZstdError as error:
-            raise _damaged(file, offset, f"no zstd frame or a damaged one: {error}") from None
+            raise damaged(file, offset, f"no zstd frame or a damaged one: {error}") from None
         if machine.unused_data:
             end = offset + len(part) - len(machine.unused_data)
-            raise _damaged(file, end, "bytes behind the end of its zstd frame")
+            raise damaged(file, end, "bytes behind the end of its zstd frame")
         given += len(plain)
         if given > bytes_max:
-            raise _damaged(file, offset, f"opens to more than the {bytes_max:,} bytes expected")
+            raise damaged(file, offset, f"opens to more than the {bytes_max:,} bytes expected")
         if plain:
             yield plain
     if not machine.eof:
-        raise _damaged(file, file.stat().size, "ends inside its zstd frame")
-
-
-def _parts(file: File) -> Iterator[tuple[int, bytes]]:
-    """The packed bytes in small parts, each with its offset."""
-    start = 0
-    while window := file.read_at(start, READ_BYTES):
-        for position in range(0, len(window), STEP_BYTES):
-            yield start + position, window[position : position + STEP_BYTES]
-        start += len(window)
-
-
-def _damaged(file: File, offset: int, words: str) -> AccessError:
-    return AccessError(f"{file.path}:{offset}: {words}")
+        raise damaged(file, file.stat().size, "ends inside its zstd frame")

@@ -10,7 +10,6 @@ The rules are those of etcd 3.4 to 3.6. Later ones take the newest marker of the
 `.snap` file.
 """
 
-from dataclasses import replace
 from itertools import pairwise
 
 from walctl.inspect.start_points import is_base_lost, live_marks, snap_index
@@ -202,9 +201,9 @@ def _back_plan(case: Case, index: int, *, keeps_database: bool) -> Plan:
                         case.bound, name, reason="start-point", words="nothing waits for it then"
                     )
                 )
-    plan = Plan(
+    return Plan(
         bound=case.bound,
-        plan_class=PlanClass.FREE,
+        plan_class=PlanClass.FREE if steps else PlanClass.NOTHING,
         strategy="older-start-point",
         summary=f"the server replays the log from {told} on; nothing is lost",
         steps=tuple(steps),
@@ -218,4 +217,3 @@ def _back_plan(case: Case, index: int, *, keeps_database: bool) -> Plan:
         ),
         verify_status=case.report.exit_status,
     )
-    return replace(plan, plan_class=PlanClass.FREE if steps else PlanClass.NOTHING)

@@ -17,6 +17,7 @@ from walctl.backend.rebuild import rebuilt
 from walctl.datadir.survey import Survey
 from walctl.errors import AccessError, CorruptionError, StoppedError
 from walctl.fs.base import FileSystem
+from walctl.fs.blocks import gathered
 from walctl.model.member import Member
 from walctl.model.record import ConfState
 from walctl.repair.foundation import Foundation
@@ -25,9 +26,6 @@ from walctl.repair.world import World
 from walctl.snap.names import DB_NAME
 from walctl.snap.store_build import built_store, rewritten_store
 from walctl.snap.writer import Snapshot, place_snap
-
-BLOCK_BYTES = 1 << 20
-"""Bytes of a file that are written at a time."""
 
 
 def place_base(
@@ -109,20 +107,6 @@ def write_blocks(world: World, path: Path, blocks: Iterable[bytes]) -> None:
             file.write_at(offset, block)
             offset += len(block)
         file.sync()
-
-
-def gathered(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in larger blocks: a call for each line would cost more than the line."""
-    waiting: list[bytes] = []
-    size = 0
-    for block in blocks:
-        waiting.append(block)
-        size += len(block)
-        if size >= BLOCK_BYTES:
-            yield b"".join(waiting)
-            waiting, size = [], 0
-    if waiting:
-        yield b"".join(waiting)
 
 
 def go_on(world: World) -> None:
