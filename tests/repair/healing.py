@@ -4,13 +4,13 @@ from pathlib import Path
 
 from walctl.datadir.layout import understand
 from walctl.fs.real import RealFileSystem
-from walctl.inspect.entry_frames import entries_of
 from walctl.inspect.verify import examine
 from walctl.model.record import Entry
 from walctl.repair.heal import Healing, Unhealed, heal
 from walctl.repair.peers import read_peers
 from walctl.repair.pieces import composed
 from walctl.repair.stamps import Sources, bind, stamp_file
+from walctl.wal.entry_frames import entries_of
 
 DISK = RealFileSystem()
 

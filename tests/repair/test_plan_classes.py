@@ -14,12 +14,12 @@ from tests.inspect.answers import DISK, damaged_member, examined, logs_in, membe
 from tests.repair.carried import carried_out, read_back
 from walctl.datadir.layout import Shape, understand
 from walctl.fs.base import FileSystem
-from walctl.inspect.entry_frames import entries_of
 from walctl.inspect.verify import Examination
 from walctl.model.finding import Verdict
 from walctl.repair.case import Case
 from walctl.repair.plan import Plan, PlanClass
 from walctl.repair.planning import case_of, make_plan, plan_for
+from walctl.wal.entry_frames import entries_of
 
 pytestmark = needs_corpus
 

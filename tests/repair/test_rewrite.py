@@ -14,12 +14,12 @@ from walctl.fs.base import File, FileSystem
 from walctl.fs.memory import MemoryFileSystem
 from walctl.model.log import Run
 from walctl.model.record import HardState
-from walctl.repair.frames import entry_offset
 from walctl.repair.newlog import Chain, build_metadata
 from walctl.repair.operable import case_to_edit
 from walctl.repair.pieces import Copy, Literal, composed
 from walctl.repair.plan import Step
 from walctl.repair.rewrite import LogEdit, SegmentEdit, frames, rewritten
+from walctl.wal.entry_frames import entry_offset
 
 ITEMS = [*bootstrap(1, (1,)), *puts(2, 40, 1, 1)]
 CUTS = (20, 40, 60)

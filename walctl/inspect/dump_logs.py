@@ -18,11 +18,11 @@ from walctl.datadir.survey import Survey
 from walctl.errors import CorruptionError, UnsupportedError
 from walctl.fs.base import FileSystem
 from walctl.fs.lazy import LazyFile
-from walctl.inspect.entry_frames import entries_of
 from walctl.model.log import Run, put_together
 from walctl.model.record import Entry, HardState, Metadata, Span
 from walctl.snap.reader import SnapFile
 from walctl.wal.decoder import Loose, Source, Version, Whole, decode
+from walctl.wal.entry_frames import entries_of
 from walctl.wal.names import start_position
 from walctl.wal.owner import NOT_MATCHED, Failure, Reading, read_all, valid_snapshots
 from walctl.wal.records import lift_entry

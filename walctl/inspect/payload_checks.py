@@ -13,7 +13,6 @@ from formats.limits import FINDINGS_MAX
 from formats.peek import peeker
 from walctl.datadir.survey import Survey
 from walctl.fs.base import FileSystem
-from walctl.inspect.entry_frames import entries_of
 from walctl.inspect.start_points import newest_start
 from walctl.model.finding import Code, Finding, Place, Severity
 from walctl.model.log import Run
@@ -21,6 +20,7 @@ from walctl.model.record import Entry, EntryKind
 from walctl.payload.base import PayloadError, PayloadLimitError
 from walctl.payload.confchange import decode_conf_change
 from walctl.payload.etcd import parse
+from walctl.wal.entry_frames import entries_of
 
 NO_KIND = "etcd applies no entry of this kind"
 

@@ -23,11 +23,11 @@ from formats.internalpb import INTERNAL_RAFT_REQUEST
 from formats.limits import WINDOW_BYTES
 from walctl.datadir.survey import Survey
 from walctl.fs.base import File, FileSystem
-from walctl.inspect.entry_frames import entries_of
 from walctl.inspect.membership import membership
 from walctl.model.log import Run
 from walctl.model.member import Member, Published
 from walctl.model.record import EntryKind
+from walctl.wal.entry_frames import entries_of
 
 SEARCHED_BYTES_MAX = 128 << 20
 """As much of the log is searched, from its end back: two segments, a twentieth of a second each."""

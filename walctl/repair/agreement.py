@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from walctl.datadir.survey import Survey
 from walctl.errors import AccessError
 from walctl.fs.base import FileSystem
-from walctl.inspect.entry_frames import entries_of
 from walctl.model.log import Log, Run
 from walctl.model.record import Entry
+from walctl.wal.entry_frames import entries_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,6 @@ from walctl.fs.base import File, FileSystem
 from walctl.inspect.counting.prefix import KEY_BYTES_MAX, PrefixRule
 from walctl.inspect.counting.tally import Row, Tally
 from walctl.inspect.counting.touch import Touch, touch_of_payload, touch_of_request
-from walctl.inspect.entry_frames import entries_of
 from walctl.inspect.flow import damaged_frame
 from walctl.inspect.log_checks import entry_range
 from walctl.inspect.row import COMMITTED, OVERWRITTEN, UNCOMMITTED, UNKNOWN
@@ -30,6 +29,7 @@ from walctl.model.finding import Code
 from walctl.model.log import Gap, Run, Stretch
 from walctl.model.record import Check, Entry, EntryKind
 from walctl.payload.base import Decoder, PayloadError
+from walctl.wal.entry_frames import entries_of
 from walctl.wal.forensics import Named
 from walctl.wal.scan import Damage
 

@@ -12,7 +12,6 @@ from walctl.model.record import HardState
 from walctl.repair.case import Case
 from walctl.repair.certificate import witnessed
 from walctl.repair.edit import plan_of_steps
-from walctl.repair.frames import entry_offset
 from walctl.repair.newlog import Chain
 from walctl.repair.operable import demand_lawful, demand_start, highest_term, place_words, state_of
 from walctl.repair.plan import WAL, Drop, Plan, PlanClass, Synthetic
@@ -21,6 +20,7 @@ from walctl.repair.stamps import Sources
 from walctl.repair.start_point import drop_plan, snapshot_obstacle
 from walctl.repair.strategy import remove_step
 from walctl.wal import names as wal_names
+from walctl.wal.entry_frames import entry_offset
 
 
 def cut_after(case: Case, index: int) -> Plan:

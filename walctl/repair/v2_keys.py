@@ -5,12 +5,12 @@ same kind about themselves below `/0`; what clients wrote is below `/1`.
 """
 
 from formats.etcdserverpb import Request
-from walctl.inspect.entry_frames import entries_of
 from walctl.model.record import EntryKind
 from walctl.payload.base import PayloadError
 from walctl.payload.etcd import parse
 from walctl.repair.case import Case
 from walctl.repair.snapshots import holds_v2_keys, stored_index
+from walctl.wal.entry_frames import entries_of
 
 _CLIENTS = "/1"
 _WRITES = frozenset({"PUT", "POST", "DELETE"})

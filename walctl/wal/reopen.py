@@ -17,22 +17,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from formats import raftpb, walpb
-from formats.frame import LENGTH_FIELD_BYTES, split_length
-from formats.walpb import RecordType
 from walctl.errors import AccessError, CorruptionError
-from walctl.fs.base import File, FileSystem
+from walctl.fs.base import FileSystem
 from walctl.fs.writable import Lock, WritableFile, WritableFileSystem
-from walctl.model.batch import Batch
 from walctl.model.log import Log, Run, put_together
 from walctl.model.record import Entry, HardState, Metadata
 from walctl.wal.decoder import Source, Version
+from walctl.wal.entry_frames import entries_of, entry_offset
 from walctl.wal.fold import Digest, digest
-from walctl.wal.kernel import Cursor
 from walctl.wal.names import SegmentName, in_order, is_continuous, start_position
 from walctl.wal.owner import read_all
-from walctl.wal.records import lift_entry
-from walctl.wal.scan import Damage, scan
+from walctl.wal.scan import Damage
 
 _NEWEST = Version.V3_6
 """The version whose words name places; in a whole log no version reads anything else."""
@@ -73,15 +68,8 @@ class Contents:
             high = run.last if last is None else min(last, run.last)
             if low > high:
                 continue
-            count = 0
             with self.disk.open(self.folder / run.segment) as file:
-                for entry in _entries_of(file, run):
-                    if low <= entry.index <= high:
-                        count += 1
-                        yield entry
-            if count != high - low + 1:
-                place = f"{self.folder / run.segment}:{run.start}"
-                raise AccessError(f"{place}: expected entries {low}..{high}, found {count}")
+                yield from entries_of(file, run, first=low, last=high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +157,7 @@ def _read(disk: FileSystem, folder: Path, held: list[Held], *, index: int, term:
             last=reading.last,
             disk=disk,
             folder=folder,
-            log=put_together(_behind(runs, index)),
+            log=put_together(_behind(runs, index, held)),
         ),
         crc=seed,
         offset=reading.end_offset,
@@ -191,26 +179,15 @@ def _told(damage: Damage) -> str:
     return f"{damage.segment}:{damage.start}: expected a whole record, found {found}"
 
 
-def _behind(runs: list[Run], index: int) -> Iterator[Run]:
+def _behind(runs: list[Run], index: int, held: list[Held]) -> Iterator[Run]:
     """What of the runs lies behind `index`: the rest replaces nothing, as etcd reads it."""
+    files = {each.name.text: each.file for each in held}
     for run in runs:
-        if run.last > index:
-            yield run if run.first > index else replace(run, first=index + 1)
-
-
-def _entries_of(file: File, run: Run) -> Iterator[Entry]:
-    """The entries whose frames stand from the start of a run to its stop, in file order."""
-    for batch in scan(file, segment=run.segment, cursor=Cursor(position=run.start)):
-        if not isinstance(batch, Batch):
-            return
-        for position in batch.offsets:
-            if batch.base + position >= run.stop:
-                return
-            start = position + LENGTH_FIELD_BYTES
-            word = int.from_bytes(batch.data[position:start], "little")
-            record = walpb.RECORD.parse(batch.data[start : start + split_length(word).record_bytes])
-            if record.type == RecordType.ENTRY:
-                yield lift_entry(raftpb.ENTRY.parse(record.data or b""))[0]
+        if run.first > index:
+            yield run
+        elif run.last > index:
+            start = entry_offset(files[run.segment], run, index + 1)
+            yield replace(run, first=index + 1, start=start)
 
 
 def _make_durable(disk: WritableFileSystem, folder: Path, tail: WritableFile) -> None:

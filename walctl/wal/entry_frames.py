@@ -1,13 +1,14 @@
 """The entries of a run, read again from their frames: the scan has found them whole before.
 
-What the survey knows of a run is what its entries have in common: one term, and indexes without a
-gap. So of a frame that etcd wrote only two numbers are looked at, how long it is and where the
-entry's data begins; its other bytes are compared with the only form that etcd gives them. A frame
-of any other form is read by the definition. A test holds the two against each other on every
-frame of real logs.
+What is known of a run is what its entries have in common: one term, and indexes without a gap. So
+of a frame that etcd wrote only two numbers are looked at, how long it is and where the entry's
+data begins; its other bytes are compared with the only form that etcd gives them. A frame of any
+other form is read by the definition. A test holds the two against each other on every frame of
+real logs.
 """
 
 import functools
+import itertools
 import re
 import struct
 from collections.abc import Iterator
@@ -32,6 +33,9 @@ _USUAL = re.compile(
     rb"|\x02\x10(?:%(v)s)\x1a(%(v)s)(?:\x08([\x00-\x02]))?\x10(?:%(v)s)\x18(?:%(v)s)"
     rb"(?:\x22(%(v)s))?)" % {b"v": _VARINT}
 ).match
+_TYPE_TAG, _CRC_TAG, _ONE_BYTE_MAX = 0x08, 0x10, 0x7F
+_RECORD_BYTES_MIN = 4
+"""A type and a checksum, of one byte each with their tags."""
 _KINDS = (EntryKind.NORMAL, EntryKind.CONF_CHANGE, EntryKind.CONF_CHANGE_V2)
 _LENGTH_FIELD = struct.Struct("<Q").unpack_from
 
@@ -51,28 +55,75 @@ def entries_of(file: File, run: Run, *, first: int, last: int) -> Iterator[Entry
                 return
         raise TruncatedError(f"entry {last} is gone")
     except FormatError as error:
-        raise AccessError(f"{file.path}: changed while it was read: {error.message}") from error
+        raise _changed(file, error) from error
+
+
+def offsets_of(file: File, run: Run) -> Iterator[int]:
+    """Where the frame of each entry of a run stands, ascending: offsets of the file.
+
+    Raises: AccessError, as `entries_of`.
+    """
+    index = run.first
+    try:
+        for offset, window, start, stop in _frames(file, run.start, run.stop):
+            if _is_entry(window, start, stop):
+                yield offset
+                index += 1
+            if index > run.last:
+                return
+        raise TruncatedError(f"entry {index} is gone")
+    except FormatError as error:
+        raise _changed(file, error) from error
+
+
+def entry_offset(file: File, run: Run, index: int) -> int:
+    """Offset of the frame of entry `index`, one of `run`. Raises: AccessError, as `entries_of`."""
+    assert run.first <= index <= run.last, "the run holds the entry"
+    return next(itertools.islice(offsets_of(file, run), index - run.first, None))
+
+
+def _changed(file: File, error: FormatError) -> AccessError:
+    return AccessError(f"{file.path}: changed while it was read: {error.message}")
+
+
+def _is_entry(window: bytes, start: int, stop: int) -> bool:
+    """Whether a record is an entry; one in another form than etcd's is read by the definition."""
+    tag, kind, next_tag = window[start : start + 3]
+    if tag == _TYPE_TAG and kind <= _ONE_BYTE_MAX and next_tag == _CRC_TAG:
+        return kind == RecordType.ENTRY
+    return walpb.RECORD.parse(window[start:stop]).type == RecordType.ENTRY
 
 
 def _entries(file: File, run: Run) -> Iterator[Entry]:
-    """Every entry between the offsets of a run, a window at a time."""
-    start, index, wanted = run.start, run.first, WINDOW_BYTES
-    while start < run.stop:
-        wanted = min(wanted, run.stop - start)
+    """Every entry between the offsets of a run."""
+    index = run.first
+    for _, window, start, stop in _frames(file, run.start, run.stop):
+        entry = _entry(window, start, stop, run.term, index)
+        if entry is not None:
+            yield entry
+            index += 1
+
+
+def _frames(file: File, start: int, stop: int) -> Iterator[tuple[int, bytes, int, int]]:
+    """Every frame in `[start, stop)` of a file: its offset, a window of the file, and where in that
+    its record begins and ends. One window is in memory at a time.
+
+    Raises: TruncatedError.
+    """
+    wanted = WINDOW_BYTES
+    while start < stop:
+        wanted = min(wanted, stop - start)
         window = file.read_at(start, wanted)
-        stop, at, frame_bytes = len(window), 0, 0
-        while at + LENGTH_FIELD_BYTES <= stop:
+        found, at, frame_bytes = len(window), 0, 0
+        while at + LENGTH_FIELD_BYTES <= found:
             record_bytes, frame_bytes = _lengths(_LENGTH_FIELD(window, at)[0])
-            if at + frame_bytes > stop:
+            if at + frame_bytes > found or record_bytes < _RECORD_BYTES_MIN:
                 break
             body = at + LENGTH_FIELD_BYTES
-            entry = _entry(window, body, body + record_bytes, run.term, index)
-            if entry is not None:
-                yield entry
-                index += 1
+            yield start + at, window, body, body + record_bytes
             at += frame_bytes
         # A frame longer than a window is read by itself.
-        if at == 0 and (stop < wanted or not stop < frame_bytes <= run.stop - start):
+        if at == 0 and (found < wanted or not found < frame_bytes <= stop - start):
             raise TruncatedError(f"no whole frame stands at {start}")
         start += at
         wanted = max(WINDOW_BYTES, frame_bytes)
