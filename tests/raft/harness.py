@@ -14,7 +14,7 @@ from formats.raftpb import MessageType
 from walctl.raft.errors import ProposalDroppedError, RaftError
 from walctl.raft.options import Options
 from walctl.raft.rawnode import Peer, RawNode, Ready, changes_in
-from walctl.raft.storage import MemoryStorage
+from walctl.raft.storage import MemoryStorage, StableStorage
 from walctl.raft.types import (
     EMPTY_STATE,
     UNLIMITED,
@@ -30,7 +30,7 @@ from walctl.raft.types import (
 ELECTION, HEARTBEAT = 10, 1
 
 
-def options(node: int, storage: MemoryStorage, **wishes: Any) -> Options:
+def options(node: int, storage: StableStorage, **wishes: Any) -> Options:
     """Ten ticks to an election, one to a heartbeat, no limits; `wishes` are other options."""
     made = Options(
         id=node,
@@ -68,7 +68,7 @@ class Node:
     """One node with its disk (`storage`) and its state machine (`applied`)."""
 
     raw: RawNode
-    storage: MemoryStorage
+    storage: StableStorage
     applied: list[Entry] = field(default_factory=list)
     reads: list[ReadState] = field(default_factory=list)
     readies: int = 0
@@ -95,11 +95,7 @@ class Node:
 
     def store(self, ready: Ready) -> None:
         """Make a Ready durable."""
-        if ready.hard_state is not None:
-            self.storage.set_hard_state(ready.hard_state)
-        if ready.snapshot is not None:
-            self.storage.apply_snapshot(ready.snapshot)
-        self.storage.append(ready.entries)
+        self.storage.save(ready.hard_state, ready.entries, ready.snapshot)
 
     def apply(self, ready: Ready) -> None:
         """Apply what a Ready says is committed."""
@@ -132,7 +128,7 @@ class Node:
 
 def node(
     number: int,
-    storage: MemoryStorage,
+    storage: StableStorage,
     *,
     draw: Callable[[int], int] = lambda n: 0,
     **wishes: Any,

@@ -7,16 +7,20 @@ After each deed the four safety properties of the Raft paper (figure 3) are chec
 that has ever been seen, not only over what is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.raft.harness import ELECTION, Node, node, storage_with
+from formats.raftpb import MessageType
+from tests.raft.grounds import Grounds, InMemory
+from tests.raft.harness import ELECTION, Node, node
+from walctl.fs.faults import Killed
 from walctl.raft.errors import RaftError
 from walctl.raft.rawnode import changes_in
-from walctl.raft.storage import MemoryStorage
 from walctl.raft.types import (
-    EMPTY_STATE,
+    APPEND_THREAD,
+    APPLY_THREAD,
     UNLIMITED,
     Change,
     ChangeKind,
@@ -59,21 +63,31 @@ class History:
             raise SafetyError(f"two entries are applied at {entry.index}")
 
 
-class Hostile:
-    """The world; `deeds` are taken one number at a time."""
+@dataclass
+class Workers:
+    """The two storage workers of a node whose writes are asynchronous, and what waits for them."""
 
-    def __init__(self, count: int = 3, **wishes: Any) -> None:
+    number: int
+    to_write: list[Message] = field(default_factory=list)
+    to_apply: list[Message] = field(default_factory=list)
+
+
+class Hostile:
+    """The world; `deeds` are taken one number at a time. `ground` is what its nodes stand on."""
+
+    def __init__(self, count: int = 3, ground: Grounds = InMemory, **wishes: Any) -> None:
         self.wishes = wishes
         ids = tuple(range(1, count + 1))
         self.timeouts = 0
-        self.synced: dict[int, HardState] = dict.fromkeys(ids, EMPTY_STATE)
-        self.nodes = {each: self._node(each, storage_with(*ids)) for each in ids}
+        self.grounds = {each: ground(ids) for each in ids}
+        self.nodes = {each: self._node(each) for each in ids}
+        self.workers = {each: Workers(each) for each in ids}
         self.flying: list[Message] = []
         self.history = History()
         self.proposed = 0
 
-    def _node(self, number: int, storage: MemoryStorage) -> Node:
-        return node(number, storage, draw=self._draw, **self.wishes)
+    def _node(self, number: int) -> Node:
+        return node(number, self.grounds[number].storage, draw=self._draw, **self.wishes)
 
     def _draw(self, n: int) -> int:
         """Different for every node and time, and the same for the same deeds."""
@@ -102,22 +116,28 @@ class Hostile:
                 self.flying.pop(rest % len(self.flying))
             case 5 if self.flying:
                 self.flying.append(self.flying[rest % len(self.flying)])
+            case 6 if rest & 2:
+                self.grounds[number].die_soon(rest // 4)
             case 6:
-                self._crash(number, is_synced_only=bool(rest & 1))
+                self._crash(number, rest)
             case 7:
                 self._change(each, rest)
             case 8:
                 each.raw.transfer_leader(rest // 3 % len(self.nodes) + 1)
             case 9:
-                self._compact(each)
+                self._compact(number)
             case _ if self.flying:
                 # Most deeds deliver, or nothing would ever be agreed on.
-                position = rest % min(len(self.flying), 3)
-                message = self.flying.pop(position)
-                self.nodes[message.target].step(message)
+                self._deliver(self.flying.pop(rest % min(len(self.flying), 3)))
             case _:
                 each.raw.tick()
-        self._work()
+        self._work(rest)
+
+    def _deliver(self, message: Message) -> None:
+        """A snapshot may overtake nothing that was handed out to be applied."""
+        if message.type is MessageType.SNAP:
+            self._apply(message.target)
+        self.nodes[message.target].step(message)
 
     def _propose(self, each: Node) -> None:
         self.proposed += 1
@@ -145,41 +165,123 @@ class Hostile:
     def voters_of(each: Node) -> frozenset[int]:
         return each.raw.raft.tracker.config.voters
 
-    def _compact(self, each: Node) -> None:
+    def _compact(self, number: int) -> None:
         """Make a snapshot of what is applied, and forget the entries."""
+        each, storage = self.nodes[number], self.grounds[number].storage
         applied = each.raw.raft.log.applied
-        storage = each.storage
-        if applied >= storage.first_index() and applied > storage.snapshot().index:
+        # A snapshot must not get ahead of the commit that is remembered.
+        is_known = applied <= storage.initial_state()[0].commit
+        if is_known and applied >= storage.first_index() and applied > storage.snapshot().index:
             conf = each.raw.raft.tracker.config.conf_state
-            storage.create_snapshot(applied, conf, b"")
-            storage.compact(applied)
+            with self._living(number, applied):
+                storage.create_snapshot(applied, conf, b"")
+                storage.compact(applied)
 
-    def _crash(self, number: int, *, is_synced_only: bool) -> None:
-        """Stop and start again from the disk; a commit that was written lazily may be lost."""
-        each = self.nodes[number]
-        storage = each.storage
-        state, _ = storage.initial_state()
-        if is_synced_only:
-            low = max(self.synced[number].commit, storage.snapshot().index)
-            storage.set_hard_state(HardState(term=state.term, vote=state.vote, commit=low))
-        self.nodes[number] = self._node(number, storage)
+    def _crash(self, number: int, how: int) -> None:
+        """Stop and start again from what is left."""
+        self.grounds[number].crash(how)
+        self.nodes[number] = self._node(number)
+        self.workers[number] = Workers(number)
 
-    def _work(self) -> None:
+    @contextmanager
+    def _living(self, number: int, how: int) -> Iterator[None]:
+        """Around what writes: the node may die of it."""
+        try:
+            yield
+        except Killed:
+            self._crash(number, how)
+
+    def _work(self, how: int) -> None:
+        """Every node does what it has to do; with workers, they do a part of it."""
         for number in sorted(self.nodes):
-            each = self.nodes[number]
-            while each.raw.has_ready():
-                ready = each.raw.ready()
-                each.store(ready)
-                if ready.must_sync or ready.snapshot is not None:
-                    self.synced[number] = each.storage.initial_state()[0]
-                self.flying += [m for m in ready.messages if m.target in self.nodes]
-                for entry in ready.committed_entries:
-                    self.history.see_applied(entry)
-                    change = changes_in(entry)
-                    if change is not None:
-                        each.raw.apply_conf_change(change)
-                each.raw.advance()
+            with self._living(number, how):
+                if self.wishes.get("is_async"):
+                    self._hand_out(number)
+                    if how % 3:
+                        self._write(number)
+                    if how % 5 > 1:
+                        self._apply(number)
+                else:
+                    self._work_of(number)
         del self.flying[: max(0, len(self.flying) - 400)]
+
+    def finish(self) -> None:
+        """Let every node do all that it has to do, its workers included."""
+        for number in sorted(self.nodes):
+            with self._living(number, 0):
+                if not self.wishes.get("is_async"):
+                    self._work_of(number)
+                    continue
+                self._hand_out(number)
+                while self.workers[number].to_write or self.workers[number].to_apply:
+                    self._write(number)
+                    self._apply(number)
+                    self._hand_out(number)
+
+    def restart(self, number: int) -> None:
+        """Stop a node that has nothing left to do, and start it again."""
+        self.grounds[number].restart()
+        self.nodes[number] = self._node(number)
+
+    def _work_of(self, number: int) -> None:
+        each, ground = self.nodes[number], self.grounds[number]
+        while each.raw.has_ready():
+            ready = each.raw.ready()
+            each.store(ready)
+            ground.wrote(is_synced=ready.must_sync or ready.snapshot is not None)
+            self._send(ready.messages)
+            self._applied(each, ready.committed_entries)
+            each.raw.advance()
+
+    def _send(self, messages: Iterable[Message]) -> None:
+        self.flying += [each for each in messages if each.target in self.nodes]
+
+    def _applied(self, each: Node, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            self.history.see_applied(entry)
+            change = changes_in(entry)
+            if change is not None:
+                each.raw.apply_conf_change(change)
+
+    def _hand_out(self, number: int) -> None:
+        """What there is to do goes to the workers, in order; the rest is sent."""
+        each, workers = self.nodes[number], self.workers[number]
+        while each.raw.has_ready():
+            for message in each.raw.ready().messages:
+                if message.target == APPEND_THREAD:
+                    workers.to_write.append(message)
+                elif message.target == APPLY_THREAD:
+                    workers.to_apply.append(message)
+                else:
+                    self._send([message])
+
+    def _write(self, number: int) -> None:
+        """The append worker does one thing: what it has not done is lost in a crash."""
+        ground, workers = self.grounds[number], self.workers[number]
+        if not workers.to_write:
+            return
+        message = workers.to_write[0]
+        state = HardState(term=message.term, vote=message.vote, commit=message.commit)
+        saved = None if state.is_empty else state
+        ground.storage.save(saved, message.entries, message.snapshot)
+        ground.wrote(is_synced=bool(message.responses))
+        workers.to_write.pop(0)
+        self._answer(number, message)
+
+    def _apply(self, number: int) -> None:
+        """The apply worker does all that it has."""
+        workers = self.workers[number]
+        while workers.to_apply:
+            message = workers.to_apply.pop(0)
+            self._applied(self.nodes[number], message.entries)
+            self._answer(number, message)
+
+    def _answer(self, number: int, message: Message) -> None:
+        for response in message.responses:
+            if response.target == number:
+                self.nodes[number].step(response)
+            else:
+                self._send([response])
 
     def _check(self) -> None:
         for each in self.nodes.values():

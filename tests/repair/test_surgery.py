@@ -32,9 +32,9 @@ from tests.repair.editing import (
 )
 from tests.repair.members import bootstrap
 from tests.wal.builders import entry, mark, metadata, state
+from walctl.datadir.start import newest_start
 from walctl.errors import CorruptionError, RefusedError, UnsupportedError, UsageError
 from walctl.fs.memory import MemoryFileSystem
-from walctl.inspect.start_points import newest_start
 from walctl.model.finding import Code, Verdict
 from walctl.repair import cutting, surgery
 from walctl.repair.operable import case_to_edit

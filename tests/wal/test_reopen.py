@@ -22,6 +22,7 @@ from tests.wal.writing import (
 from walctl.errors import AccessError, CorruptionError
 from walctl.fs.memory import MemoryFileSystem
 from walctl.model.record import Entry, HardState, SnapshotMark
+from walctl.wal.names import format_name
 from walctl.wal.writer import Wal
 
 
@@ -189,3 +190,19 @@ def test_whatever_is_saved_is_read_back_equal(
         assert list(opened.contents.entries()) == kept
         assert opened.contents.hard_state == told
         assert opened.contents.metadata.raw == METADATA
+
+
+def test_a_segment_is_named_behind_every_marker_in_front_of_it() -> None:
+    """A marker may outlive the Save that was to commit it; later it is started from after all."""
+    disk, folder = MemoryFileSystem(), Path("/m/wal")
+    disk.make_directory(folder.parent)
+    with created(disk, folder) as wal:
+        wal.save(state(), puts(1, 3))
+        wal.save_snapshot(SnapshotMark(index=5, term=1, conf_state=VOTERS))
+    opened = Wal.open(disk, folder, index=0, term=0, segment_bytes=SEGMENT)
+    with opened.wal as wal:
+        wal.save(None, [put(4, payload=b"x" * 2 * SEGMENT)])
+        wal.save(state(commit=3))
+        assert wal.segment == format_name(seq=1, index=6)
+        wal.save(state(commit=6), puts(5, 6))
+    assert read_back(folder, disk=disk, index=5, term=1) == puts(6, 6)

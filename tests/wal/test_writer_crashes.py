@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 import pytest
 
-from tests.wal.writing import METADATA, VOTERS, put, puts, state
+from tests.wal.writing import METADATA, VOTERS, cut_tail, put, puts, state
 from walctl.errors import AccessError, CorruptionError
 from walctl.fs.faults import Fault, KillAt, Killed
 from walctl.fs.memory import MemoryFileSystem
@@ -148,18 +148,10 @@ def opened_after(disk: MemoryFileSystem) -> Iterator[Opened]:
     try:
         opened = Wal.open(disk, FOLDER, index=0, term=0, segment_bytes=SEGMENT)
     except CorruptionError as error:
-        cut_tail(disk, error.message)
+        cut_tail(disk, FOLDER, error.message)
         opened = Wal.open(disk, FOLDER, index=0, term=0, segment_bytes=SEGMENT)
     with opened.wal:
         yield opened
-
-
-def cut_tail(disk: MemoryFileSystem, words: str) -> None:
-    """End the log at the place that a refusal names, which is in its last segment."""
-    name, offset, _ = words.split(":", 2)
-    segments = [each for each in disk.names(FOLDER) if each.endswith(".wal")]
-    assert name == segments[-1], words
-    disk.truncate(FOLDER / name, int(offset))
 
 
 def expect_kept(disk: MemoryFileSystem, told: Told) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from tests.wal import builders
+from walctl.fs.memory import MemoryFileSystem
 from walctl.fs.real import RealFileSystem
 from walctl.fs.writable import WritableFileSystem
 from walctl.model.record import ConfState, Entry, EntryKind, HardState
@@ -41,3 +42,10 @@ def read_back(
     opened = Wal.open(disk, folder, index=index, term=term, segment_bytes=SEGMENT)
     with opened.wal:
         return list(opened.contents.entries())
+
+
+def cut_tail(disk: MemoryFileSystem, folder: Path, words: str) -> None:
+    """End the log at the place that a refusal names, which is in its last segment."""
+    name, offset, _ = words.split(":", 2)
+    assert name == [each for each in disk.names(folder) if each.endswith(".wal")][-1], words
+    disk.truncate(folder / name, int(offset))

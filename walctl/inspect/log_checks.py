@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from itertools import islice, pairwise
 
 from formats.limits import FINDINGS_MAX
+from walctl.datadir.start import newest_start
 from walctl.datadir.survey import Survey
-from walctl.inspect.start_points import newest_start
 from walctl.model.finding import Code, Finding, Place, Severity
 from walctl.model.log import Gap, Overwrite, StateStep
 

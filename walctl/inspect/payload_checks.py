@@ -11,9 +11,9 @@ from typing import Any
 from formats.internalpb import INTERNAL_RAFT_REQUEST
 from formats.limits import FINDINGS_MAX
 from formats.peek import peeker
+from walctl.datadir.start import newest_start
 from walctl.datadir.survey import Survey
 from walctl.fs.base import FileSystem
-from walctl.inspect.start_points import newest_start
 from walctl.model.finding import Code, Finding, Place, Severity
 from walctl.model.log import Run
 from walctl.model.record import Entry, EntryKind

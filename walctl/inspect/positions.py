@@ -11,10 +11,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from walctl.datadir.start import newest_start
 from walctl.errors import UsageError
 from walctl.inspect.fate import INDEX_MAX, Piece
 from walctl.inspect.flow import OFFSET_MAX, Covers, Flow
-from walctl.inspect.start_points import newest_start
 
 DIGITS_MAX = len(str(INDEX_MAX))
 """Digits of the largest index."""

@@ -10,8 +10,8 @@ Source: etcd-data-dir notes 1.4, 1.5.
 
 from dataclasses import dataclass
 
+from walctl.datadir.start import newest_start
 from walctl.datadir.survey import Survey
-from walctl.inspect.start_points import newest_start
 from walctl.wal import names as wal_names
 from walctl.wal.purge import KEPT, beyond, purgeable
 

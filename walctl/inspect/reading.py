@@ -8,11 +8,11 @@ from multiprocessing import get_all_start_methods, get_context
 
 from walctl.datadir.chain import DigestTask, Mapper, one_by_one
 from walctl.datadir.layout import Layout
+from walctl.datadir.start import newest_start
 from walctl.datadir.survey import Survey, applied_in, survey
 from walctl.errors import AccessError, TimeOverError
 from walctl.fs.base import FileSystem
 from walctl.inspect.flow import Flow
-from walctl.inspect.start_points import newest_start
 from walctl.wal.fold import Digest
 
 PARALLEL_BYTES_MIN = 24 << 20

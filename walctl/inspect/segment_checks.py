@@ -6,8 +6,8 @@ Works on a survey; reads no file. What the rules of Raft say of the entries is i
 from collections.abc import Iterator
 from itertools import pairwise
 
+from walctl.datadir.start import newest_start
 from walctl.datadir.survey import Survey
-from walctl.inspect.start_points import newest_start
 from walctl.model.finding import Code, Finding, Place, Severity
 from walctl.model.log import Gap
 from walctl.wal import names as wal_names

@@ -7,28 +7,11 @@ it reads and the log marks it, and the newest one is taken.
 from dataclasses import replace
 
 from walctl.datadir.layout import Shape
+from walctl.datadir.start import marked_snapshots
 from walctl.datadir.survey import Survey
 from walctl.inspect.report import StartPoint
 from walctl.model.finding import Code
-from walctl.model.record import SnapshotMark
 from walctl.snap.reader import SnapFile
-
-
-def newest_start(survey: Survey) -> int:
-    """Index of the newest snapshot that etcd would take (readable, and marked in the log), or 0."""
-    marked = {(mark.term, mark.index) for mark in live_marks(survey)}
-    usable = [
-        snap.index or 0
-        for snap in survey.snaps
-        if snap.is_usable and (snap.term or 0, snap.index or 0) in marked
-    ]
-    return max(usable, default=0)
-
-
-def live_marks(survey: Survey) -> list[SnapshotMark]:
-    """The markers that etcd believes, in file order: not above the last hard state's commit."""
-    commit = survey.commit
-    return [placed.mark for placed in survey.marks if placed.mark.index <= commit]
 
 
 def snap_index(snap: SnapFile) -> int:
@@ -70,17 +53,12 @@ def start_points(survey: Survey, blocking: list[Code]) -> list[StartPoint]:
     """
     if survey.layout.wal_dir is None or not survey.segments:
         return []
-    usable = [snap for snap in survey.snaps if snap.is_usable]
-    marked = {(mark.term, mark.index): mark for mark in live_marks(survey)}
     points: list[StartPoint] = []
     newer: list[str] = []
     if beyond_the_log(survey):
         blocking = [*blocking, Code.SNAP_UNMARKED]
-    for snap in usable:
-        mark = marked.get((snap.term or 0, snap.index or 0))
-        if mark is None:
-            continue
-        points.append(_point(survey, mark.index, mark.term, blocking))
+    for snap in marked_snapshots(survey):
+        points.append(_point(survey, snap.index or 0, snap.term or 0, blocking))
         newer.append(snap.name)
     first = survey.segments[0].name
     if first.index == 0 and (survey.log.first == 1 or survey.last_index is None):

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from itertools import islice
 
+from walctl.datadir.start import newest_start
 from walctl.datadir.survey import Survey
 from walctl.inspect.log_checks import entry_range
 from walctl.inspect.report import Summary
-from walctl.inspect.start_points import newest_start
 from walctl.model.log import Gap
 
 HOLES_TOLD_MAX = 20

@@ -56,8 +56,40 @@ class Storage(Protocol):
         """
 
 
+class StableStorage(Storage, Protocol):
+    """A `Storage` with the calls of whoever drives a node: what returned is not forgotten."""
+
+    def save(
+        self,
+        hard_state: HardState | None,
+        entries: Sequence[Entry] = (),
+        snapshot: Snapshot | None = None,
+    ) -> None:
+        """Take what a Ready wants remembered: its snapshot first, then entries and hard state.
+
+        The snapshot takes the place of everything but the hard state; consecutive entries take the
+        place of all from the first of them on, and what lies below first_index is passed over.
+
+        Raises: SnapshotOutOfDateError, when the snapshot that is there is as new.
+        """
+
+    def create_snapshot(
+        self, index: int, conf_state: ConfState | None, data: bytes | None
+    ) -> Snapshot:
+        """Make the snapshot of an entry that is there; `None` keeps the membership as it was.
+
+        Nothing is compacted. Raises: SnapshotOutOfDateError.
+        """
+
+    def compact(self, index: int) -> None:
+        """Forget the entries up to `index`, of which the last one's term is still known.
+
+        Raises: CompactedError.
+        """
+
+
 class MemoryStorage:
-    """A `Storage` in memory, with the calls to fill it."""
+    """A `StableStorage` in memory."""
 
     def __init__(self) -> None:
         self._state = EMPTY_STATE
@@ -67,6 +99,19 @@ class MemoryStorage:
     def initial_state(self) -> tuple[HardState, ConfState]:
         """See `Storage.initial_state`."""
         return self._state, self._snapshot.conf_state
+
+    def save(
+        self,
+        hard_state: HardState | None,
+        entries: Sequence[Entry] = (),
+        snapshot: Snapshot | None = None,
+    ) -> None:
+        """See `StableStorage.save`."""
+        if snapshot is not None:
+            self.apply_snapshot(snapshot)
+        self.append(entries)
+        if hard_state is not None:
+            self.set_hard_state(hard_state)
 
     def set_hard_state(self, state: HardState) -> None:
         """Remember `state`."""
@@ -117,10 +162,7 @@ class MemoryStorage:
     def create_snapshot(
         self, index: int, conf_state: ConfState | None, data: bytes | None
     ) -> Snapshot:
-        """Make the snapshot of an entry that is there; `None` keeps the membership as it was.
-
-        Nothing is compacted. Raises: SnapshotOutOfDateError.
-        """
+        """See `StableStorage.create_snapshot`."""
         if index <= self._snapshot.index:
             raise SnapshotOutOfDateError
         if index > self.last_index():
@@ -134,10 +176,7 @@ class MemoryStorage:
         return self._snapshot
 
     def compact(self, index: int) -> None:
-        """Forget the entries up to `index`, of which the last one's term is still known.
-
-        Raises: CompactedError.
-        """
+        """See `StableStorage.compact`."""
         base = self._entries[0].index
         if index <= base:
             raise CompactedError

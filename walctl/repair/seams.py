@@ -9,9 +9,9 @@ behind the last seam. The end of a log is a seam too where it was not seen.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from walctl.datadir.start import newest_start
 from walctl.datadir.survey import Survey
 from walctl.inspect.membership import is_foreign_database
-from walctl.inspect.start_points import newest_start
 from walctl.model.finding import Code
 from walctl.model.log import PlacedMark, Run, Stretch
 from walctl.wal.scan import Damage

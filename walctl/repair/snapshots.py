@@ -5,12 +5,8 @@ that of the newest readable file, that file's store is taken over as it is; else
 rewritten, or a store is made from nothing.
 """
 
-import json
 from dataclasses import replace
 
-from formats import raftpb, snappb
-from formats.errors import FormatError
-from formats.limits import SNAP_FILE_BYTES_MAX
 from walctl.backend.membership import CLEARED, conf_state_row, member_rows
 from walctl.errors import AccessError
 from walctl.inspect.start_points import snap_index
@@ -21,7 +17,8 @@ from walctl.repair.plan import SNAP, Step, Synthetic
 from walctl.repair.stamps import Sources
 from walctl.repair.strategy import remove_step, write_step
 from walctl.snap import names as snap_names
-from walctl.snap.reader import SnapFile
+from walctl.snap.reader import SnapFile, data_of
+from walctl.snap.store import holds_user_keys
 from walctl.snap.store_build import built_store, rewritten_store
 from walctl.snap.writer import Snapshot, snap_bytes
 
@@ -74,7 +71,7 @@ def store_bytes(case: Case, members: MembersAt) -> bytes:
         return built_store(
             members.members, removed=members.removed, cluster_version=members.version
         )
-    data = _data_of(case, base)
+    data = data_of(case.disk, base.path) or b""
     try:
         return rewritten_store(data, members.members, removed=members.removed)
     except ValueError as error:
@@ -87,13 +84,7 @@ def holds_v2_keys(case: Case) -> bool:
     These are in no database: what was written to them behind that snapshot is in the log alone.
     """
     base = _newest(case)
-    if base is None:
-        return False
-    try:
-        store = json.loads(_data_of(case, base))
-        return bool(store["Root"]["Children"]["1"]["Children"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return False
+    return base is not None and holds_user_keys(data_of(case.disk, base.path) or b"")
 
 
 def stored_index(case: Case) -> int:
@@ -126,17 +117,3 @@ def _database_step(case: Case, sources: Sources, members: MembersAt, *, reason: 
         reason=reason,
         words="a new database with the same keys, whose only members are those named here",
     )
-
-
-def _data_of(case: Case, snap: SnapFile) -> bytes:
-    """The v2 store in a file that was read before.
-
-    Raises: AccessError, when it is not what it was.
-    """
-    with case.disk.open(snap.path) as file:
-        data = file.read_at(0, SNAP_FILE_BYTES_MAX)
-    try:
-        content = snappb.SNAPSHOT.parse(data).data or b""
-        return raftpb.SNAPSHOT.parse(content).data or b""
-    except FormatError as error:
-        raise AccessError(f"{snap.path}: {error.message}: changed meanwhile") from error

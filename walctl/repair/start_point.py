@@ -12,7 +12,8 @@ The rules are those of etcd 3.4 to 3.6. Later ones take the newest marker of the
 
 from itertools import pairwise
 
-from walctl.inspect.start_points import is_base_lost, live_marks, snap_index
+from walctl.datadir.start import marked_snapshots
+from walctl.inspect.start_points import is_base_lost, snap_index
 from walctl.model.finding import Code
 from walctl.model.log import Run, put_together
 from walctl.repair.case import Case
@@ -43,14 +44,7 @@ def without_old_segments(case: Case) -> Plan | str:
 
 def _usable_snapshots(case: Case) -> set[int]:
     """Indexes of the snapshots whose file and marker are both there, and that the database has."""
-    marked = {(mark.term, mark.index) for mark in live_marks(case.seen)}
-    return {
-        snap.index or 0
-        for snap in case.seen.snaps
-        if snap.is_usable
-        and (snap.term or 0, snap.index or 0) in marked
-        and case.applied >= (snap.index or 0)
-    }
+    return {index for index in _marked_snapshots(case) if index <= case.applied}
 
 
 def snapshot_obstacle(case: Case, index: int, dropped: list[str]) -> str | None:
@@ -150,12 +144,7 @@ def is_end_known_by_log(case: Case) -> bool:
 
 
 def _marked_snapshots(case: Case) -> set[int]:
-    marked = {(mark.term, mark.index) for mark in live_marks(case.seen)}
-    return {
-        snap.index or 0
-        for snap in case.seen.snaps
-        if snap.is_usable and (snap.term or 0, snap.index or 0) in marked
-    }
+    return {snap.index or 0 for snap in marked_snapshots(case.seen)}
 
 
 def _is_whole_from(case: Case, index: int) -> bool:

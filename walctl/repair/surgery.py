@@ -24,8 +24,8 @@ writes in silence, RefusedError.
 from collections.abc import Sequence
 from dataclasses import replace
 
+from walctl.datadir.start import newest_start
 from walctl.errors import CorruptionError, RefusedError, UsageError
-from walctl.inspect.start_points import newest_start
 from walctl.model.finding import Code
 from walctl.model.record import ConfState, HardState, SnapshotMark
 from walctl.repair.case import Case

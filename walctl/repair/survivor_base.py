@@ -4,13 +4,9 @@ The database keeps every row but those that say who is in the cluster. The `.sna
 to 3.6 begins from: its membership is the new member alone, its v2 store the same in JSON.
 """
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from formats import raftpb, snappb
-from formats.errors import FormatError
-from formats.limits import SNAP_FILE_BYTES_MAX
 from walctl.backend.membership import CLEARED, conf_state_row, member_rows
 from walctl.backend.pages import PageError
 from walctl.backend.rebuild import rebuilt
@@ -24,6 +20,8 @@ from walctl.repair.foundation import Foundation
 from walctl.repair.survivor_log import Invented
 from walctl.repair.world import World
 from walctl.snap.names import DB_NAME
+from walctl.snap.reader import data_of
+from walctl.snap.store import holds_user_keys
 from walctl.snap.store_build import built_store, rewritten_store
 from walctl.snap.writer import Snapshot, place_snap
 
@@ -71,31 +69,14 @@ def _store(
     for snap in survey.snaps:
         if not snap.is_usable or snap.store is None or (snap.index or 0) > best.index:
             continue
-        data = _data_of(disk, snap.path)
+        data = data_of(disk, snap.path) or b""
         try:
             store = rewritten_store(data, [member])
         except ValueError as error:
             raise AccessError(f"{snap.path}: {error}: changed meanwhile") from error
-        return store, snap.index if _has_user_keys(data) else None
+        return store, snap.index if holds_user_keys(data) else None
     version = best.witness.cluster_version if best.witness is not None else None
     return built_store([member], cluster_version=version), None
-
-
-def _data_of(disk: FileSystem, path: Path) -> bytes:
-    """The v2 store in a file that was read before. Raises: AccessError."""
-    try:
-        with disk.open(path) as file:
-            content = snappb.SNAPSHOT.parse(file.read_at(0, SNAP_FILE_BYTES_MAX)).data
-        return raftpb.SNAPSHOT.parse(content or b"").data or b""
-    except FormatError as error:
-        raise AccessError(f"{path}: {error.message}: changed meanwhile") from error
-
-
-def _has_user_keys(data: bytes) -> bool:
-    try:
-        return bool(json.loads(data)["Root"]["Children"]["1"]["Children"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return False
 
 
 def write_blocks(world: World, path: Path, blocks: Iterable[bytes]) -> None:

@@ -99,6 +99,23 @@ def read_snap(disk: FileSystem, path: Path) -> SnapFile:
         return _unreadable(path, error.message, size=None)
 
 
+def data_of(disk: FileSystem, path: Path) -> bytes | None:
+    """The state machine's data in a file that was read and found usable (`None`: absent).
+
+    Raises: AccessError, also when the file is not what it was.
+    """
+    with disk.open(path) as file:
+        found = file.read_at(0, SNAP_FILE_BYTES_MAX)
+    try:
+        envelope = snappb.SNAPSHOT.parse(found)
+        content = envelope.data or b""
+        if _check_envelope(envelope, crc32c.crc32c(content)) is None:
+            return raftpb.SNAPSHOT.parse(content).data
+    except FormatError as error:
+        raise AccessError(f"{path}: {error.message}: changed meanwhile") from error
+    raise AccessError(f"{path}: its checksum does not fit any more: changed meanwhile")
+
+
 def judge(path: Path, data: bytes) -> SnapFile:
     """What the bytes of a `.snap` file say, given its path for the name; etcd's order of checks."""
     parsed = parse(path.name)

@@ -7,8 +7,9 @@ The data of a snapshot is JSON, a tree of nodes with `Path`, `Value` and `Childr
     /0/removed_members/ID
     /0/version                     3.5.0
 
-ID is a member id in hex digits without padding. User keys of the v2 API, below `/1`, are not
-looked at. Other owners of the format have other data there (raftexample: a JSON map of its keys).
+ID is a member id in hex digits without padding. Of the user keys of the v2 API, below `/1`, only
+whether there are any is told. Other owners of the format have other data there (raftexample: a
+JSON map of its keys).
 
 Source: etcd-data-dir notes 7.2 and 11.4, checked against etcd 3.4.23 and 3.5.1.
 """
@@ -131,3 +132,11 @@ def _strings(found: object, path: str) -> tuple[str, ...]:
     if len(strings) != len(found):
         raise ValueError(f"{path}: expected a list of URLs")
     return strings
+
+
+def holds_user_keys(data: bytes) -> bool:
+    """Whether a v2 store holds keys that clients of the v2 API wrote; data of no store has none."""
+    try:
+        return bool(json.loads(data)["Root"]["Children"]["1"]["Children"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False

@@ -143,22 +143,28 @@ class Encoder:
         self.crc = crc32c.crc32c(data, self.crc) if data is not None else self.crc
         self._put(frame_of(kind, self.crc, data))
 
-    def add_entries(self, entries: Iterable[Entry]) -> None:
-        """Append one record for each entry.
+    def add_entries(self, entries: Iterable[Entry]) -> list[int]:
+        """Append one record for each entry; the offsets of their frames in the file, and the one
+        behind the last.
 
         Raises: AccessError.
         """
         checksum, kind, gathered = crc32c.crc32c, RecordType.ENTRY, self._gathered
+        offsets: list[int] = []
+        add_offset = offsets.append
         running = self.crc
         for entry in entries:
             data = entry_bytes(entry)
             running = checksum(data, running)
             frame = frame_of(kind, running, data)
+            add_offset(self.written + len(gathered))
             if len(gathered) + len(frame) <= BUFFER_BYTES:
                 gathered += frame
             else:
                 self._put(frame)
         self.crc = running
+        add_offset(self.written + len(gathered))
+        return offsets
 
     def flush(self) -> None:
         """Give the file everything that was gathered.

@@ -11,7 +11,8 @@ import functools
 import itertools
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from formats import raftpb, walpb
 from formats.errors import FormatError, TruncatedError, WireError
@@ -80,6 +81,19 @@ def entry_offset(file: File, run: Run, index: int) -> int:
     """Offset of the frame of entry `index`, one of `run`. Raises: AccessError, as `entries_of`."""
     assert run.first <= index <= run.last, "the run holds the entry"
     return next(itertools.islice(offsets_of(file, run), index - run.first, None))
+
+
+def runs_behind(runs: Iterable[Run], index: int, file_of: Callable[[str], File]) -> Iterator[Run]:
+    """What of `runs`, in file order, lies behind `index`; `file_of` gives a segment, open.
+
+    The rest replaces nothing, as etcd reads a log from a snapshot on. Raises: AccessError.
+    """
+    for run in runs:
+        if run.first > index:
+            yield run
+        elif run.last > index:
+            start = entry_offset(file_of(run.segment), run, index + 1)
+            yield replace(run, first=index + 1, start=start)
 
 
 def _changed(file: File, error: FormatError) -> AccessError:

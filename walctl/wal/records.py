@@ -38,6 +38,11 @@ TYPE_NAMES = {
 _ENTRY_KINDS = {0: EntryKind.NORMAL, 1: EntryKind.CONF_CHANGE, 2: EntryKind.CONF_CHANGE_V2}
 
 
+def entry_kind(raw_kind: int) -> EntryKind:
+    """What an entry of this type number is for."""
+    return _ENTRY_KINDS.get(raw_kind, EntryKind.UNKNOWN)
+
+
 def type_name(raw_type: int | None) -> str:
     """The word for a type number; `type N` for one that etcd does not have."""
     if raw_type in TYPE_NAMES:
@@ -134,7 +139,7 @@ def lift_entry(entry: raftpb.Entry) -> tuple[Entry, bool]:
     value = Entry(
         index=entry.index or 0,
         term=entry.term or 0,
-        kind=_ENTRY_KINDS.get(raw_kind, EntryKind.UNKNOWN),
+        kind=entry_kind(raw_kind),
         raw_kind=raw_kind,
         payload=entry.data,
     )

@@ -14,16 +14,16 @@ Source: etcd-data-dir notes 1.4, 4.7 and 6.4.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from walctl.errors import AccessError, CorruptionError
 from walctl.fs.base import FileSystem
 from walctl.fs.writable import Lock, WritableFile, WritableFileSystem
-from walctl.model.log import Log, Run, put_together
+from walctl.model.log import Log, put_together
 from walctl.model.record import Entry, HardState, Metadata
 from walctl.wal.decoder import Source, Version
-from walctl.wal.entry_frames import entries_of, entry_offset
+from walctl.wal.entry_frames import entries_of, runs_behind
 from walctl.wal.fold import Digest, digest
 from walctl.wal.names import SegmentName, in_order, is_continuous, start_position
 from walctl.wal.owner import read_all
@@ -76,8 +76,8 @@ class Contents:
 class Reopened:
     """A log that may be written on: behind `offset` of the last of `held`, continuing `crc`.
 
-    `last_written` is the index of the entry that stands last in the file, `reach` the highest
-    index that an entry or a marker has.
+    `last_written` is the index of the entry that stands last in the file, `marked` the highest that
+    a marker has, `reach` the highest of an entry or a marker.
     """
 
     held: list[Held]
@@ -85,6 +85,7 @@ class Reopened:
     crc: int
     offset: int
     last_written: int
+    marked: int
     reach: int
 
 
@@ -146,8 +147,10 @@ def _read(disk: FileSystem, folder: Path, held: list[Held], *, index: int, term:
     assert seed is not None, "a whole segment with a head has a last checksum"
     stretches = [stretch for source in sources for stretch in source.digest.stretches]
     runs = [run for stretch in stretches for run in stretch.runs]
-    marks = [placed.mark.index for stretch in stretches for placed in stretch.marks]
+    marks = (placed.mark.index for stretch in stretches for placed in stretch.marks)
+    marked = max(marks, default=0)
     written = runs[-1].last if runs else 0
+    files = {each.name.text: each.file for each in held}
     return Reopened(
         held=held,
         contents=Contents(
@@ -157,12 +160,13 @@ def _read(disk: FileSystem, folder: Path, held: list[Held], *, index: int, term:
             last=reading.last,
             disk=disk,
             folder=folder,
-            log=put_together(_behind(runs, index, held)),
+            log=put_together(runs_behind(runs, index, files.__getitem__)),
         ),
         crc=seed,
         offset=reading.end_offset,
         last_written=written,
-        reach=max([written, reading.last or 0, index, *marks]),
+        marked=marked,
+        reach=max(written, reading.last or 0, index, marked),
     )
 
 
@@ -177,17 +181,6 @@ def _demand_whole(seen: Digest) -> None:
 def _told(damage: Damage) -> str:
     found = damage.halt.value + (f": {damage.words}" if damage.words else "")
     return f"{damage.segment}:{damage.start}: expected a whole record, found {found}"
-
-
-def _behind(runs: list[Run], index: int, held: list[Held]) -> Iterator[Run]:
-    """What of the runs lies behind `index`: the rest replaces nothing, as etcd reads it."""
-    files = {each.name.text: each.file for each in held}
-    for run in runs:
-        if run.first > index:
-            yield run
-        elif run.last > index:
-            start = entry_offset(files[run.segment], run, index + 1)
-            yield replace(run, first=index + 1, start=start)
 
 
 def _make_durable(disk: WritableFileSystem, folder: Path, tail: WritableFile) -> None:

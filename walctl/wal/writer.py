@@ -17,7 +17,8 @@ later call fails, until the log is opened again and read.
 
 Where this is stricter than etcd: a Save that would leave a gap, or a record that no version reads
 back, is refused before a byte is written; a folder that is in the way is never removed with what
-is in it; directories are synced too where etcd leaves that to the file system.
+is in it; directories are synced too where etcd leaves that to the file system; a marker that was
+written before the log was opened still counts when a segment gets its name.
 
 Source: etcd-data-dir notes 1.2, 2.2, 2.3, 4.2 to 4.5 and 4.7.
 """
@@ -67,6 +68,7 @@ class Wal:
         held: list[Held],
         encoder: Encoder,
         last_written: int,
+        marked: int,
         reach: int,
         segment_bytes: int,
     ) -> None:
@@ -77,6 +79,7 @@ class Wal:
         self._held = held
         self._encoder = encoder
         self._last_written = last_written
+        self._marked = marked
         self._reach = reach
         self._state = NO_STATE
         self._segment_bytes = segment_bytes
@@ -126,6 +129,7 @@ class Wal:
             held=[Held(name, file)],
             encoder=encoder,
             last_written=0,
+            marked=0,
             reach=0,
             segment_bytes=segment_bytes,
         )
@@ -154,6 +158,7 @@ class Wal:
             held=found.held,
             encoder=Encoder(tail, crc=found.crc, offset=found.offset),
             last_written=found.last_written,
+            marked=found.marked,
             reach=found.reach,
             segment_bytes=segment_bytes,
         )
@@ -169,19 +174,22 @@ class Wal:
         """Names of the segments that nobody else may write to or purge, ascending."""
         return [each.name.text for each in self._held]
 
-    def save(self, hard_state: HardState | None, entries: Sequence[Entry] = ()) -> None:
+    def save(self, hard_state: HardState | None, entries: Sequence[Entry] = ()) -> Sequence[int]:
         """Append entries, then a hard state (`None` or all zeros: none); see the table at the top.
+
+        Gives the offsets of the entries' frames and the one behind the last, in what was
+        `segment` when it was called; nothing without entries.
 
         Raises: RefusedError, when an entry does not follow or is too long, and then nothing is
         written; AccessError.
         """
         state = hard_state or NO_STATE
         if state == NO_STATE and not entries:
-            return
+            return ()
         self._demand_fitting(entries)
         is_new = (state.term, state.vote) != (self._state.term, self._state.vote)
         with self._carefully():
-            self._encoder.add_entries(entries)
+            offsets = self._encoder.add_entries(entries)
             if entries:
                 self._last_written = self._reach = entries[-1].index
             self._add_state(state)
@@ -189,6 +197,7 @@ class Wal:
                 self._cut()
             elif entries or is_new:
                 self._encoder.sync()
+        return offsets if entries else ()
 
     def save_snapshot(self, mark: SnapshotMark) -> None:
         """Append the marker of a snapshot whose file is on the disk already; synced.
@@ -272,7 +281,7 @@ class Wal:
         """A marker, whatever it has: etcd 3.4 wrote none with a conf state."""
         with self._carefully():
             self._encoder.add(RecordType.SNAPSHOT, mark_bytes(mark))
-            self._last_written = max(self._last_written, mark.index)
+            self._marked = max(self._marked, mark.index)
             self._reach = max(self._reach, mark.index)
             self._encoder.sync()
 
@@ -310,7 +319,10 @@ class Wal:
         # exactly what was gathered.
         old.file.truncate(old.written)
         old.sync()
-        seq, index = self._held[-1].name.seq + 1, self._last_written + 1
+        # A log is read from the last segment on that begins at or below the index of its start:
+        # no marker in front of it may have that index.
+        index = max(self._last_written, self._marked) + 1
+        seq = self._held[-1].name.seq + 1
         name = SegmentName(format_name(seq=seq, index=index), seq, index)
         file = self._spare.take()
         self._held.append(Held(name, file))
