@@ -19,6 +19,7 @@ see `cover`. Healing without that is offered, but it is not free.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 from walctl.datadir.survey import Survey
@@ -182,7 +183,7 @@ class _Healer:
                     f" though both agree behind it or know it to be committed"
                 )
 
-    @property
+    @cached_property
     def _commit(self) -> int:
         """Up to where this member itself knows entries to be committed."""
         applied = 0 if is_foreign_database(self.survey) else self.survey.applied or 0
