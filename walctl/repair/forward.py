@@ -21,7 +21,7 @@ put, serves and takes writes after it, with the same key space.
 from dataclasses import dataclass, replace
 
 from formats.walpb import RecordType
-from walctl.model.finding import Code
+from walctl.inspect.weigh import AGAINST_RAFT
 from walctl.model.log import Run
 from walctl.model.record import HardState, SnapshotMark
 from walctl.repair.case import Case
@@ -47,15 +47,6 @@ from walctl.wal import names as wal_names
 
 STRATEGY = "fast-forward"
 LAST_SURVIVOR = "last-survivor"
-_CONTRADICTIONS = frozenset(
-    {
-        Code.DOUBLE_VOTE,
-        Code.COMMITTED_OVERWRITTEN,
-        Code.TERM_REGRESSION,
-        Code.CLUSTER_MISMATCH,
-        Code.METADATA_CONFLICT,
-    }
-)
 _KEPT_TYPES = (int(RecordType.ENTRY), int(RecordType.STATE))
 
 
@@ -77,7 +68,7 @@ def fast_forward(case: Case) -> Plan | str:
     Its class is `loss-possible` for a sole voter whose log has lost its end; a member of several
     must not be brought back so.
     """
-    denied = sorted({finding.code for finding in case.damage} & _CONTRADICTIONS)
+    denied = sorted({finding.code for finding in case.damage} & AGAINST_RAFT)
     if denied:
         return f"{denied[0]}: a log that breaks Raft's rules is evidence, not to be written anew"
     base = _base(case)
