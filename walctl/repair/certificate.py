@@ -200,15 +200,13 @@ def _entries(case: Case) -> Iterator[Testimony]:
 
 def _peers(case: Case) -> Iterator[Testimony]:
     for peer in case.peers:
-        commit = max(peer.survey.commit_max, peer.survey.applied or 0)
         yield Testimony(
             source="peer",
             says=Says.ACKNOWLEDGED,
-            index=commit,
+            index=peer.commit,
             term=None,
             place=peer.name,
             words=(
-                f"{peer.name} ({peer.bound.directory.name}) knows entries up to {commit} as"
-                " committed"
+                f"{peer.name} ({peer.path.name}) knows entries up to {peer.commit} as committed"
             ),
         )

@@ -40,7 +40,7 @@ from walctl.repair.cover import cover
 from walctl.repair.graft import Fill, Graft, Insert
 from walctl.repair.healed import step_of
 from walctl.repair.lost_marks import add_marks, behind_snapshot, bridge
-from walctl.repair.peers import Peer, highest_term
+from walctl.repair.peers import Peer, highest_term, reach_of
 from walctl.repair.plan import Bound, Drop, Step, Synthetic
 from walctl.repair.seams import MISSING_MAX, Seam, seams_of, witnessed
 from walctl.repair.stamps import Sources
@@ -337,9 +337,7 @@ class _Healer:
     def _tail(self, best: _Known) -> list[Fill]:
         """What the best log has behind the last entry that both agree on."""
         peer, own = best.peer, self.survey
-        runs = own.log.live
-        reach = max((runs[-1].term, runs[-1].last) if runs else (0, 0), _marked(own))
-        if reach >= peer.reach:
+        if reach_of(own) >= peer.reach:
             return []
         last = own.last_index or 0
         later = [each for each in best.agreement.conflicts if each.first > best.agreement.anchor]
@@ -480,7 +478,3 @@ def _offset(survey: Survey, seam: Seam) -> int:
         return survey.segments[seam.position].digest.size
     item = items[seam.item]
     return item.span.start if hasattr(item, "span") else item.start
-
-
-def _marked(survey: Survey) -> tuple[int, int]:
-    return max(((each.mark.term, each.mark.index) for each in survey.marks), default=(0, 0))
