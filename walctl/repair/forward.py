@@ -224,7 +224,7 @@ def _doubt_above(case: Case, above: list[Run], index: int) -> str | None:
     if _has_damage_above(case, above):
         return f"there is damage beyond entry {index}, which is all the database has"
     seen = case.seen
-    if has_missing_segment(seen.segments, above[0].segment, above[-1].segment):
+    if has_missing_segment(seen, above[0].segment, above[-1].segment):
         return (
             f"a segment is missing beyond entry {index}, which is all the database has: it may have"
             " replaced entries that can be read"
@@ -239,11 +239,11 @@ def _has_damage_above(case: Case, above: list[Run]) -> bool:
     """Whether bytes that do not read stand among the frames that are to be kept."""
     if not above:
         return False
-    order = {segment.name.text: number for number, segment in enumerate(case.seen.segments)}
-    first = (order.get(above[0].segment, 0), above[0].start)
-    final = (order.get(above[-1].segment, 0), above[-1].stop)
+    order = case.seen.order
+    first = (order[above[0].segment], above[0].start)
+    final = (order[above[-1].segment], above[-1].stop)
     return any(
-        first <= (order.get(named.damage.segment, 0), named.damage.start) < final
+        first <= (order[named.damage.segment], named.damage.start) < final
         for named in case.seen.named
     )
 

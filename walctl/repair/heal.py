@@ -194,8 +194,7 @@ class _Healer:
         run = self.survey.log.run_of(span.first)
         if run is None:
             return None
-        names = [segment.name.text for segment in self.survey.segments]
-        position = names.index(run.segment)
+        position = self.survey.order[run.segment]
         for seam in self.seams.found:
             if (seam.position, _offset(self.survey, seam)) >= (position, run.stop):
                 behind = seam.behind or 0
