@@ -12,6 +12,8 @@ found, and what becomes of a suspicious one, is decided elsewhere.
     5     snapshot  walpb.Snapshot
 """
 
+from typing import Final
+
 from formats import etcdserverpb, raftpb, walpb
 from formats.errors import FormatError
 from formats.walpb import RecordType
@@ -35,7 +37,8 @@ TYPE_NAMES = {
     RecordType.SNAPSHOT: "snapshot",
 }
 
-_ENTRY_KINDS = {0: EntryKind.NORMAL, 1: EntryKind.CONF_CHANGE, 2: EntryKind.CONF_CHANGE_V2}
+ENTRY_KINDS: Final = {0: EntryKind.NORMAL, 1: EntryKind.CONF_CHANGE, 2: EntryKind.CONF_CHANGE_V2}
+"""What an entry is for, by the number that it has on the wire."""
 
 
 def type_name(raw_type: int | None) -> str:
@@ -134,11 +137,11 @@ def lift_entry(entry: raftpb.Entry) -> tuple[Entry, bool]:
     value = Entry(
         index=entry.index or 0,
         term=entry.term or 0,
-        kind=_ENTRY_KINDS.get(raw_kind, EntryKind.UNKNOWN),
+        kind=ENTRY_KINDS.get(raw_kind, EntryKind.UNKNOWN),
         raw_kind=raw_kind,
         payload=entry.data,
     )
-    is_strict = raw_kind in _ENTRY_KINDS and bool(entry.index and entry.term) and not entry.unknown
+    is_strict = raw_kind in ENTRY_KINDS and bool(entry.index and entry.term) and not entry.unknown
     return value, is_strict
 
 
