@@ -163,7 +163,7 @@ class BackupWriter:
         return Kept(
             stamp=self._job.bound.files[name],
             inode=stat.inode,
-            is_allocated=stat.allocated_bytes is not None and stat.allocated_bytes >= stat.size > 0,
+            is_allocated=stat.is_allocated,
             attributes=attributes,
         )
 

@@ -204,7 +204,7 @@ class Stage:
         disk = self._world.disk
         stat = disk.stat(source)
         with disk.open(source) as old, closing(disk.create_file(target)) as file:
-            if stat.allocated_bytes is not None and stat.allocated_bytes >= stat.size > 0:
+            if stat.is_allocated:
                 file.allocate(stat.size)
             write_sparsely(file, paced(self._world, blocks_of(old)), stat.size)
             file.sync()
@@ -220,10 +220,7 @@ class Stage:
         if put.is_allocated is not None:
             return put.is_allocated
         model = self._model(put.name)
-        if model is None:
-            return False
-        stat = self._world.disk.stat(model)
-        return stat.allocated_bytes is not None and stat.allocated_bytes >= stat.size > 0
+        return model is not None and self._world.disk.stat(model).is_allocated
 
     def _model(self, name: str) -> Path | None:
         """The file that a new one replaces, or else the last one like it."""
