@@ -16,13 +16,17 @@ from walctl.snap.reader import SnapFile
 
 def newest_start(survey: Survey) -> int:
     """Index of the newest snapshot that etcd would take (readable, and marked in the log), or 0."""
+    return max(marked_snapshots(survey), default=0)
+
+
+def marked_snapshots(survey: Survey) -> set[int]:
+    """Indexes of the snapshots that etcd would take: the file reads, and the log marks it."""
     marked = {(mark.term, mark.index) for mark in live_marks(survey)}
-    usable = [
+    return {
         snap.index or 0
         for snap in survey.snaps
         if snap.is_usable and (snap.term or 0, snap.index or 0) in marked
-    ]
-    return max(usable, default=0)
+    }
 
 
 def live_marks(survey: Survey) -> list[SnapshotMark]:

@@ -12,7 +12,7 @@ The rules are those of etcd 3.4 to 3.6. Later ones take the newest marker of the
 
 from itertools import pairwise
 
-from walctl.inspect.start_points import is_base_lost, live_marks, snap_index
+from walctl.inspect.start_points import is_base_lost, marked_snapshots, snap_index
 from walctl.model.finding import Code
 from walctl.model.log import Run, put_together
 from walctl.repair.case import Case
@@ -43,14 +43,7 @@ def without_old_segments(case: Case) -> Plan | str:
 
 def _usable_snapshots(case: Case) -> set[int]:
     """Indexes of the snapshots whose file and marker are both there, and that the database has."""
-    marked = {(mark.term, mark.index) for mark in live_marks(case.seen)}
-    return {
-        snap.index or 0
-        for snap in case.seen.snaps
-        if snap.is_usable
-        and (snap.term or 0, snap.index or 0) in marked
-        and case.applied >= (snap.index or 0)
-    }
+    return {index for index in marked_snapshots(case.seen) if index <= case.applied}
 
 
 def snapshot_obstacle(case: Case, index: int, dropped: list[str]) -> str | None:
@@ -134,11 +127,10 @@ def from_older_point(case: Case) -> Plan | str:
         return "the log does not hold all that is witnessed"
     if is_doubtful_tail(case):
         return "the log ends in what is not proven to be a torn write"
-    applied = case.applied if case.has_sound_database else 0
     if is_base_lost(case.seen, case.applied):
         return "the keys came from a saved snapshot, of which the log has nothing"
-    for index in sorted({*_marked_snapshots(case), 0}, reverse=True):
-        if index > applied or not _is_whole_from(case, index):
+    for index in sorted({*marked_snapshots(case.seen), 0}, reverse=True):
+        if index > case.applied or not _is_whole_from(case, index):
             continue
         return _back_plan(case, index, keeps_database=case.has_sound_database)
     return "the log does not go back to what the database has"
@@ -147,15 +139,6 @@ def from_older_point(case: Case) -> Plan | str:
 def is_end_known_by_log(case: Case) -> bool:
     """Whether the log alone has everything that was witnessed, the database's word included."""
     return case.last >= witnessed(case)
-
-
-def _marked_snapshots(case: Case) -> set[int]:
-    marked = {(mark.term, mark.index) for mark in live_marks(case.seen)}
-    return {
-        snap.index or 0
-        for snap in case.seen.snaps
-        if snap.is_usable and (snap.term or 0, snap.index or 0) in marked
-    }
 
 
 def _is_whole_from(case: Case, index: int) -> bool:
