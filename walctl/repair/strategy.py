@@ -5,7 +5,7 @@ but to read it, and never looks at what another strategy says: the choice among 
 `planning`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -119,6 +119,3 @@ def rename_step(bound: Bound, name: str, target: str, *, reason: str, words: str
 def with_details(step: Step, *, changes: tuple[Change, ...], drops: tuple[Drop, ...]) -> Step:
     """The step, told what it changes and drops."""
     return replace(step, changes=changes, drops=drops)
-
-
-Helps: TypeAlias = Callable[[Case], object]
