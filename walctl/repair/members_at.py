@@ -77,7 +77,7 @@ def kept_members(case: Case, keep: frozenset[int]) -> MembersAt | str:
         members=tuple(replace(each, is_learner=False) for each in described),
         removed=tuple(sorted(known - keep)),
         source="those that are kept",
-        marks_have_it=_marks_have_it(case),
+        marks_have_it=marks_have_it(case),
         version=_version(case),
         is_changed=bool(known - keep) or any(each.is_learner for each in described),
     )
@@ -137,12 +137,13 @@ def _made(case: Case, view: View, source: str) -> MembersAt:
         members=tuple(members),
         removed=witness.removed_members if witness is not None else (),
         source=source,
-        marks_have_it=_marks_have_it(case),
+        marks_have_it=marks_have_it(case),
         version=_version(case),
     )
 
 
-def _marks_have_it(case: Case) -> bool:
+def marks_have_it(case: Case) -> bool:
+    """Whether this log's markers carry the membership, as those of etcd 3.5 and later do."""
     witness = case.seen.database
     is_later = witness is not None and witness.term is not None
     return is_later or any(placed.mark.conf_state is not None for placed in case.seen.marks)
