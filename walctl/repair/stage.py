@@ -63,7 +63,7 @@ class Stage:
         is_exchanged = self._unit.way is not Way.FILE and room_of(name) in self._unit.rooms
         if is_exchanged or name in self._puts:
             return self._unit.staged(room_of(name)) / base_of(name)
-        return path_of(self._job.bound, self._sources.get(name, name))
+        return path_of(self._job.bound, self._source(name))
 
     def build(self) -> None:
         """Make what is new, sync it, and read it back.
@@ -149,6 +149,7 @@ class Stage:
         return directory
 
     def _source(self, name: str) -> str:
+        """The file of the member that one of the result is, or is a copy of."""
         return self._sources.get(name, name)
 
     def _make(self, name: str) -> None:
