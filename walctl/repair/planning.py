@@ -42,7 +42,8 @@ STRATEGIES: tuple[tuple[str, Strategy], ...] = (
 )
 """Those that may be free, the one that changes least first; and what a person calls them."""
 
-_REPAIRABLE = frozenset({Shape.DATA_DIR, Shape.MEMBER_DIR, Shape.SEGMENTS, Shape.RAFTEXAMPLE})
+WHOLE = frozenset({Shape.DATA_DIR, Shape.MEMBER_DIR, Shape.SEGMENTS, Shape.RAFTEXAMPLE})
+"""Shapes of what a whole member may be, so that all its parts can be asked."""
 
 
 def make_plan(
@@ -60,7 +61,7 @@ def make_plan(
     member's directory or whose server runs.
     """
     layout = understand(disk, path, wal_dir=wal_dir, snap_dir=snap_dir)
-    if layout.shape not in _REPAIRABLE:
+    if layout.shape not in WHOLE:
         raise UnsupportedError(
             f"{path}: {layout.shape}: a repair needs the whole directory, to know what the others"
             " of its parts say"
