@@ -23,9 +23,9 @@ from collections.abc import Iterator
 from walctl.model.finding import Code
 from walctl.repair.case import Case
 from walctl.repair.doubt import may_hide_state
-from walctl.repair.newlog import SEGMENT_BYTES
 from walctl.repair.plan import Certificate, Says, Testimony
 from walctl.repair.tail import is_end_lost, is_garbage_tail, is_unsynced_tail
+from walctl.wal.writer import SEGMENT_BYTES
 
 _TAIL = frozenset({Code.SEGMENT_EMPTY, Code.SEGMENT_HEAD})
 

@@ -29,7 +29,7 @@ from walctl.repair.certificate import certificate, is_end_known, witnessed
 from walctl.repair.doubt import Position, has_missing_segment, may_hide_overwriting, unvouched
 from walctl.repair.frames import entry_offset
 from walctl.repair.members_at import MembersAt, kept_members, members_at
-from walctl.repair.newlog import SEGMENT_BYTES, Chain, build_metadata
+from walctl.repair.newlog import Chain, build_metadata
 from walctl.repair.pieces import Literal, Piece, Rechain, rechained
 from walctl.repair.plan import (
     WAL,
@@ -44,6 +44,7 @@ from walctl.repair.stamps import Sources
 from walctl.repair.strategy import remove_step, write_step
 from walctl.repair.v2_keys import loses_v2_keys
 from walctl.wal import names as wal_names
+from walctl.wal.writer import SEGMENT_BYTES
 
 STRATEGY = "fast-forward"
 LAST_SURVIVOR = "last-survivor"

@@ -11,11 +11,11 @@ from typing import TypeAlias
 
 from walctl.model.finding import Finding
 from walctl.repair.case import Case
-from walctl.repair.newlog import SEGMENT_BYTES
 from walctl.repair.pieces import Copy, Literal, Piece
 from walctl.repair.plan import Act, Bound, Change, Drop, Step
 from walctl.repair.stamps import Sources, data_end, stamp_pieces
 from walctl.wal.forensics import Named
+from walctl.wal.writer import SEGMENT_BYTES
 
 Place: TypeAlias = tuple[str, int]
 """A segment's name and an offset in it."""
