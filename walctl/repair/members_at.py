@@ -103,14 +103,7 @@ def _database_view(case: Case) -> View | str:
         if ids != set(named):
             return "the database's Raft membership and its members differ"
         peers = tuple(
-            Member(
-                id=each,
-                name=named[each].name,
-                peer_urls=named[each].peer_urls,
-                client_urls=named[each].client_urls,
-                is_learner=each in conf.learners,
-            )
-            for each in sorted(ids)
+            replace(named[each], is_learner=each in conf.learners) for each in sorted(ids)
         )
     own = case.membership.own_id
     if own not in {peer.id for peer in peers}:
@@ -124,12 +117,11 @@ def _made(case: Case, view: View, source: str) -> MembersAt:
     for peer in view.peers:
         known = case.membership.described(peer.id)
         members.append(
-            Member(
-                id=peer.id,
+            replace(
+                peer,
                 name=peer.name or known.name,
                 peer_urls=peer.peer_urls or known.peer_urls,
                 client_urls=peer.client_urls or known.client_urls,
-                is_learner=peer.is_learner,
             )
         )
     witness = case.seen.database
