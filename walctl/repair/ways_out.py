@@ -107,4 +107,4 @@ def _last_survivor(case: Case, reason: str | None) -> Option:
 
 def accept_word(case: Case) -> str:
     """What `--accept-loss` wants: the id of the cluster whose loss is accepted, in hex."""
-    return f"{case.cluster_id or 0:016x}".lstrip("0") or "0"
+    return f"{case.cluster_id or 0:x}"
