@@ -136,8 +136,9 @@ def test_any_clock_gives_a_name(moment: float) -> None:
         b'{"v":1,"kind":"walctl-backup","tool":"","bound":{},"files":{"wal/x":{}}}',
     ],
 )
-def test_a_manifest_that_is_none_of_ours_is_refused(text: bytes) -> None:
+def test_a_manifest_that_is_none_of_ours_is_refused_and_its_path_told_once(text: bytes) -> None:
     disk = memory_disk()
     disk.write(Path("/b/manifest.json"), text)
-    with pytest.raises(UsageError, match=r"^/b/manifest\.json: "):
+    with pytest.raises(UsageError, match=r"^/b/manifest\.json: ") as error:
         read_manifest(disk, Path("/b"))
+    assert error.value.message.count("manifest.json") == 1

@@ -4,10 +4,7 @@ import os
 from collections import Counter
 from pathlib import Path
 
-import crc32c
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from fixtures.unpack import unpack
 from tests.corpus import fingerprint, names, needs_corpus, unpacked
@@ -19,7 +16,7 @@ from walctl.inspect.report import Report
 from walctl.inspect.verify import verify
 from walctl.model.finding import Severity
 from walctl.repair.bundle import Wish, bundle
-from walctl.repair.minimise import minimised, unrun
+from walctl.repair.minimise import minimised
 
 DISK = RealFileSystem()
 SMALL_BYTES = 8192
@@ -68,11 +65,6 @@ def test_where_nothing_is_wrong_there_is_nothing_to_minimise(tmp_path: Path) -> 
     member = unpack("etcd-3.5-three-puts", tmp_path / "n1")
     with pytest.raises(UsageError, match="nothing is wrong"):
         minimised(DISK, understand(DISK, member))
-
-
-@given(data=st.binary(max_size=40), seed=st.integers(0, (1 << 32) - 1))
-def test_a_checksum_is_run_backwards(data: bytes, seed: int) -> None:
-    assert unrun(crc32c.crc32c(data, seed), data) == seed
 
 
 @needs_corpus

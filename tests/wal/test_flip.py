@@ -12,7 +12,7 @@ from tests.wal.builders import ENTRY, STATE, Builder, fresh, state
 from walctl.fs.base import File
 from walctl.fs.memory import MemoryFileSystem
 from walctl.model.record import Checkpoint, Entry, HardState, Metadata
-from walctl.wal.flip import bit_of_syndrome, flip_in_data, flip_in_head, flip_in_type
+from walctl.wal.flip import bit_of_syndrome, flip_in_data, flip_in_head, flip_in_type, unrun
 from walctl.wal.kernel import Head
 from walctl.wal.records import lift
 from walctl.wal.resync import Budget, frame_at
@@ -41,6 +41,11 @@ def test_no_difference_and_too_much_data_give_no_place() -> None:
     assert bit_of_syndrome(0, 100) is None
     assert bit_of_syndrome(1, 0) is None
     assert bit_of_syndrome(0x82F63B78, FLIP_SEARCH_BYTES_MAX + 1) is None
+
+
+@given(data=st.binary(max_size=40), seed=st.integers(0, (1 << 32) - 1))
+def test_a_checksum_is_run_backwards(data: bytes, seed: int) -> None:
+    assert unrun(crc32c.crc32c(data, seed), data) == seed
 
 
 @given(st.binary(min_size=8, max_size=400), st.lists(st.integers(0, 63), min_size=2, max_size=2))

@@ -155,11 +155,19 @@ def check_trailer(disk: FileSystem, path: Path) -> bool:
         size = file.stat().size
         if not is_saved_snapshot(size):
             raise ValueError(f"{path}: {size} bytes: no SHA-256 at its end")
-        digest = hashlib.sha256()
-        stop = size - TRAILER_BYTES
-        for offset in range(0, stop, WINDOW_BYTES):
-            digest.update(file.read_at(offset, min(WINDOW_BYTES, stop - offset)))
-        return file.read_at(stop, TRAILER_BYTES) == digest.digest()
+        return trailer_fits(file, size)
+
+
+def trailer_fits(file: File, size: int) -> bool:
+    """Whether the SHA-256 at the end of an open saved snapshot of `size` bytes fits; reads it all.
+
+    Raises: AccessError.
+    """
+    digest = hashlib.sha256()
+    stop = size - TRAILER_BYTES
+    for offset in range(0, stop, WINDOW_BYTES):
+        digest.update(file.read_at(offset, min(WINDOW_BYTES, stop - offset)))
+    return file.read_at(stop, TRAILER_BYTES) == digest.digest()
 
 
 def _attempt(file: File) -> Witness | PageError:

@@ -28,6 +28,11 @@ def marked_snapshots(survey: Survey) -> Iterator[SnapFile]:
             yield snap
 
 
+def marked_indexes(survey: Survey) -> set[int]:
+    """Indexes of those snapshots."""
+    return {snap.index or 0 for snap in marked_snapshots(survey)}
+
+
 def newest_start(survey: Survey) -> int:
     """Index of the snapshot that etcd would start from, or 0."""
-    return max((snap.index or 0 for snap in marked_snapshots(survey)), default=0)
+    return max(marked_indexes(survey), default=0)

@@ -114,6 +114,11 @@ class Survey:
         position = bisect_left(places, (gap.after.segment, gap.after.start))
         return position > 0 and reach[position - 1] >= gap.after.first - 1
 
+    @cached_property
+    def order(self) -> dict[str, int]:
+        """The position of each segment in the log, by name; to be asked once all is gathered."""
+        return {segment.name.text: position for position, segment in enumerate(self.segments)}
+
     @property
     def records(self) -> int:
         """Whole records, those in damaged frames that could be told included."""

@@ -39,6 +39,11 @@ class Stat:
     mode: int
     allocated_bytes: int | None
 
+    @property
+    def is_allocated(self) -> bool:
+        """Whether all its bytes are known to be taken on the disk, as a reserved segment's are."""
+        return self.allocated_bytes is not None and self.allocated_bytes >= self.size > 0
+
 
 class File(Protocol):
     """One file, opened for reading. A context manager: leaving it closes the file.

@@ -89,7 +89,7 @@ class Flow:
     def order(self) -> dict[str, int]:
         """The position of each segment in the log, by name."""
         if self._is_surveyed:
-            return {each.name.text: place for place, each in enumerate(self.survey.segments)}
+            return self.survey.order
         return {name.text: place for place, name in enumerate(self.names)}
 
     @cached_property

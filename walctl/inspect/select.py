@@ -48,8 +48,7 @@ def rows(disk: FileSystem, layout: Layout, survey: Survey, wanted: Selection) ->
     """
     if layout.wal_dir is None:
         return
-    order = {each.name.text: number for number, each in enumerate(survey.segments)}
-    bounds = Bounds(start=wanted.start, stop=wanted.stop, order=order)
+    bounds = Bounds(start=wanted.start, stop=wanted.stop, order=survey.order)
     choice = Choice(
         disk=disk, folder=layout.wal_dir, bounds=bounds, filter=Filter(types=wanted.types)
     )

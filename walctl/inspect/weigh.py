@@ -30,6 +30,17 @@ BLOCKING = frozenset(
 )
 """Damage that blocks every start point: etcd reads all segments before it chooses one."""
 
+AGAINST_RAFT = frozenset(
+    {
+        Code.DOUBLE_VOTE,
+        Code.COMMITTED_OVERWRITTEN,
+        Code.TERM_REGRESSION,
+        Code.METADATA_CONFLICT,
+        Code.CLUSTER_MISMATCH,
+    }
+)
+"""What breaks Raft's rules: such a log is evidence, and is neither fast-forwarded nor edited."""
+
 OF_A_START = BLOCKING | {
     Code.INDEX_GAP,
     Code.COMMIT_BEYOND_LOG,

@@ -14,6 +14,9 @@ from walctl.repair.receipt import Receipt
 from walctl.repair.stamps import Sources
 from walctl.repair.world import World
 
+STALE = "changed since the plan was made"
+"""What is said of a file that is not what the plan was made of."""
+
 
 def apply(
     world: World,
@@ -40,7 +43,7 @@ def apply(
             kind="repair",
             bound=plan.bound,
             changes=tuple(_change_of(step, plan, sources) for step in plan.steps),
-            stale="changed since the plan was made",
+            stale=STALE,
             plan_class=plan.plan_class,
             strategy=plan.strategy,
             summary=plan.summary,
@@ -50,7 +53,7 @@ def apply(
             tool=tool,
         )
         for name, only in _borrowed(plan).items():
-            demand_stamps(world, plan.peers[name], only, "changed since the plan was made")
+            demand_stamps(world, plan.peers[name], only, STALE)
         return carry_out(world, job, backup_to=backup_to, is_trial=is_trial)
 
 

@@ -20,9 +20,11 @@ from walctl.datadir.layout import Layout, understand
 from walctl.errors import AccessError, StoppedError, UnsupportedError, UsageError
 from walctl.fs import zstd
 from walctl.fs.base import File, FileSystem, Kind, Stat
+from walctl.fs.hashing import blocks_of
 from walctl.fs.packed import PACKED_SUFFIX
 from walctl.fs.writable import Attributes, WritableFileSystem
 from walctl.repair.new_file import Stopped, digest_of, never, placed, plain_blocks, write_new
+from walctl.repair.stamps import stamp_file, stamp_of
 from walctl.wal import names
 
 ARCHIVE_SUFFIX = ".archive"
@@ -161,7 +163,7 @@ def _pack(disk: WritableFileSystem, source: Path, folder: Path, is_stopped: Stop
     target = folder / f"{source.name}.zst"
     with disk.open(source) as file:
         before = file.stat()
-        digest = digest_of(plain_blocks(file, before.size))
+        digest = stamp_of(blocks_of(file)).sha256
         done = Packed(source=source, path=target, size=before.size, packed_bytes=0, sha256=digest)
         if disk.exists(target):
             _check(disk, target, done)
@@ -289,13 +291,11 @@ def _read_note(path: Path, data: bytes) -> dict[str, Any]:
 
 
 def _check_plain(disk: FileSystem, path: Path, wanted: Packed) -> None:
-    with disk.open(path) as file:
-        size = file.stat().size
-        digest = digest_of(plain_blocks(file, size))
-    if (size, digest) != (wanted.size, wanted.sha256):
+    found = stamp_file(disk, path)
+    if (found.size, found.sha256) != (wanted.size, wanted.sha256):
         raise AccessError(
-            f"{path}: {size:,} bytes with SHA-256 {digest}, expected {wanted.size:,} with"
-            f" {wanted.sha256}: not what {wanted.source} holds"
+            f"{path}: {found.size:,} bytes with SHA-256 {found.sha256}, expected {wanted.size:,}"
+            f" with {wanted.sha256}: not what {wanted.source} holds"
         )
 
 

@@ -163,7 +163,7 @@ class BackupWriter:
         return Kept(
             stamp=self._job.bound.files[name],
             inode=stat.inode,
-            is_allocated=stat.allocated_bytes is not None and stat.allocated_bytes >= stat.size > 0,
+            is_allocated=stat.is_allocated,
             attributes=attributes,
         )
 
@@ -287,8 +287,9 @@ def manifest_document(manifest: Manifest, job: Job) -> dict[str, object]:
 def read_manifest(disk: FileSystem, folder: Path) -> Manifest:
     """The manifest of a backup. Raises: AccessError, UsageError."""
     path = folder / MANIFEST
+    document = read_document(disk, path)
     try:
-        inside = Part(read_document(disk, path)).members("v", "kind", "tool", "bound", "files")
+        inside = Part(document).members("v", "kind", "tool", "bound", "files")
         inside["v"].integer(1, 1)
         if inside["kind"].text() != "walctl-backup":
             inside["kind"].refuse("walctl-backup")

@@ -76,12 +76,12 @@ class Case:
         """The id that the log names."""
         return self.metadata.cluster_id if self.metadata is not None else None
 
-    @property
+    @cached_property
     def has_sound_database(self) -> bool:
         """Whether the database reads whole, is this cluster's, and says what it has applied."""
         return has_sound_database(self.seen)
 
-    @property
+    @cached_property
     def applied(self) -> int:
         """What a sound database has applied; 0 without one."""
         return (self.seen.applied or 0) if self.has_sound_database else 0

@@ -23,9 +23,9 @@ from collections.abc import Iterator
 from walctl.model.finding import Code
 from walctl.repair.case import Case
 from walctl.repair.doubt import may_hide_state
-from walctl.repair.newlog import SEGMENT_BYTES
 from walctl.repair.plan import Certificate, Says, Testimony
 from walctl.repair.tail import is_end_lost, is_garbage_tail, is_unsynced_tail
+from walctl.wal.writer import SEGMENT_BYTES
 
 _TAIL = frozenset({Code.SEGMENT_EMPTY, Code.SEGMENT_HEAD})
 
@@ -200,15 +200,13 @@ def _entries(case: Case) -> Iterator[Testimony]:
 
 def _peers(case: Case) -> Iterator[Testimony]:
     for peer in case.peers:
-        commit = max(peer.survey.commit_max, peer.survey.applied or 0)
         yield Testimony(
             source="peer",
             says=Says.ACKNOWLEDGED,
-            index=commit,
+            index=peer.commit,
             term=None,
             place=peer.name,
             words=(
-                f"{peer.name} ({peer.bound.directory.name}) knows entries up to {commit} as"
-                " committed"
+                f"{peer.name} ({peer.path.name}) knows entries up to {peer.commit} as committed"
             ),
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from walctl.datadir.survey import Survey
 from walctl.errors import RefusedError
 from walctl.model.log import Run
+from walctl.repair.agreement import shared
 from walctl.repair.plan import Drop
 
 RUNS_SHOWN_MAX = 1000
@@ -41,10 +42,10 @@ class Comparison:
 
 def compared(before: Survey, after: Survey) -> Comparison:
     """The live entries of both logs."""
-    old, new = _sorted(before.log.live), _sorted(after.log.live)
+    old, new = before.log.live, after.log.live
     kept = changed = 0
-    for one, other in _overlaps(old, new):
-        count = min(one.last, other.last) - max(one.first, other.first) + 1
+    for one, other, span in shared(before.log, after.log):
+        count = span.last - span.first + 1
         if one.term == other.term:
             kept += count
         else:
@@ -64,16 +65,15 @@ def demand_listed(before: Survey, after: Survey, drops: Iterable[Drop]) -> None:
 
     Raises: RefusedError, naming the first entry that is in no list.
     """
-    old, new = _sorted(before.log.live), _sorted(after.log.live)
     listed = sorted(
         (drop.first, drop.last)
         for drop in drops
         if drop.kind == "entry" and drop.first is not None and drop.last is not None
     )
-    lost = [*_missing(old, new)]
+    lost = [*_missing(before.log.live, after.log.live)]
     lost += [
-        (max(one.first, other.first), min(one.last, other.last))
-        for one, other in _overlaps(old, new)
+        (span.first, span.last)
+        for one, other, span in shared(before.log, after.log)
         if one.term != other.term
     ]
     for first, last in sorted(lost):
@@ -88,25 +88,8 @@ def demand_listed(before: Survey, after: Survey, drops: Iterable[Drop]) -> None:
             )
 
 
-def _sorted(runs: Iterable[Run]) -> list[Run]:
-    return sorted(runs, key=lambda run: run.first)
-
-
-def _overlaps(old: Sequence[Run], new: Sequence[Run]) -> Iterator[tuple[Run, Run]]:
-    """Pairs of runs that share an index; in each list they are sorted and apart."""
-    left = right = 0
-    while left < len(old) and right < len(new):
-        one, other = old[left], new[right]
-        if max(one.first, other.first) <= min(one.last, other.last):
-            yield one, other
-        if one.last <= other.last:
-            left += 1
-        else:
-            right += 1
-
-
 def _missing(old: Sequence[Run], new: Sequence[Run]) -> Iterator[tuple[int, int]]:
-    """Indexes that `old` has and `new` has not, as `first..last`, ascending."""
+    """Indexes that `old` has and `new` has not, as `first..last`, ascending as both are."""
     position = 0
     for run in old:
         index = run.first

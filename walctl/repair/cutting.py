@@ -66,8 +66,7 @@ class _Cut:
         self.case = case
         self.index = index
         self.run: Run = run
-        names = [each.name.text for each in case.seen.segments]
-        self.order = {name: position for position, name in enumerate(names)}
+        self.order = case.seen.order
         self.position = self.order[run.segment]
         with case.sources() as sources:
             self.stop, self.crc = _behind_entry(sources, self.segment, run, index)

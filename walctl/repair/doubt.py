@@ -64,7 +64,7 @@ def may_hide_overwriting(seen: Survey, index: int, run: Run | None = None) -> bo
     What a hard state in front of the hole calls committed stands for good. A tear at the end is no
     such hole: what stands there was never synced.
     """
-    begins = (-1, -1) if run is None else (_order(seen.segments)[run.segment], run.start)
+    begins = (-1, -1) if run is None else (seen.order[run.segment], run.start)
     torn = {_place(seen, named) for named in seen.named if named.code is Code.TORN_TAIL}
     found = [each for each in holes(seen) if each > begins and each not in torn]
     before: int | None = None
@@ -83,18 +83,14 @@ def may_hide_overwriting(seen: Survey, index: int, run: Run | None = None) -> bo
     return is_open
 
 
-def has_missing_segment(segments: Sequence[Segment], first: str, final: str) -> bool:
+def has_missing_segment(seen: Survey, first: str, final: str) -> bool:
     """Whether a segment is missing between two that are there, by name (both included)."""
-    order = _order(segments)
-    return any(order[first] < each <= order[final] for each in _behind_missing(segments))
+    behind = _behind_missing(seen.segments)
+    return any(seen.order[first] < each <= seen.order[final] for each in behind)
 
 
 def _place(seen: Survey, named: Named) -> Position:
-    return _order(seen.segments)[named.damage.segment], named.damage.start
-
-
-def _order(segments: Sequence[Segment]) -> dict[str, int]:
-    return {segment.name.text: position for position, segment in enumerate(segments)}
+    return seen.order[named.damage.segment], named.damage.start
 
 
 def _behind_missing(segments: Sequence[Segment]) -> Iterator[int]:

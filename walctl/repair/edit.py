@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from walctl.model.finding import Code
 from walctl.repair.case import Case
 from walctl.repair.certificate import certificate
 from walctl.repair.newlog import Chain
@@ -66,8 +65,6 @@ def plan_of_steps(
     plan_class: PlanClass,
     summary: str,
     kept: int,
-    words: tuple[str, ...] = (),
-    leaves: tuple[Code, ...] = (),
 ) -> Plan:
     """The plan of these steps, whose result has everything up to `kept`."""
     return Plan(
@@ -76,8 +73,8 @@ def plan_of_steps(
         strategy=verb,
         summary=summary if steps else "not a byte of the log would change",
         steps=tuple(steps),
-        certificate=certificate(case, kept=kept, words=words),
+        certificate=certificate(case, kept=kept, words=()),
         accept=accept_word(case) if steps and plan_class.needs_consent else None,
-        leaves=tuple(dict.fromkeys((*left_findings(case), *leaves))),
+        leaves=left_findings(case),
         verify_status=case.report.exit_status,
     )

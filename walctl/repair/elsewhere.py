@@ -5,9 +5,9 @@ read. Nothing of the member is opened for writing, so no lock is taken: what it 
 with the plan before and after. There is no backup and nothing to undo.
 """
 
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import TypeAlias
 
 from walctl.datadir.layout import understand
 from walctl.errors import AccessError, CorruptionError, UsageError
@@ -15,18 +15,19 @@ from walctl.fs.hashing import blocks_of
 from walctl.inspect.report import Report
 from walctl.inspect.verify import examine
 from walctl.model.finding import Severity
-from walctl.repair.apply import demand_consent
+from walctl.repair.apply import STALE, demand_consent
 from walctl.repair.execute import remove_tree
 from walctl.repair.guard import demand_stamps
 from walctl.repair.job import Blocks, base_of, folders_of, paced, path_of, room_of
 from walctl.repair.pieces import composed
 from walctl.repair.plan import Act, Plan, Stamp
-from walctl.repair.stage import settable, write_sparsely
+from walctl.repair.stage import settable, taken_bytes, write_sparsely
 from walctl.repair.stamps import Sources, stamp_of
 from walctl.repair.world import World
 
 MEMBER, PART = "member", "member.part"
-_STALE = "changed since the plan was made"
+_After: TypeAlias = dict[str, str | Stamp]
+"""Every file of the result: the name of the one that it is a copy of, or its stamp."""
 
 
 def write_elsewhere(
@@ -40,15 +41,16 @@ def write_elsewhere(
     Whatever it raises, what was made is taken away again.
     """
     demand_consent(plan, accept_loss)
-    _demand_free(world, plan, target)
+    after = _after(plan)
+    _demand_free(world, plan, after, target)
     is_new = not world.disk.exists(target)
-    demand_stamps(world, plan.bound, None, _STALE)
+    demand_stamps(world, plan.bound, None, STALE)
     if is_new:
         world.disk.make_dir(target)
     is_done = False
     try:
-        report = _made(world, plan, target / PART)
-        demand_stamps(world, plan.bound, None, _STALE)
+        report = _made(world, plan, after, target / PART)
+        demand_stamps(world, plan.bound, None, STALE)
         world.disk.rename(target / PART, target / MEMBER)
         world.disk.sync_dir(target)
         world.disk.sync_dir(target.parent)
@@ -62,7 +64,7 @@ def write_elsewhere(
     return report
 
 
-def _demand_free(world: World, plan: Plan, target: Path) -> None:
+def _demand_free(world: World, plan: Plan, after: _After, target: Path) -> None:
     """The new directory is new or empty, apart from the member, and has room."""
     disk = world.disk
     places = [plan.bound.directory, *folders_of(plan.bound).values()]
@@ -74,7 +76,7 @@ def _demand_free(world: World, plan: Plan, target: Path) -> None:
             raise UsageError(f"{target}: expected a new or an empty directory")
     elif not disk.exists(target.parent):
         raise AccessError(f"{target.parent}: No such file or directory")
-    needed = sum(_taken(world, plan, source) for source in _after(plan).values())
+    needed = sum(_taken(world, plan, source) for source in after.values())
     free = disk.free_bytes(target if disk.exists(target) else target.parent)
     if needed > free:
         raise AccessError(f"{target}: the result may take {needed:,} bytes, and {free:,} are free")
@@ -84,13 +86,11 @@ def _taken(world: World, plan: Plan, source: str | Stamp) -> int:
     """Bytes that a file of the result takes on the disk, at most."""
     if isinstance(source, Stamp):
         return source.size
-    stat = world.disk.stat(path_of(plan.bound, source))
-    return stat.size if stat.allocated_bytes is None else min(stat.size, stat.allocated_bytes)
+    return taken_bytes(world, path_of(plan.bound, source))
 
 
-def _after(plan: Plan) -> dict[str, str | Stamp]:
-    """Every file of the result: the name of the one that it is a copy of, or its stamp."""
-    files: dict[str, str | Stamp] = {name: name for name in plan.bound.files}
+def _after(plan: Plan) -> _After:
+    files: _After = {name: name for name in plan.bound.files}
     for step in plan.steps:
         if step.act is not Act.WRITE:
             files.pop(step.file, None)
@@ -102,14 +102,14 @@ def _after(plan: Plan) -> dict[str, str | Stamp]:
     return files
 
 
-def _made(world: World, plan: Plan, part: Path) -> Report:
+def _made(world: World, plan: Plan, after: _After, part: Path) -> Report:
     """Write every file below `part`, read all of it back, and judge it."""
     disk = world.disk
     disk.make_dir(part)
     for room in folders_of(plan.bound):
         disk.make_dir(part / room)
     with Sources(disk, {"": plan.bound, **plan.peers}) as sources:
-        for name, source in _after(plan).items():
+        for name, source in after.items():
             world.say(f"writing {base_of(name)}")
             target = part / room_of(name) / base_of(name)
             wanted = source if isinstance(source, Stamp) else plan.bound.files[source]
@@ -124,7 +124,7 @@ def _made(world: World, plan: Plan, part: Path) -> Report:
     for room in folders_of(plan.bound):
         disk.sync_dir(part / room)
     disk.sync_dir(part)
-    _demand_equal(world, plan, part)
+    _demand_equal(world, plan, after, part)
     report = examine(disk, understand(disk, part)).report
     damage = [each for each in report.of(Severity.DAMAGE) if each.code not in plan.leaves]
     if damage:
@@ -143,15 +143,11 @@ def _blocks(plan: Plan, sources: Sources, name: str, source: str | Stamp) -> Blo
     return composed(pieces, sources)
 
 
-def _demand_equal(world: World, plan: Plan, part: Path) -> None:
+def _demand_equal(world: World, plan: Plan, after: _After, part: Path) -> None:
     """Hold every file that was written against its hash."""
-    for name, source in _after(plan).items():
+    for name, source in after.items():
         wanted = source if isinstance(source, Stamp) else plan.bound.files[source]
         path = part / room_of(name) / base_of(name)
         with world.disk.open(path) as file:
-            if stamp_of(_read(world, blocks_of(file))) != wanted:
+            if stamp_of(paced(world, blocks_of(file))) != wanted:
                 raise AccessError(f"{path}: the bytes written are not those that were planned")
-
-
-def _read(world: World, blocks: Blocks) -> Iterator[bytes | memoryview]:
-    yield from paced(world, blocks)

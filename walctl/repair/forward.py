@@ -21,14 +21,14 @@ put, serves and takes writes after it, with the same key space.
 from dataclasses import dataclass, replace
 
 from formats.walpb import RecordType
-from walctl.model.finding import Code
+from walctl.inspect.weigh import AGAINST_RAFT
 from walctl.model.log import Run
 from walctl.model.record import HardState, SnapshotMark
 from walctl.repair.case import Case
 from walctl.repair.certificate import certificate, is_end_known, witnessed
-from walctl.repair.doubt import has_missing_segment, may_hide_overwriting, unvouched
+from walctl.repair.doubt import Position, has_missing_segment, may_hide_overwriting, unvouched
 from walctl.repair.members_at import MembersAt, kept_members, members_at
-from walctl.repair.newlog import SEGMENT_BYTES, Chain, build_metadata
+from walctl.repair.newlog import Chain, build_metadata
 from walctl.repair.pieces import Literal, Piece, Rechain, rechained
 from walctl.repair.plan import (
     WAL,
@@ -44,18 +44,10 @@ from walctl.repair.strategy import remove_step, write_step
 from walctl.repair.v2_keys import loses_v2_keys
 from walctl.wal import names as wal_names
 from walctl.wal.entry_frames import entry_offset
+from walctl.wal.writer import SEGMENT_BYTES
 
 STRATEGY = "fast-forward"
 LAST_SURVIVOR = "last-survivor"
-_CONTRADICTIONS = frozenset(
-    {
-        Code.DOUBLE_VOTE,
-        Code.COMMITTED_OVERWRITTEN,
-        Code.TERM_REGRESSION,
-        Code.CLUSTER_MISMATCH,
-        Code.METADATA_CONFLICT,
-    }
-)
 _KEPT_TYPES = (int(RecordType.ENTRY), int(RecordType.STATE))
 
 
@@ -74,20 +66,20 @@ class _Base:
 def fast_forward(case: Case) -> Plan | str:
     """The plan under the old identity, or why it cannot be made.
 
-    Its class is `loss-possible` for a sole voter whose log has lost its end; a member of several
-    must not be brought back so.
+    Its class is always `free`: where the end of the log is gone there is none, for nobody knows
+    what it would forget.
     """
-    denied = sorted({finding.code for finding in case.damage} & _CONTRADICTIONS)
+    denied = sorted({finding.code for finding in case.damage} & AGAINST_RAFT)
     if denied:
         return f"{denied[0]}: a log that breaks Raft's rules is evidence, not to be written anew"
     base = _base(case)
     if isinstance(base, str):
         return base
     kept = max(base.index, case.last if base.above else 0)
-    if witnessed(case) > kept:
-        return f"entry {witnessed(case)} is witnessed, and the database has only {base.index}"
-    is_free = is_end_known(case)
-    if not is_free:
+    known = witnessed(case)
+    if known > kept:
+        return f"entry {known} is witnessed, and the database has only {base.index}"
+    if not is_end_known(case):
         return "the end of the log is gone: entries behind the last readable one may be lost"
     steps = _steps(case, base, strategy=STRATEGY)
     return Plan(
@@ -230,10 +222,10 @@ def _doubt_above(case: Case, above: list[Run], index: int) -> str | None:
     """Why the entries beyond `index` are not proven to be those that stood there."""
     if not above:
         return None
-    if _has_damage_above(case, above):
+    if _damage_from(case, above[0]) < _end_of(case, above[-1]):
         return f"there is damage beyond entry {index}, which is all the database has"
     seen = case.seen
-    if has_missing_segment(seen.segments, above[0].segment, above[-1].segment):
+    if has_missing_segment(seen, above[0].segment, above[-1].segment):
         return (
             f"a segment is missing beyond entry {index}, which is all the database has: it may have"
             " replaced entries that can be read"
@@ -244,27 +236,29 @@ def _doubt_above(case: Case, above: list[Run], index: int) -> str | None:
     return None
 
 
-def _has_damage_above(case: Case, above: list[Run]) -> bool:
-    """Whether bytes that do not read stand among the frames that are to be kept."""
-    if not above:
-        return False
-    order = {segment.name.text: number for number, segment in enumerate(case.seen.segments)}
-    first = (order.get(above[0].segment, 0), above[0].start)
-    final = (order.get(above[-1].segment, 0), above[-1].stop)
-    return any(
-        first <= (order.get(named.damage.segment, 0), named.damage.start) < final
-        for named in case.seen.named
-    )
+def _damage_from(case: Case, run: Run) -> Position:
+    """Where the first bytes that do not read stand from the beginning of `run` on; behind the log
+    where all do."""
+    order = case.seen.order
+    begins = (order[run.segment], run.start)
+    places = ((order[each.damage.segment], each.damage.start) for each in case.seen.named)
+    return min((place for place in places if place >= begins), default=(len(order), 0))
+
+
+def _end_of(case: Case, run: Run) -> Position:
+    return case.seen.order[run.segment], run.stop
 
 
 def _readable_above(case: Case, index: int) -> tuple[Run, ...]:
     """The live runs beyond `index`, up to the first hole or damage."""
+    above = [run for run in case.seen.log.live if run.last > index]
+    if not above:
+        return ()
+    damage = _damage_from(case, above[0])
     chosen: list[Run] = []
     reached = index
-    for run in case.seen.log.live:
-        if run.last <= index:
-            continue
-        if run.first > reached + 1 or run.is_recovered or _has_damage_above(case, [*chosen, run]):
+    for run in above:
+        if run.first > reached + 1 or run.is_recovered or damage < _end_of(case, run):
             break
         chosen.append(run)
         reached = run.last

@@ -152,7 +152,8 @@ class Graft:
         self._has_metadata = False
         items = segment.digest.items
         if len(self.written) == 1:
-            self._running = _first_seed(segment)
+            # What the log's first head says: behind segments that were purged it is not 0.
+            self._running = segment.digest.head_crc or 0
         if not items or not _begins_whole(items):
             self._head(out, is_first=segment.seq == 0)
             out.is_changed = True
@@ -170,10 +171,10 @@ class Graft:
         if not _is_whole_copy(out, segment):
             out.is_changed = True
         is_last = position == len(self._survey.segments) - 1
-        if is_last and out.is_changed:
-            out.size = max(out.size, segment.digest.size)
-        elif not out.is_changed:
+        if not out.is_changed:
             out.size = segment.digest.size
+        elif is_last:
+            out.size = max(out.size, segment.digest.size)
 
     def _insert(self, position: int, item: int, *, is_new: bool = False) -> Insert | None:
         for insert in self._inserts:
@@ -229,10 +230,11 @@ class Graft:
     def _goes_on(self, position: int, at: int) -> bool:
         """Whether what stands behind item `at` of a segment continues what was put in there."""
         items = self._survey.segments[position].digest.items
-        behind = items[at + 1] if at + 1 < len(items) else None
-        if behind is not None:
-            is_own = isinstance(behind, Stretch) and not behind.is_recovered
-            return is_own and isinstance(behind, Stretch) and self._continues(behind)
+        if at + 1 < len(items):
+            behind = items[at + 1]
+            if not isinstance(behind, Stretch) or behind.is_recovered:
+                return False
+            return self._continues(behind)
         following = self._survey.segments[position + 1 : position + 2]
         return bool(following) and _head_value(following[0]) == self._running
 
@@ -285,7 +287,7 @@ class Graft:
     def _continues(self, stretch: Stretch) -> bool:
         """Whether a stretch goes on from the checksum that the new log has come to."""
         file = self._sources(f"{WAL}/{stretch.segment}")
-        record, _ = _record_at(file, stretch.span.start)
+        record = _record_at(file, stretch.span.start)
         if record.type == RecordType.CRC:
             return record.crc == self._running
         return record.crc == crc32c.crc32c(record.data or b"", self._running)
@@ -359,11 +361,6 @@ def _type_of(record: Record) -> RecordType:
             return RecordType.METADATA
 
 
-def _first_seed(segment: Segment) -> int:
-    """The checksum that the log's first segment begins with: what its head says, else none."""
-    return segment.digest.head_crc or 0
-
-
 def _begins_whole(items: Sequence[Stretch | Damage]) -> bool:
     """Whether a segment begins with a frame that is, or can be told to have been, its head."""
     first = items[0]
@@ -384,8 +381,9 @@ def _head_value(segment: Segment) -> int | None:
 def _is_chain_break(damage: Damage) -> bool:
     """Whether only the head's checksum does not fit what stands in front of it."""
     head = damage.head
-    is_head = damage.start == 0 and head is not None and head.raw_type == RecordType.CRC
-    return is_head and head is not None and damage.stop == head.stop
+    if head is None or damage.start != 0:
+        return False
+    return head.raw_type == RecordType.CRC and damage.stop == head.stop
 
 
 def _is_whole_copy(out: Written, segment: Segment) -> bool:
@@ -398,20 +396,17 @@ def _is_whole_copy(out: Written, segment: Segment) -> bool:
     return position == segment.digest.end
 
 
-def _record_at(file: File, offset: int) -> tuple[walpb.Record, int]:
-    """The record of the frame at `offset`, and where the frame ends.
+def _record_at(file: File, offset: int) -> walpb.Record:
+    """The record of the frame at `offset`.
 
     Raises: AccessError, when none stands there.
     """
     field_bytes = file.read_at(offset, LENGTH_FIELD_BYTES)
     length = split_length(int.from_bytes(field_bytes, "little"))
-    stop = offset + LENGTH_FIELD_BYTES + length.record_bytes + length.padding_bytes
     if length.record_bytes > RECORD_BYTES_MAX:
         raise AccessError(f"{file.path}:{offset}: no whole frame: changed meanwhile")
     try:
-        return walpb.RECORD.parse(
-            file.read_at(offset + LENGTH_FIELD_BYTES, length.record_bytes)
-        ), stop
+        return walpb.RECORD.parse(file.read_at(offset + LENGTH_FIELD_BYTES, length.record_bytes))
     except FormatError as error:
         raise AccessError(f"{file.path}:{offset}: {error.message}: changed meanwhile") from error
 
@@ -445,7 +440,7 @@ def _frames(file: File, start: int, stop: int) -> Iterator[tuple[int, int, int]]
             # A record begins with its type; etcd writes no other form, but one may be read.
             tag, kind = window[at + LENGTH_FIELD_BYTES], window[at + LENGTH_FIELD_BYTES + 1]
             if tag != 0x08 or kind > 0x7F:
-                kind = _record_at(file, start + at)[0].type or 0
+                kind = _record_at(file, start + at).type or 0
             if not length.record_bytes or start + at + size > stop:
                 raise AccessError(f"{file.path}:{start + at}: no whole frame: changed meanwhile")
             yield start + at, start + at + size, kind

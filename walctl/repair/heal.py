@@ -19,6 +19,7 @@ see `cover`. Healing without that is offered, but it is not free.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 from walctl.datadir.survey import Survey
@@ -39,7 +40,7 @@ from walctl.repair.cover import cover
 from walctl.repair.graft import Fill, Graft, Insert
 from walctl.repair.healed import step_of
 from walctl.repair.lost_marks import add_marks, behind_snapshot, bridge
-from walctl.repair.peers import Peer, highest_term
+from walctl.repair.peers import Peer, highest_term, reach_of
 from walctl.repair.plan import Bound, Drop, Step, Synthetic
 from walctl.repair.seams import MISSING_MAX, Seam, seams_of, witnessed
 from walctl.repair.stamps import Sources
@@ -182,7 +183,7 @@ class _Healer:
                     f" though both agree behind it or know it to be committed"
                 )
 
-    @property
+    @cached_property
     def _commit(self) -> int:
         """Up to where this member itself knows entries to be committed."""
         applied = 0 if is_foreign_database(self.survey) else self.survey.applied or 0
@@ -193,8 +194,7 @@ class _Healer:
         run = self.survey.log.run_of(span.first)
         if run is None:
             return None
-        names = [segment.name.text for segment in self.survey.segments]
-        position = names.index(run.segment)
+        position = self.survey.order[run.segment]
         for seam in self.seams.found:
             if (seam.position, _offset(self.survey, seam)) >= (position, run.stop):
                 behind = seam.behind or 0
@@ -336,9 +336,7 @@ class _Healer:
     def _tail(self, best: _Known) -> list[Fill]:
         """What the best log has behind the last entry that both agree on."""
         peer, own = best.peer, self.survey
-        runs = own.log.live
-        reach = max((runs[-1].term, runs[-1].last) if runs else (0, 0), _marked(own))
-        if reach >= peer.reach:
+        if reach_of(own) >= peer.reach:
             return []
         last = own.last_index or 0
         later = [each for each in best.agreement.conflicts if each.first > best.agreement.anchor]
@@ -479,7 +477,3 @@ def _offset(survey: Survey, seam: Seam) -> int:
         return survey.segments[seam.position].digest.size
     item = items[seam.item]
     return item.span.start if hasattr(item, "span") else item.start
-
-
-def _marked(survey: Survey) -> tuple[int, int]:
-    return max(((each.mark.term, each.mark.index) for each in survey.marks), default=(0, 0))

@@ -18,9 +18,7 @@ def heal_from_peers(case: Case) -> Plan | str:
     if not case.peers:
         return "no other member was given"
     healing = heal(case.examination, case.bound, case.peers, case.disk)
-    if not isinstance(healing, Healing):
-        return "; ".join(healing.reasons)
-    if not healing.is_free:
+    if not isinstance(healing, Healing) or not healing.is_free:
         return "; ".join(healing.reasons)
     filled = ", ".join(range_words(each) for each in healing.filled)
     told = f"{filled}: what" if filled else "no entry is missing: what else"

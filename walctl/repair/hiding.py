@@ -23,6 +23,7 @@ from walctl.model.record import EntryKind
 from walctl.payload.base import Privacy, Redaction
 from walctl.payload.etcd_fields import PRIVACY
 from walctl.payload.privacy import hidden_spans
+from walctl.wal.records import entry_kind
 
 FILL: Final = b"x"
 NO_MESSAGE: Final = b"w"
@@ -32,7 +33,6 @@ LETTERS: Final = b"abcdefghijklmnop"
 FREE_MAX = 6
 """Places that are told: 24 bits are enough to choose from."""
 
-KIND_OF: Final = {0: EntryKind.NORMAL, 1: EntryKind.CONF_CHANGE, 2: EntryKind.CONF_CHANGE_V2}
 _SHOWN_ZEROS: Final = bytes([0, *NO_MESSAGE * 255])
 _PRIVACY: Final = {**PRIVACY, KeyValue: {"key": Privacy.KEY, "value": Privacy.VALUE}}
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
@@ -96,7 +96,7 @@ def hidden_entry(data: bytes, redaction: Redaction, *, keeps_zeros: bool = False
     else:
         spans = [span for span in ENTRY.spans(data) if span.name == "data"]
         start = spans[-1].value_start
-    found = hidden_payload(payload, KIND_OF.get(entry.type or 0, EntryKind.UNKNOWN), redaction)
+    found = hidden_payload(payload, entry_kind(entry.type or 0), redaction)
     inner = found.data
     if keeps_zeros:
         inner = bytes(new if old else 0 for old, new in zip(payload, inner, strict=True))

@@ -77,7 +77,7 @@ def kept_members(case: Case, keep: frozenset[int]) -> MembersAt | str:
         members=tuple(replace(each, is_learner=False) for each in described),
         removed=tuple(sorted(known - keep)),
         source="those that are kept",
-        marks_have_it=_marks_have_it(case),
+        marks_have_it=marks_have_it(case),
         version=_version(case),
         is_changed=bool(known - keep) or any(each.is_learner for each in described),
     )
@@ -103,14 +103,7 @@ def _database_view(case: Case) -> View | str:
         if ids != set(named):
             return "the database's Raft membership and its members differ"
         peers = tuple(
-            Member(
-                id=each,
-                name=named[each].name,
-                peer_urls=named[each].peer_urls,
-                client_urls=named[each].client_urls,
-                is_learner=each in conf.learners,
-            )
-            for each in sorted(ids)
+            replace(named[each], is_learner=each in conf.learners) for each in sorted(ids)
         )
     own = case.membership.own_id
     if own not in {peer.id for peer in peers}:
@@ -124,12 +117,11 @@ def _made(case: Case, view: View, source: str) -> MembersAt:
     for peer in view.peers:
         known = case.membership.described(peer.id)
         members.append(
-            Member(
-                id=peer.id,
+            replace(
+                peer,
                 name=peer.name or known.name,
                 peer_urls=peer.peer_urls or known.peer_urls,
                 client_urls=peer.client_urls or known.client_urls,
-                is_learner=peer.is_learner,
             )
         )
     witness = case.seen.database
@@ -137,12 +129,13 @@ def _made(case: Case, view: View, source: str) -> MembersAt:
         members=tuple(members),
         removed=witness.removed_members if witness is not None else (),
         source=source,
-        marks_have_it=_marks_have_it(case),
+        marks_have_it=marks_have_it(case),
         version=_version(case),
     )
 
 
-def _marks_have_it(case: Case) -> bool:
+def marks_have_it(case: Case) -> bool:
+    """Whether this log's markers carry the membership, as those of etcd 3.5 and later do."""
     witness = case.seen.database
     is_later = witness is not None and witness.term is not None
     return is_later or any(placed.mark.conf_state is not None for placed in case.seen.marks)

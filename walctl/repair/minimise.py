@@ -15,8 +15,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import crc32c
-
 from formats import walpb
 from formats.frame import LENGTH_FIELD_BYTES, split_length
 from formats.walpb import RecordType
@@ -34,6 +32,7 @@ from walctl.model.finding import Severity
 from walctl.model.record import Entry, HardState
 from walctl.repair.pieces import chained_frame
 from walctl.wal import names
+from walctl.wal.flip import unrun
 from walctl.wal.records import lift
 from walctl.wal.scan import Damage, End, scan
 
@@ -43,7 +42,6 @@ FRAMES_MAX = 2_000_000
 """Frames of a segment that are cut between."""
 _ROOM_BYTES = 8192
 """Zeros behind the end that damage may be known by."""
-_TABLE = [0] * 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -321,15 +319,3 @@ def _cuts(disk: FileSystem, path: Path) -> tuple[list[_Cut], int, int]:
                 case End():
                     size = item.size
     return cuts, end, size
-
-
-def unrun(crc: int, data: bytes) -> int:
-    """The checksum from which `data` leads to `crc`: CRC-32C run backwards."""
-    if not any(_TABLE):
-        _TABLE[:] = [crc32c.crc32c(bytes([each]), 0xFFFFFFFF) ^ 0xFFFFFFFF for each in range(256)]
-    inverse = {entry >> 24: position for position, entry in enumerate(_TABLE)}
-    state = crc ^ 0xFFFFFFFF
-    for byte in reversed(data):
-        position = inverse[state >> 24]
-        state = (state ^ _TABLE[position]) << 8 & 0xFFFFFFFF | position ^ byte
-    return state ^ 0xFFFFFFFF

@@ -12,9 +12,6 @@ from walctl.model.record import Entry, HardState, SnapshotMark
 from walctl.repair.pieces import chained_frame
 from walctl.wal.encoder import entry_bytes, mark_bytes, state_bytes
 
-SEGMENT_BYTES = 64_000_000
-"""What etcd reserves for a segment."""
-
 
 class Chain:
     """Frames that are appended one behind the other; `data` is all of them, `crc` the checksum."""

@@ -8,26 +8,16 @@ a person is told before he decides, and is told why.
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from walctl.datadir.layout import Shape, understand
+from walctl.datadir.layout import understand
 from walctl.errors import CorruptionError, RefusedError, UnsupportedError
 from walctl.fs.base import FileSystem
 from walctl.inspect.reading import ONE_PROCESS, Depth
+from walctl.inspect.weigh import AGAINST_RAFT
 from walctl.model.finding import Code, Finding
 from walctl.model.record import HardState, SnapshotMark
 from walctl.repair.case import Case
-from walctl.repair.planning import case_of
+from walctl.repair.planning import WHOLE, case_of
 from walctl.repair.strategy import Place
-
-_WHOLE = frozenset({Shape.DATA_DIR, Shape.MEMBER_DIR, Shape.SEGMENTS, Shape.RAFTEXAMPLE})
-_AGAINST_RAFT = frozenset(
-    {
-        Code.DOUBLE_VOTE,
-        Code.COMMITTED_OVERWRITTEN,
-        Code.TERM_REGRESSION,
-        Code.METADATA_CONFLICT,
-        Code.CLUSTER_MISMATCH,
-    }
-)
 
 
 def case_to_edit(
@@ -43,7 +33,7 @@ def case_to_edit(
     Raises: UnsupportedError, for a part of a member; AccessError, when it cannot be read.
     """
     layout = understand(disk, path, wal_dir=wal_dir, snap_dir=snap_dir)
-    if layout.shape not in _WHOLE:
+    if layout.shape not in WHOLE:
         raise UnsupportedError(
             f"{path}: {layout.shape}: an edit needs the whole directory, to know what the others"
             " of its parts say"
@@ -63,7 +53,7 @@ def demand_lawful(case: Case) -> None:
     """Refuse a log that breaks the rules of Raft: it is evidence. Raises: CorruptionError."""
     for finding in case.damage:
         is_fallen = finding.code is Code.STATE_REGRESSION and not is_commit_back(case)
-        if finding.code in _AGAINST_RAFT or is_fallen:
+        if finding.code in AGAINST_RAFT or is_fallen:
             raise CorruptionError(
                 f"{place_words(case, finding)}: {finding.code}: a log that breaks Raft's rules is"
                 " evidence, and is not edited"

@@ -79,12 +79,7 @@ class Peer:
     @property
     def reach(self) -> tuple[int, int]:
         """Term and index of its last entry: what Raft compares when it asks whose log is better."""
-        runs = self.survey.log.live
-        entry = (runs[-1].term, runs[-1].last) if runs else (0, 0)
-        marked = max(
-            ((each.mark.term, each.mark.index) for each in self.survey.marks), default=(0, 0)
-        )
-        return max(entry, marked)
+        return reach_of(self.survey)
 
     @property
     def term(self) -> int:
@@ -108,6 +103,14 @@ class Peer:
         if not self.survey.log.live:
             return f"{self.path}: its log holds no entry"
         return None
+
+
+def reach_of(survey: Survey) -> tuple[int, int]:
+    """Term and index of the last entry of a log, or of a snapshot's marker that is beyond it."""
+    runs = survey.log.live
+    entry = (runs[-1].term, runs[-1].last) if runs else (0, 0)
+    marked = max(((each.mark.term, each.mark.index) for each in survey.marks), default=(0, 0))
+    return max(entry, marked)
 
 
 def highest_term(survey: Survey) -> int:

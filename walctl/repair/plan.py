@@ -33,11 +33,6 @@ class PlanClass(enum.StrEnum):
     it cannot be proven that it is."""
 
     @property
-    def rank(self) -> int:
-        """0 for the best."""
-        return list(PlanClass).index(self)
-
-    @property
     def needs_consent(self) -> bool:
         """Whether it is refused unless the person says which cluster's loss is accepted."""
         return self in (PlanClass.LOSS_POSSIBLE, PlanClass.LOSS_PROVEN)
@@ -218,11 +213,6 @@ class Plan:
     """Codes of findings that the result has on purpose: an edit that takes a commit back is one."""
     verify_status: ExitStatus = ExitStatus.CLEAN
     """What `verify` says of the directory as it is; a repair that applies nothing ends with it."""
-
-    @property
-    def is_carried_out_by_steps(self) -> bool:
-        """Whether there is anything to apply."""
-        return bool(self.steps)
 
     @property
     def exit_status(self) -> ExitStatus:

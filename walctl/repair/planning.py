@@ -5,7 +5,7 @@ taken: it changes least. When none is free, the plan is that of the last survivo
 is known to be lost; it is refused until a person accepts that, and its options say what is better.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,7 +42,8 @@ STRATEGIES: tuple[tuple[str, Strategy], ...] = (
 )
 """Those that may be free, the one that changes least first; and what a person calls them."""
 
-_REPAIRABLE = frozenset({Shape.DATA_DIR, Shape.MEMBER_DIR, Shape.SEGMENTS, Shape.RAFTEXAMPLE})
+WHOLE = frozenset({Shape.DATA_DIR, Shape.MEMBER_DIR, Shape.SEGMENTS, Shape.RAFTEXAMPLE})
+"""Shapes of what a whole member may be, so that all its parts can be asked."""
 
 
 def make_plan(
@@ -60,7 +61,7 @@ def make_plan(
     member's directory or whose server runs.
     """
     layout = understand(disk, path, wal_dir=wal_dir, snap_dir=snap_dir)
-    if layout.shape not in _REPAIRABLE:
+    if layout.shape not in WHOLE:
         raise UnsupportedError(
             f"{path}: {layout.shape}: a repair needs the whole directory, to know what the others"
             " of its parts say"
@@ -95,19 +96,14 @@ def plan_for(case: Case) -> Plan:
         if isinstance(plan, Plan):
             return plan
         return _nothing(case, "what was found is harmless: it is safe to start the server")
-    reasons: list[str] = []
+    denied: dict[str, str] = {}
     for name, strategy in STRATEGIES:
         plan = strategy(case)
         if isinstance(plan, Plan) and plan.plan_class is PlanClass.FREE:
             return plan
         if isinstance(plan, str):
-            reasons.append(f"{name}: {plan}")
-    # The last one asked rescues most members, so why it does not is worth most; but whoever names
-    # other members asks for healing.
-    reasons.reverse()
-    if case.peers:
-        reasons.sort(key=lambda reason: not reason.startswith(HEALED))
-    return _costly(case, reasons)
+            denied[name] = plan
+    return _costly(case, denied)
 
 
 def _nothing(case: Case, summary: str) -> Plan:
@@ -120,28 +116,43 @@ def _nothing(case: Case, summary: str) -> Plan:
     )
 
 
-def _costly(case: Case, reasons: list[str]) -> Plan:
-    """The plan that a person has to accept, and the ways out that are better."""
+def _costly(case: Case, denied: Mapping[str, str]) -> Plan:
+    """The plan that a person has to accept, and the ways out that are better.
+
+    `denied` are those of `STRATEGIES` that gave no plan, in their order, and why.
+    """
     strategy, steps = CLAMPED, clamped(case)
     if isinstance(steps, str):
         strategy, steps = LAST_SURVIVOR, last_survivor(case)
     survivor = steps if isinstance(steps, str) else None
-    healing = heal_from_peers(case)
-    options = ways_out(case, heal=healing if isinstance(healing, str) else None, survivor=survivor)
+    not_healed = denied.get(HEALED)
+    options = ways_out(case, heal=not_healed, survivor=survivor)
     plan_class = _class_of(case)
     kept = max(case.applied, case.last) if not isinstance(steps, str) else case.applied
     return Plan(
         bound=case.bound,
         plan_class=plan_class,
         strategy=strategy if not isinstance(steps, str) else "none",
-        summary=_told(case, plan_class, healing, can_go_on=not isinstance(steps, str)),
+        summary=_told(case, plan_class, not_healed, can_go_on=not isinstance(steps, str)),
         steps=() if isinstance(steps, str) else steps,
-        certificate=certificate(case, kept=kept, words=tuple(dict.fromkeys(reasons))),
+        certificate=certificate(case, kept=kept, words=_reasons(case, denied)),
         options=options,
         peers={peer.name: peer.bound for peer in case.peers},
         accept=accept_word(case),
         verify_status=case.report.exit_status,
     )
+
+
+def _reasons(case: Case, denied: Mapping[str, str]) -> tuple[str, ...]:
+    """Why nothing is free, most important first.
+
+    The last one asked rescues most members, so why it does not is worth most; but whoever names
+    other members asks for healing.
+    """
+    names = [*denied][::-1]
+    if case.peers:
+        names.sort(key=lambda name: name != HEALED)
+    return tuple(f"{name}: {denied[name]}" for name in names)
 
 
 def _class_of(case: Case) -> PlanClass:
@@ -155,11 +166,11 @@ def _class_of(case: Case) -> PlanClass:
     return PlanClass.LOSS_POSSIBLE if is_commit_alone else PlanClass.LOSS_PROVEN
 
 
-def _told(case: Case, plan_class: PlanClass, healing: Plan | str, *, can_go_on: bool) -> str:
+def _told(case: Case, plan_class: PlanClass, not_healed: str | None, *, can_go_on: bool) -> str:
     """What is lost, why the members that were named do not help, and what consent would change."""
     words = _costly_summary(case, plan_class)
-    if case.peers and isinstance(healing, str):
-        words = f"--from does not help ({healing}); {words}"
+    if case.peers and not_healed is not None:
+        words = f"--from does not help ({not_healed}); {words}"
     if can_go_on:
         words += (
             f"; with consent this member goes on alone, in the new cluster"

@@ -29,10 +29,10 @@ from formats.bbolt import (
     PAGES_FIRST,
     PageFlag,
 )
-from formats.limits import DB_OVERFLOW_BYTES_MAX, WINDOW_BYTES
+from formats.limits import DB_OVERFLOW_BYTES_MAX
 from walctl.backend import schema, tree
 from walctl.backend.pages import Image, PageError, Pages, read_metas
-from walctl.backend.schema import TRAILER_BYTES, is_saved_snapshot
+from walctl.backend.schema import TRAILER_BYTES, is_saved_snapshot, trailer_fits
 from walctl.errors import UnsupportedError
 from walctl.fs.base import File
 from walctl.payload.base import Redaction
@@ -43,8 +43,6 @@ PAGES_MAX = 1 << 28
 BUCKETS_MAX = 1000
 _REVISION_BYTES = (17, 18)
 _REVISION_MARK = b"_"
-_LEASE: Final = b"lease"
-_ALARM: Final = b"alarm"
 _META_BYTES: Final = PAGE_HEADER.size_bytes + META.size_bytes
 _HEADER_BYTES: Final = PAGE_HEADER.size_bytes
 
@@ -74,7 +72,9 @@ def _kind_of(name: bytes, redaction: Redaction) -> _Kind:
     """What is kept of the rows of a bucket."""
     hides_names = redaction is Redaction.ALL
     match name:
-        case schema.META | schema.CLUSTER | schema.MEMBERS_REMOVED:
+        case schema.META | schema.CLUSTER | schema.MEMBERS_REMOVED | schema.AUTH:
+            return _Kind.WHOLE
+        case schema.LEASE | schema.ALARM:
             return _Kind.WHOLE
         case schema.MEMBERS:
             return _Kind.NAMES if hides_names else _Kind.WHOLE
@@ -82,10 +82,8 @@ def _kind_of(name: bytes, redaction: Redaction) -> _Kind:
             return _Kind.ROWS
         case schema.AUTH_USERS | schema.AUTH_ROLES:
             return _Kind.EMPTY if hides_names else _Kind.VALUES
-        case schema.AUTH:
-            return _Kind.WHOLE
         case _:
-            return _Kind.WHOLE if name in (_LEASE, _ALARM) else _Kind.EMPTY
+            return _Kind.EMPTY
 
 
 def redacted_database(file: File, redaction: Redaction) -> Iterator[bytes]:
@@ -98,12 +96,9 @@ def redacted_database(file: File, redaction: Redaction) -> Iterator[bytes]:
     if not is_saved_snapshot(size):
         yield from blocks
         return
-    before, now = sha256(), sha256()
-    stop = size - TRAILER_BYTES
-    for offset in range(0, stop, WINDOW_BYTES):
-        before.update(file.read_at(offset, min(WINDOW_BYTES, stop - offset)))
-    is_good = before.digest() == file.read_at(stop, TRAILER_BYTES)
-    left = stop
+    is_good = trailer_fits(file, size)
+    now = sha256()
+    left = size - TRAILER_BYTES
     for block in blocks:
         part = block[: max(left, 0)]
         now.update(part)
@@ -171,9 +166,7 @@ def _mark(file: File, kinds: bytearray, redaction: Redaction) -> None:
         pages = _Marking(file, kinds)
         _mark_freelist(file, pages, kinds)
         root = tree.root(pages)
-        items = []
-        for item in islice(root.items(), BUCKETS_MAX):
-            items.append(item)
+        items = list(islice(root.items(), BUCKETS_MAX))
     except PageError:
         items = []
     for item in items:

@@ -35,12 +35,6 @@ class Seam:
     behind: int | None = None
     is_end: bool = False
     missing: tuple[int, ...] = ()
-    damages: list[Damage] = field(default_factory=list)
-
-    @property
-    def lost_bytes(self) -> int:
-        """Bytes of the file that no record could be read from."""
-        return sum(damage.stop - damage.start for damage in self.damages)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -89,7 +83,7 @@ def seams_of(survey: Survey) -> Seams:
             if isinstance(item, Stretch):
                 walk.stretch(item)
             elif item.recovered is None and item not in walk.garbage:
-                walk.damage(position, at, item)
+                walk.damage(position, at)
     if not is_end_seen(survey) and survey.segments:
         walk.end()
     return Seams(found=walk.found, is_state_known=walk.is_state_known)
@@ -125,18 +119,17 @@ class _Walk:
             seqs = tuple(gone[: MISSING_MAX + 1])
             self.open(Seam(position=position, item=0, reached=self.reached, missing=seqs))
 
-    def damage(self, position: int, at: int, damage: Damage) -> None:
-        """Damage at a segment's head belongs to the end of the one in front of it."""
+    def damage(self, position: int, at: int) -> None:
+        """Damage at a segment's head belongs to the segments missing there, else to the end of the
+        one in front of it."""
         last = self.found[-1] if self.found else None
         if at == 0 and last is not None and last.missing and last.position == position:
-            last.damages.append(damage)
             return
         if at == 0 and position > 0:
             items = len(self.survey.segments[position - 1].digest.items)
             seam = Seam(position=position - 1, item=items, reached=self.reached)
         else:
             seam = Seam(position=position, item=at, reached=self.reached)
-        seam.damages.append(damage)
         self.open(seam)
 
     def stretch(self, stretch: Stretch) -> None:

@@ -63,7 +63,7 @@ class Stage:
         is_exchanged = self._unit.way is not Way.FILE and room_of(name) in self._unit.rooms
         if is_exchanged or name in self._puts:
             return self._unit.staged(room_of(name)) / base_of(name)
-        return path_of(self._job.bound, self._sources.get(name, name))
+        return path_of(self._job.bound, self._source(name))
 
     def build(self) -> None:
         """Make what is new, sync it, and read it back.
@@ -149,6 +149,7 @@ class Stage:
         return directory
 
     def _source(self, name: str) -> str:
+        """The file of the member that one of the result is, or is a copy of."""
         return self._sources.get(name, name)
 
     def _make(self, name: str) -> None:
@@ -204,7 +205,7 @@ class Stage:
         disk = self._world.disk
         stat = disk.stat(source)
         with disk.open(source) as old, closing(disk.create_file(target)) as file:
-            if stat.allocated_bytes is not None and stat.allocated_bytes >= stat.size > 0:
+            if stat.is_allocated:
                 file.allocate(stat.size)
             write_sparsely(file, paced(self._world, blocks_of(old)), stat.size)
             file.sync()
@@ -220,10 +221,7 @@ class Stage:
         if put.is_allocated is not None:
             return put.is_allocated
         model = self._model(put.name)
-        if model is None:
-            return False
-        stat = self._world.disk.stat(model)
-        return stat.allocated_bytes is not None and stat.allocated_bytes >= stat.size > 0
+        return model is not None and self._world.disk.stat(model).is_allocated
 
     def _model(self, name: str) -> Path | None:
         """The file that a new one replaces, or else the last one like it."""

@@ -12,7 +12,7 @@ The rules are those of etcd 3.4 to 3.6. Later ones take the newest marker of the
 
 from itertools import pairwise
 
-from walctl.datadir.start import marked_snapshots
+from walctl.datadir.start import marked_indexes
 from walctl.inspect.start_points import is_base_lost, snap_index
 from walctl.model.finding import Code
 from walctl.model.log import Run, put_together
@@ -44,7 +44,7 @@ def without_old_segments(case: Case) -> Plan | str:
 
 def _usable_snapshots(case: Case) -> set[int]:
     """Indexes of the snapshots whose file and marker are both there, and that the database has."""
-    return {index for index in _marked_snapshots(case) if index <= case.applied}
+    return {index for index in marked_indexes(case.seen) if index <= case.applied}
 
 
 def snapshot_obstacle(case: Case, index: int, dropped: list[str]) -> str | None:
@@ -128,11 +128,10 @@ def from_older_point(case: Case) -> Plan | str:
         return "the log does not hold all that is witnessed"
     if is_doubtful_tail(case):
         return "the log ends in what is not proven to be a torn write"
-    applied = case.applied if case.has_sound_database else 0
     if is_base_lost(case.seen, case.applied):
         return "the keys came from a saved snapshot, of which the log has nothing"
-    for index in sorted({*_marked_snapshots(case), 0}, reverse=True):
-        if index > applied or not _is_whole_from(case, index):
+    for index in sorted({*marked_indexes(case.seen), 0}, reverse=True):
+        if index > case.applied or not _is_whole_from(case, index):
             continue
         return _back_plan(case, index, keeps_database=case.has_sound_database)
     return "the log does not go back to what the database has"
@@ -141,10 +140,6 @@ def from_older_point(case: Case) -> Plan | str:
 def is_end_known_by_log(case: Case) -> bool:
     """Whether the log alone has everything that was witnessed, the database's word included."""
     return case.last >= witnessed(case)
-
-
-def _marked_snapshots(case: Case) -> set[int]:
-    return {snap.index or 0 for snap in marked_snapshots(case.seen)}
 
 
 def _is_whole_from(case: Case, index: int) -> bool:

@@ -5,17 +5,17 @@ but to read it, and never looks at what another strategy says: the choice among 
 `planning`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
 from walctl.model.finding import Finding
 from walctl.repair.case import Case
-from walctl.repair.newlog import SEGMENT_BYTES
 from walctl.repair.pieces import Copy, Literal, Piece
 from walctl.repair.plan import Act, Bound, Change, Drop, Step
 from walctl.repair.stamps import Sources, data_end, stamp_pieces
 from walctl.wal.forensics import Named
+from walctl.wal.writer import SEGMENT_BYTES
 
 Place: TypeAlias = tuple[str, int]
 """A segment's name and an offset in it."""
@@ -119,6 +119,3 @@ def rename_step(bound: Bound, name: str, target: str, *, reason: str, words: str
 def with_details(step: Step, *, changes: tuple[Change, ...], drops: tuple[Drop, ...]) -> Step:
     """The step, told what it changes and drops."""
     return replace(step, changes=changes, drops=drops)
-
-
-Helps: TypeAlias = Callable[[Case], object]

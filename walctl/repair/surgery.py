@@ -27,12 +27,12 @@ from dataclasses import replace
 from walctl.datadir.start import newest_start
 from walctl.errors import CorruptionError, RefusedError, UsageError
 from walctl.model.finding import Code
-from walctl.model.record import ConfState, HardState, SnapshotMark
+from walctl.model.record import HardState, SnapshotMark
 from walctl.repair.case import Case
 from walctl.repair.certificate import is_end_known, witnessed
 from walctl.repair.edit import plan_of_append, plan_of_edit, plan_of_steps
 from walctl.repair.forward import renewed
-from walctl.repair.members_at import kept_members
+from walctl.repair.members_at import kept_members, marks_have_it
 from walctl.repair.newlog import build_metadata
 from walctl.repair.operable import (
     demand_start,
@@ -137,7 +137,8 @@ def add_marker(case: Case, index: int) -> Plan:
         raise UsageError(
             f"{place}: there is no readable .snap file of entry {index} and term {term}"
         )
-    mark = SnapshotMark(index=index, term=term, conf_state=_conf_of_marks(case, snap.conf_state))
+    conf = snap.conf_state if marks_have_it(case) else None
+    mark = SnapshotMark(index=index, term=term, conf_state=conf)
     demand_start(case, [*marks, mark], commit=state.commit)
     words = f"marker of snapshot {index}"
     return plan_of_append(
@@ -288,13 +289,6 @@ def _chosen(case: Case, cluster_id: int | None) -> int:
 def _class_alone(case: Case, alone: PlanClass, among_others: PlanClass) -> PlanClass:
     """A class that depends on whether others may have counted this member's entries and votes."""
     return alone if case.is_sole_voter else among_others
-
-
-def _conf_of_marks(case: Case, conf: ConfState | None) -> ConfState | None:
-    """The membership of a marker, where this log's markers have one: etcd 3.5 and later."""
-    seen = case.seen
-    is_later = seen.database is not None and seen.database.term is not None
-    return conf if is_later or any(e.mark.conf_state is not None for e in seen.marks) else None
 
 
 def _kept_by(case: Case, steps: Sequence[Step]) -> int:

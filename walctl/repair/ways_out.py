@@ -5,8 +5,6 @@ the same id it could help to elect two leaders, or lose what a leader counted on
 other members; a fresh id; a saved snapshot; and at last a new cluster of this member alone.
 """
 
-from collections.abc import Sequence
-
 from walctl.inspect.advice import aside_commands, repair_command, salvage_command
 from walctl.inspect.doctor import SPARE_MEMBERS_MIN, replace_steps, restore_command
 from walctl.repair.case import Case
@@ -109,9 +107,4 @@ def _last_survivor(case: Case, reason: str | None) -> Option:
 
 def accept_word(case: Case) -> str:
     """What `--accept-loss` wants: the id of the cluster whose loss is accepted, in hex."""
-    return f"{case.cluster_id or 0:016x}".lstrip("0") or "0"
-
-
-def possible(options: Sequence[Option], name: str) -> bool:
-    """Whether that way is open."""
-    return any(option.name == name and option.is_possible for option in options)
+    return f"{case.cluster_id or 0:x}"

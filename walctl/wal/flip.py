@@ -68,6 +68,15 @@ def bit_of_syndrome(syndrome: int, data_bytes: int) -> tuple[int, int] | None:
     return None
 
 
+def unrun(crc: int, data: bytes) -> int:
+    """The checksum from which `data` leads to `crc`: CRC-32C run backwards."""
+    state = crc ^ 0xFFFFFFFF
+    for byte in reversed(data):
+        last = _INVERSE[state >> 24]
+        state = (state ^ _TABLE[last]) << 8 & 0xFFFFFFFF | last ^ byte
+    return state ^ 0xFFFFFFFF
+
+
 def flip_in_data(head: Head, computed: int) -> Flip | None:
     """The bit in the record's data that explains why `computed` is not what it stores."""
     payload = head.payload or b""

@@ -31,7 +31,7 @@ from walctl.payload.auto import AutoDecoder
 from walctl.payload.base import Decoder, PayloadError
 from walctl.payload.etcd import EtcdDecoder
 from walctl.payload.k8s import K8sDecoder
-from walctl.wal.records import type_name
+from walctl.wal.records import entry_kind, type_name
 
 SHAPES_MAX = 512
 SEEN_BEFORE = 64
@@ -40,7 +40,6 @@ SHAPES_OF_A_SIZE_MAX = 8
 SIZES_MAX = 4096
 """Sizes whose frames are counted; then the counting begins anew."""
 
-_KINDS = {0: EntryKind.NORMAL, 1: EntryKind.CONF_CHANGE, 2: EntryKind.CONF_CHANGE_V2}
 _NOTHING = Shape(pattern=pattern_of(b"(?!)()"), frame_bytes=0, padding_bytes=0)
 """Matches no frame."""
 
@@ -248,7 +247,7 @@ class Fold:
             )
             if len(self._big) > self._wish.top:
                 self._keep_big()
-        touch = self._touch(payload, _KINDS.get(entry.type or 0, EntryKind.UNKNOWN))
+        touch = self._touch(payload, entry_kind(entry.type or 0))
         figures.add_request(touch.type, 1, frame_bytes)
         self._add_touch(touch)
         return size
