@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 
 from walctl.model.finding import Verdict
-from walctl.render.receipt import divided, entries, joined
+from walctl.raft.types import HardState
+from walctl.render.receipt import divided, entries, joined, started_words
 from walctl.repair.compare import Comparison
 from walctl.repair.plan import Act, Bound, Drop, Plan, PlanClass, Step
 from walctl.repair.receipt import Receipt
+from walctl.replay.load import Started
 
 BOUND = Bound(directory=Path("/data/n1"), wal=Path("member/wal"), snap=Path("member/snap"))
 
@@ -75,3 +77,12 @@ def test_runs_are_divided_at_what_is_held(
 
 def test_runs_are_joined_where_no_index_is_missing() -> None:
     assert joined([(5, 6), (1, 1), (2, 3), (6, 9)]) == [(1, 3), (5, 9)]
+
+
+def test_with_what_a_raft_node_started_is_told_in_one_line() -> None:
+    state = HardState(term=2, commit=477)
+    started = Started(snapshot_index=0, first_index=1, last_index=477, hard_state=state)
+    words = "from the beginning with entries 1–477, commit 477, term 2"
+    assert started_words(started) == words
+    empty = Started(snapshot_index=477, first_index=478, last_index=477, hard_state=state)
+    assert started_words(empty) == "from snapshot 477 with no entries, commit 477, term 2"

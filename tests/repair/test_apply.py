@@ -44,6 +44,7 @@ from walctl.fs.memory import MemoryFileSystem
 from walctl.fs.nodes import Call
 from walctl.inspect.verify import verify
 from walctl.model.finding import Verdict
+from walctl.raft.errors import RaftPanic
 from walctl.repair.apply import apply
 from walctl.repair.pieces import Copy, Literal
 from walctl.repair.plan import Act, Drop, Plan, Step
@@ -356,3 +357,33 @@ def test_a_step_that_was_taken_though_the_disk_says_no_is_not_rolled_back(kind: 
     assert done.receipt is not None
     assert tree(disk) == new
     assert bound(disk).files == read_receipt(disk, done.receipt).after
+
+
+def test_a_raft_node_starts_on_the_result_and_the_receipt_says_with_what() -> None:
+    disk = memory_disk()
+    receipt = apply(world(disk), one_folder(disk))
+    summary = verify(disk, MEMBER).summary
+    assert summary is not None
+    assert summary.hard_state is not None
+    started = receipt.started
+    assert started is not None
+    newest = max(index for index, _ in summary.snapshots)
+    assert (started.snapshot_index, started.first_index) == (newest, newest + 1)
+    assert started.last_index == summary.last_index
+    assert started.hard_state.commit == summary.hard_state.commit
+    document = receipt_document(receipt)
+    assert receipt_of(document, receipt.path) == receipt
+    del document["started"]
+    assert receipt_of(document, receipt.path) == replace(receipt, started=None)
+
+
+def test_a_result_that_no_raft_node_starts_on_is_taken_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def never(options: object, draw: object) -> None:
+        raise RaftPanic("state.commit 9 is out of range [0, 3]")
+
+    monkeypatch.setattr("walctl.replay.load.RawNode", never)
+    disk = memory_disk()
+    words = r"no Raft node starts on it: state\.commit 9"
+    expect_refused(disk, one_folder(disk), CorruptionError, words)

@@ -13,11 +13,8 @@ from tests.replay.stored import everything
 from walctl.datadir.layout import understand
 from walctl.datadir.survey import survey
 from walctl.errors import UsageError
-from walctl.raft.options import Options
-from walctl.raft.rawnode import RawNode
-from walctl.raft.storage import Storage
 from walctl.raft.types import Entry
-from walctl.replay.load import load
+from walctl.replay.load import load, start
 from walctl.replay.storedlog import StoredLog
 
 pytestmark = needs_corpus
@@ -31,8 +28,8 @@ def members() -> list[tuple[str, str]]:
 def truth_of(name: str, member: str) -> dict[str, Any]:
     """What etcd's ReadAll gave: from the log's beginning, else from the newest snapshot."""
     folder = unpacked(name) / "truth"
-    for start in ("from0", "latest"):
-        path = folder / f"{member}.waljson.{start}.json"
+    for point in ("from0", "latest"):
+        path = folder / f"{member}.waljson.{point}.json"
         found = json.loads(path.read_text()) if path.exists() else {}
         if not found.get("readall_error"):
             break
@@ -85,18 +82,12 @@ def test_the_log_itself_is_the_same_storage(name: str, member: str) -> None:
         ]
 
 
-def started(storage: Storage) -> RawNode:
-    options = Options(
-        id=1, heartbeat_ticks=1, election_ticks=10, storage=storage, inflight_count_max=256
-    )
-    return RawNode(options, lambda n: 0)
-
-
 @pytest.mark.parametrize(("name", "member"), members())
 def test_a_node_starts_on_it(name: str, member: str) -> None:
-    with StoredLog.of(DISK, examined(name, member).survey) as stored:
-        state, _ = stored.initial_state()
-        assert started(stored).status().hard_state == state
+    truth = said(name)["per_member"][member]["truth"]["wal"]
+    started = start(DISK, examined(name, member).survey)
+    assert started.hard_state.commit == truth["hardstate"]["commit"]
+    assert started.last_index == max(truth["last_index"] or 0, started.snapshot_index)
 
 
 def test_behind_a_gap_there_is_nothing_for_a_starting_member(tmp_path: Path) -> None:

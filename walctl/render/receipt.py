@@ -16,6 +16,7 @@ from walctl.repair.document import plan_document
 from walctl.repair.plan import Plan, Stamp
 from walctl.repair.receipt import Receipt, receipt_document
 from walctl.repair.resume import Resumed
+from walctl.replay.load import Started
 
 Run: TypeAlias = tuple[int, int]
 """Indexes from the first to the last, both included."""
@@ -57,6 +58,8 @@ def text(screen: Screen, receipt: Receipt, *, plan: Plan | None = None) -> None:
     paragraph(screen, headline(receipt), indent=2, first="", style="bold green")
     _files(screen, receipt)
     labelled(screen, "entries", entries(receipt, plan=plan), column=COLUMN)
+    if receipt.started is not None:
+        labelled(screen, "Raft starts", started_words(receipt.started), column=COLUMN)
     if receipt.trial is not None:
         labelled(screen, "trial start", receipt.trial, column=COLUMN)
     style = "bold red" if receipt.verdict is Verdict.DAMAGED else None
@@ -66,6 +69,15 @@ def text(screen: Screen, receipt: Receipt, *, plan: Plan | None = None) -> None:
     command = f"walctl undo {quoted_word(str(receipt.path))}"
     screen.line(f"{'take back'.ljust(COLUMN)}{command}", style="cyan")
     ending(screen, "done", ExitStatus.CLEAN)
+
+
+def started_words(started: Started) -> str:
+    """With what a Raft node started, in words."""
+    state = started.hard_state
+    begins = f"snapshot {started.snapshot_index}" if started.snapshot_index else "the beginning"
+    is_empty = started.last_index < started.first_index
+    held = "no entries" if is_empty else f"entries {started.first_index}–{started.last_index}"
+    return f"from {begins} with {held}, commit {state.commit}, term {state.term}"
 
 
 def show_elsewhere(screen: Screen, plan: Plan, target: Path, report: Report) -> None:

@@ -17,6 +17,7 @@ from walctl.inspect.verify import examine
 from walctl.model.finding import Severity
 from walctl.repair.apply import STALE, demand_consent
 from walctl.repair.execute import remove_tree
+from walctl.repair.first_start import first_start
 from walctl.repair.guard import demand_stamps
 from walctl.repair.job import Blocks, base_of, folders_of, paced, path_of, room_of
 from walctl.repair.pieces import composed
@@ -125,13 +126,15 @@ def _made(world: World, plan: Plan, after: _After, part: Path) -> Report:
         disk.sync_dir(part / room)
     disk.sync_dir(part)
     _demand_equal(world, plan, after, part)
-    report = examine(disk, understand(disk, part)).report
+    found = examine(disk, understand(disk, part))
+    report = found.report
     damage = [each for each in report.of(Severity.DAMAGE) if each.code not in plan.leaves]
     if damage:
         raise CorruptionError(
             f"{part}: {damage[0].code}: the result is damaged still, so it was taken away:"
             f" {damage[0].detail}"
         )
+    first_start(disk, found)
     return report
 
 

@@ -46,6 +46,7 @@ from walctl.repair.backup import (
     write_document,
 )
 from walctl.repair.compare import compared, demand_listed
+from walctl.repair.first_start import first_start
 from walctl.repair.guard import Guard, demand_stamps
 from walctl.repair.job import Job, Move, Put, base_of, demand_going, folders_of, path_of
 from walctl.repair.journal import (
@@ -188,8 +189,9 @@ class _Application:
         after = examine(view, layout)
         self._demand_good(before, after)
         demand_going(world)
+        started = first_start(view, after) if job.is_proven else None
         trial = self._tried()
-        receipt = self._receipt(before, after, trial)
+        receipt = replace(self._receipt(before, after), started=started, trial=trial)
         document = as_json(receipt_document(receipt))
         write_document(disk, self._folder / PENDING, document)
         disk.sync_dir(self._folder)
@@ -256,7 +258,7 @@ class _Application:
         demand_going(self._world)
         return report.words
 
-    def _receipt(self, before: Examination, after: Examination, trial: str | None) -> Receipt:
+    def _receipt(self, before: Examination, after: Examination) -> Receipt:
         job = self._job
         return Receipt(
             path=self._folder / RECEIPT,
@@ -273,7 +275,6 @@ class _Application:
                 f"{each.code}: {each.detail}" for each in after.report.findings[:FINDINGS_KEPT_MAX]
             ),
             comparison=compared(before.survey, after.survey),
-            trial=trial,
             undoes=None if job.undoes is None else str(job.undoes),
         )
 

@@ -2,7 +2,7 @@
 
     {"v": 1, "kind": "walctl-receipt", "what": "repair", "made", "tool", "class", "strategy",
      "summary", "bound": {"directory", "wal", "snap", "files": before}, "after": {NAME: stamp},
-     "verdict", "findings", "comparison": {…}, "trial", "undoes"}
+     "verdict", "findings", "comparison": {…}, "started": {…}, "trial", "undoes"}
 
 It lies in the backup that it speaks of, as `receipt.json`, and names files of the member as a plan
 does. A receipt that comes back is a stranger, as a plan is.
@@ -19,9 +19,11 @@ from walctl.model.finding import Verdict
 from walctl.repair.backup import read_document
 from walctl.repair.compare import Comparison
 from walctl.repair.document import bound_document, stamp_document
+from walctl.repair.first_start import started_document, started_of
 from walctl.repair.plan import Bound, PlanClass, Stamp
 from walctl.repair.stated import FILES_MAX, NUMBER_MAX, bound_of, own_name, stamp_of
 from walctl.repair.strict import Part
+from walctl.replay.load import Started
 
 KINDS = ("repair", "undo")
 _WORD = re.compile(r"[a-z0-9-]{1,64}")
@@ -34,7 +36,8 @@ class Receipt:
 
     `path` is the receipt's own file; the backup is the folder that it lies in. `kind` is `repair`
     or `undo`. `bound` is the member with the stamps of its files before, `after` are those since.
-    `verdict` is what verify says of the result, `trial` how a real server fared on a copy.
+    `verdict` is what verify says of the result, `started` with what a Raft node started on it,
+    `trial` how a real server fared on a copy.
     `undoes` is the receipt that an undo took back.
     """
 
@@ -50,6 +53,7 @@ class Receipt:
     verdict: Verdict
     findings: tuple[str, ...] = ()
     comparison: Comparison = field(default_factory=Comparison)
+    started: Started | None = None
     trial: str | None = None
     undoes: str | None = None
 
@@ -85,6 +89,7 @@ def receipt_document(receipt: Receipt) -> dict[str, object]:
         "verdict": str(receipt.verdict),
         "findings": list(receipt.findings),
         "comparison": receipt.comparison.document(),
+        "started": None if receipt.started is None else started_document(receipt.started),
         "trial": receipt.trial,
         "undoes": receipt.undoes,
     }
@@ -94,7 +99,8 @@ def receipt_of(document: object, path: Path) -> Receipt:
     """The receipt that a document holds, which lies at `path`. Raises: UsageError."""
     if not isinstance(document, dict) or document.get("kind") != "walctl-receipt":
         raise UsageError("no receipt of walctl: expected an object whose kind is walctl-receipt")
-    inside = Part(document).members(
+    # Receipts of the first days do not say it.
+    inside = Part({"started": None, **document}).members(
         "v",
         "kind",
         "what",
@@ -108,6 +114,7 @@ def receipt_of(document: object, path: Path) -> Receipt:
         "verdict",
         "findings",
         "comparison",
+        "started",
         "trial",
         "undoes",
     )
@@ -131,6 +138,7 @@ def receipt_of(document: object, path: Path) -> Receipt:
         verdict=inside["verdict"].one_of(Verdict),
         findings=tuple(each.text() for each in inside["findings"].items(_RUNS_MAX)),
         comparison=_comparison_of(inside["comparison"]),
+        started=inside["started"].maybe(started_of),
         trial=inside["trial"].maybe(Part.text),
         undoes=inside["undoes"].maybe(Part.text),
     )
