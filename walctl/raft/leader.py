@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from formats.raftpb import EntryType, MessageType
+from walctl.errors import WalctlError
 from walctl.raft.errors import (
     CompactedError,
     ProposalDroppedError,
     RaftPanic,
     SnapshotTemporarilyUnavailableError,
-    StorageError,
 )
 from walctl.raft.options import ReadOnly
 from walctl.raft.progress import Progress, ProgressState
@@ -171,7 +171,7 @@ def _send_snapshot(raft: "Raft", node: int, progress: Progress) -> bool:
         snapshot = raft.log.unstable.snapshot or raft.log.storage.snapshot()
     except SnapshotTemporarilyUnavailableError:
         return False
-    except StorageError as error:
+    except WalctlError as error:
         raise RaftPanic(error.message) from error
     if snapshot.is_empty:
         raise RaftPanic("need non-empty snapshot")
