@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from formats.raftpb import EntryType, MessageType
-from tests.raft.harness import Cluster, Node, log_of, node, options, storage_with
+from tests.raft.harness import Cluster, elected, log_of, node, options, storage_with
 from walctl.errors import AccessError
 from walctl.raft.errors import ProposalDroppedError, RaftPanic, StorageError
 from walctl.raft.log import Log
@@ -27,7 +27,6 @@ from walctl.raft.types import (
     EntryID,
     HardState,
     Message,
-    Role,
     Snapshot,
 )
 
@@ -68,18 +67,6 @@ def broken_storage(*voters: int) -> BrokenStorage:
     storage.append(log_of(1, 1, 1, 1, 1))
     storage.set_hard_state(HardState(term=1, commit=5))
     return storage
-
-
-def leader_of(*voters: int, storage: MemoryStorage) -> Node:
-    """Node 1, elected by all others, who have answered nothing else."""
-    here = node(1, storage)
-    here.raw.campaign()
-    here.work()
-    for other in voters[1:]:
-        here.step(Message(MessageType.VOTE_RESP, 1, other, term=here.term))
-    here.work()
-    assert here.plays(Role.LEADER)
-    return here
 
 
 # Options.
@@ -182,7 +169,7 @@ def test_a_storage_that_cannot_say_where_to_start_stops_the_node(error: Exceptio
 @pytest.mark.parametrize("broken", ["entries", "term"])
 def test_a_log_that_cannot_be_read_stops_the_node(error: Exception, broken: str) -> None:
     storage = broken_storage(1, 2, 3)
-    here = leader_of(1, 2, 3, storage=storage)
+    here = elected(node(1, storage))
     storage.broken, storage.error = broken, error
     with pytest.raises(RaftPanic, match="the disk is gone"):
         here.step(Message(APP_RESP, 1, 2, here.term, reject=True, index=5, reject_hint=3))
@@ -191,7 +178,7 @@ def test_a_log_that_cannot_be_read_stops_the_node(error: Exception, broken: str)
 @pytest.mark.parametrize("error", FAILURES, ids=lambda error: type(error).__name__)
 def test_a_snapshot_that_cannot_be_read_stops_the_node(error: Exception) -> None:
     storage = broken_storage(1, 2, 3)
-    here = leader_of(1, 2, 3, storage=storage)
+    here = elected(node(1, storage))
     storage.broken, storage.error = "snapshot", error
     with pytest.raises(RaftPanic, match="the disk is gone"):
         here.step(Message(APP_RESP, 1, 2, here.term, reject=True, index=5, reject_hint=1))
@@ -208,7 +195,7 @@ def test_entries_that_the_storage_should_have_and_has_not_stop_the_node() -> Non
 
 def test_a_leader_without_a_snapshot_to_send_stops() -> None:
     storage = storage_with(1, 2, 3, entries=log_of(1, 1), state=HardState(term=1, commit=2))
-    here = leader_of(1, 2, 3, storage=storage)
+    here = elected(node(1, storage))
     storage.compact(2)
     with pytest.raises(RaftPanic, match="need non-empty snapshot"):
         here.step(Message(APP_RESP, 1, 2, here.term, reject=True, index=2, reject_hint=0))

@@ -38,7 +38,7 @@ def step(raft: "Raft", message: Message) -> None:
             _check_quorum(raft)
         case MessageType.PROP:
             _propose(raft, message.entries)
-        case MessageType.READ_INDEX:
+        case MessageType.READ_INDEX if len(message.entries) == 1:
             _read_index(raft, message)
         case _:
             progress = raft.tracker.progress.get(message.source)
