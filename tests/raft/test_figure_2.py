@@ -105,7 +105,8 @@ def test_what_a_node_is_known_to_hold_never_goes_back() -> None:
 def test_a_leader_of_the_past_is_told_the_term_where_it_would_not_learn_it_otherwise(
     wish: str, kind: MessageType
 ) -> None:
-    here = one(state=HardState(term=5), **{wish: True})
+    wishes: dict[str, Any] = {wish: True}
+    here = one(state=HardState(term=5), **wishes)
     here.step(Message(kind, 1, 2, term=4, index=3, log_term=3, context=b"x"))
     assert here.work() == [Message(APP_RESP, 2, 1, term=5)]
     silent = one(state=HardState(term=5))
