@@ -13,6 +13,7 @@ from typing import Any
 from formats.raftpb import MessageType
 from walctl.raft.errors import ProposalDroppedError, RaftError
 from walctl.raft.options import Options
+from walctl.raft.progress import Progress, ProgressState
 from walctl.raft.rawnode import Peer, RawNode, Ready, changes_in
 from walctl.raft.storage import MemoryStorage, StableStorage
 from walctl.raft.types import (
@@ -135,6 +136,59 @@ def node(
 ) -> Node:
     """A node over a storage."""
     return Node(RawNode(options(number, storage, **wishes), draw), storage)
+
+
+def elected(here: Node) -> Node:
+    """Let a node lead: every other voter votes for it, and has said nothing else yet."""
+    here.raw.campaign()
+    here.work()
+    for other in sorted(here.raw.raft.tracker.config.voters - {here.id}):
+        here.step(Message(MessageType.VOTE_RESP, here.id, other, term=here.term))
+    here.work()
+    assert here.plays(Role.LEADER)
+    return here
+
+
+def leading(storage: MemoryStorage, **wishes: Any) -> Node:
+    """Node 1, elected; all others were heard of, and have acknowledged nothing."""
+    here = elected(node(1, storage, **wishes))
+    for number, progress in here.raw.raft.tracker.in_order():
+        progress.is_active = number != here.id
+    return here
+
+
+def progress_of(here: Node, other: int = 2) -> Progress:
+    """Another node as this one sees it."""
+    return here.raw.raft.tracker.progress[other]
+
+
+def state_of(here: Node, other: int = 2) -> ProgressState:
+    """How this node feeds another."""
+    return progress_of(here, other).state
+
+
+def streaming(**wishes: Any) -> Node:
+    """Node 1, which leads nodes 2 and 3, and streams to node 2."""
+    here = leading(storage_with(1, 2, 3), **wishes)
+    here.step(Message(MessageType.APP_RESP, 1, 2, 1, index=1))
+    here.work()
+    assert state_of(here) is ProgressState.REPLICATE
+    return here
+
+
+def sent(here: Node, kind: MessageType, target: int = 2) -> list[Message]:
+    """What it has to say to another, of one type; all else that it has to do is done."""
+    return [each for each in here.work() if (each.type, each.target) == (kind, target)]
+
+
+def write(here: Node, work: Message) -> None:
+    """Do what the disk's worker is told; the responses are for whoever asks."""
+    if work.term or work.vote or work.commit:
+        state = HardState(term=work.term, vote=work.vote, commit=work.commit)
+        here.storage.set_hard_state(state)
+    if work.snapshot is not None:
+        here.storage.apply_snapshot(work.snapshot)
+    here.storage.append(work.entries)
 
 
 def _drawn(number: int, n: int) -> int:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from walctl.raft.errors import ConfChangeError
 from walctl.raft.progress import Progress
 from walctl.raft.tracker import Config, ProgressTable, Tracker
-from walctl.raft.types import Change, ChangeKind, ConfState
+from walctl.raft.types import Change, ChangeKind, ConfChange, ConfState, Transition
 
 
 class Changed(NamedTuple):
@@ -33,6 +33,17 @@ class Changer:
     def __init__(self, tracker: Tracker, *, last_index: int) -> None:
         self._tracker = tracker
         self._last_index = last_index
+
+    def change(self, change: ConfChange) -> Changed:
+        """Make a change in the way that it asks for. Raises: ConfChangeError."""
+        if change.leaves_joint:
+            return self.leave_joint()
+        if not change.enters_joint:
+            return self.simple(change.changes)
+        if change.transition not in set(Transition):
+            raise ConfChangeError(f"unknown transition: {change.transition}")
+        auto_leave = change.transition != Transition.JOINT_EXPLICIT
+        return self.enter_joint(change.changes, auto_leave=auto_leave)
 
     def simple(self, changes: Sequence[Change]) -> Changed:
         """At most one voter comes or goes. Raises: ConfChangeError."""

@@ -33,6 +33,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from formats.raftpb import EntryType, MessageType
+from walctl.errors import WalctlError
 from walctl.raft import election, follower, leader
 from walctl.raft.confchange import Changer, restored
 from walctl.raft.errors import ConfChangeError, RaftError, RaftPanic
@@ -53,7 +54,6 @@ from walctl.raft.types import (
     Role,
     Snapshot,
     SoftState,
-    Transition,
 )
 
 Draw = Callable[[int], int]
@@ -100,7 +100,10 @@ class Raft:
     def _load(self) -> None:
         """Take up what the storage remembers."""
         assert self.options.storage is not None, "the options were checked"
-        state, conf_state = self.options.storage.initial_state()
+        try:
+            state, conf_state = self.options.storage.initial_state()
+        except WalctlError as error:
+            raise RaftPanic(error.message) from error
         self.restore_config(conf_state, last_index=self.log.last_index())
         if not state.is_empty:
             low, high = self.log.committed, self.log.last_index()
@@ -356,13 +359,7 @@ class Raft:
         """Make a committed change of the membership; the membership then."""
         changer = Changer(self.tracker, last_index=self.log.last_index())
         try:
-            if change.leaves_joint:
-                changed = changer.leave_joint()
-            elif change.enters_joint:
-                auto_leave = change.transition != Transition.JOINT_EXPLICIT
-                changed = changer.enter_joint(change.changes, auto_leave=auto_leave)
-            else:
-                changed = changer.simple(change.changes)
+            changed = changer.change(change)
         except ConfChangeError as error:
             raise RaftPanic(error.message) from error
         return self._switch_to(changed.config, changed.progress)

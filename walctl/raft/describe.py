@@ -4,12 +4,13 @@ Ids of senders and receivers are in hex digits, everything else is decimal. The 
 etcd's Raft library, so that its scripts are ours.
 """
 
+import json
 import unicodedata
 from collections.abc import Iterable, Iterator
 
 from formats.raftpb import EntryType, MessageType
 from walctl.raft.progress import Progress
-from walctl.raft.rawnode import Ready
+from walctl.raft.rawnode import Ready, Status
 from walctl.raft.tracker import Config, ProgressTable
 from walctl.raft.types import (
     APPEND_THREAD,
@@ -221,3 +222,23 @@ def progress_lines(table: ProgressTable) -> Iterator[str]:
     """Every node's progress, by ascending id."""
     for node in sorted(table):
         yield f"{node}: {progress_text(table[node])}"
+
+
+def status_text(status: Status) -> str:
+    """A status as one line of JSON, without spaces, ids in hex digits as strings."""
+    hard, soft = status.hard_state, status.soft_state
+    told = {
+        "id": f"{status.id:x}",
+        "term": hard.term,
+        "vote": f"{hard.vote:x}",
+        "commit": hard.commit,
+        "lead": f"{soft.lead:x}",
+        "raftState": str(soft.role),
+        "applied": status.applied,
+        "progress": {
+            f"{node:x}": {"match": each.match, "next": each.next, "state": each.state}
+            for node, each in sorted(status.progress.items())
+        },
+        "leadtransferee": f"{status.lead_transferee:x}",
+    }
+    return json.dumps(told, separators=(",", ":"))

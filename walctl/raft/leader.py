@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from formats.raftpb import EntryType, MessageType
+from walctl.errors import WalctlError
 from walctl.raft.errors import (
     CompactedError,
     ProposalDroppedError,
     RaftPanic,
     SnapshotTemporarilyUnavailableError,
-    StorageError,
 )
 from walctl.raft.options import ReadOnly
 from walctl.raft.progress import Progress, ProgressState
@@ -38,7 +38,7 @@ def step(raft: "Raft", message: Message) -> None:
             _check_quorum(raft)
         case MessageType.PROP:
             _propose(raft, message.entries)
-        case MessageType.READ_INDEX:
+        case MessageType.READ_INDEX if len(message.entries) == 1:
             _read_index(raft, message)
         case _:
             progress = raft.tracker.progress.get(message.source)
@@ -171,7 +171,7 @@ def _send_snapshot(raft: "Raft", node: int, progress: Progress) -> bool:
         snapshot = raft.log.unstable.snapshot or raft.log.storage.snapshot()
     except SnapshotTemporarilyUnavailableError:
         return False
-    except StorageError as error:
+    except WalctlError as error:
         raise RaftPanic(error.message) from error
     if snapshot.is_empty:
         raise RaftPanic("need non-empty snapshot")

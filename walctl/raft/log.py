@@ -10,6 +10,7 @@ Source: Raft paper, sections 5.3 (log matching, conflicts) and 5.4.1 (which log 
 
 from collections.abc import Sequence
 
+from walctl.errors import WalctlError
 from walctl.raft.errors import CompactedError, RaftPanic, StorageError, UnavailableError
 from walctl.raft.sizes import encoding_bytes, limited, total_bytes
 from walctl.raft.storage import Storage
@@ -50,7 +51,12 @@ class Log:
             raise CompactedError
         if index > self.last_index():
             raise UnavailableError
-        return self.storage.term(index)
+        try:
+            return self.storage.term(index)
+        except (CompactedError, UnavailableError):
+            raise
+        except WalctlError as error:
+            raise RaftPanic(f"term of entry {index}: {error.message}") from error
 
     def known_term(self, index: int) -> int | None:
         """Term of an entry, `None` where it is compacted or not there."""
@@ -96,6 +102,10 @@ class Log:
             stable = self.storage.entries(low, middle, bytes_max)
         except UnavailableError as error:
             raise RaftPanic(f"entries[{low}:{middle}) is unavailable from storage") from error
+        except CompactedError:
+            raise
+        except WalctlError as error:
+            raise RaftPanic(f"entries[{low}:{middle}): {error.message}") from error
         if high <= offset or len(stable) < middle - low:
             return stable
         size = total_bytes(stable)

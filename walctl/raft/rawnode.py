@@ -119,7 +119,10 @@ class ProgressStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """A node as it is just now; `progress` is empty unless it leads."""
+    """A node as it is just now; `progress` is empty unless it leads.
+
+    `config` does not say whether a joint configuration ends by itself: `auto_leave` is never set.
+    """
 
     id: int
     hard_state: HardState
@@ -395,7 +398,7 @@ class RawNode:
             soft_state=raft.soft_state,
             applied=raft.log.applied,
             lead_transferee=raft.lead_transferee,
-            config=raft.tracker.config,
+            config=replace(raft.tracker.config, auto_leave=False),
             progress=table,
         )
 

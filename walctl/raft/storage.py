@@ -26,7 +26,11 @@ from walctl.raft.types import (
 
 
 class Storage(Protocol):
-    """What the core reads; whoever drives it writes. Nobody changes what it gives."""
+    """What the core reads; whoever drives it writes. Nobody changes what it gives.
+
+    A storage that fails in any way but those that are named here has broken what the core relies
+    on: the node panics.
+    """
 
     def initial_state(self) -> tuple[HardState, ConfState]:
         """What was remembered, both empty for a new node."""
@@ -167,9 +171,12 @@ class MemoryStorage:
             raise SnapshotOutOfDateError
         if index > self.last_index():
             raise RaftPanic(f"snapshot {index} is out of bound lastindex({self.last_index()})")
+        base = self._entries[0].index
+        if index < base:
+            raise RaftPanic(f"snapshot {index} is of an entry that was compacted up to {base}")
         self._snapshot = Snapshot(
             index=index,
-            term=self._entries[index - self._entries[0].index].term,
+            term=self._entries[index - base].term,
             conf_state=self._snapshot.conf_state if conf_state is None else conf_state,
             data=data,
         )
