@@ -183,12 +183,8 @@ def sent(here: Node, kind: MessageType, target: int = 2) -> list[Message]:
 
 def write(here: Node, work: Message) -> None:
     """Do what the disk's worker is told; the responses are for whoever asks."""
-    if work.term or work.vote or work.commit:
-        state = HardState(term=work.term, vote=work.vote, commit=work.commit)
-        here.storage.set_hard_state(state)
-    if work.snapshot is not None:
-        here.storage.apply_snapshot(work.snapshot)
-    here.storage.append(work.entries)
+    state = HardState(term=work.term, vote=work.vote, commit=work.commit)
+    here.storage.save(None if state.is_empty else state, work.entries, work.snapshot)
 
 
 def _drawn(number: int, n: int) -> int:

@@ -18,7 +18,7 @@ from walctl.raft.errors import (
 )
 from walctl.raft.sizes import encoding_bytes
 from walctl.raft.storage import MemoryStorage
-from walctl.raft.types import UNLIMITED, ConfState, Entry, Snapshot
+from walctl.raft.types import UNLIMITED, ConfState, Entry, HardState, Snapshot
 from walctl.replay.walstorage import WalStorage
 
 WAL, SNAP = Path("/m/wal"), Path("/m/snap")
@@ -147,3 +147,21 @@ def test_a_snapshot_of_an_entry_keeps_the_log_and_the_membership_unless_told(sto
         made.create_snapshot(4, None, b"")
     with pytest.raises(RaftPanic):
         made.create_snapshot(5, None, b"")
+
+
+def test_a_snapshot_below_what_is_compacted_is_a_broken_invariant(storage: Make) -> None:
+    made = storage(1, 1, 2, 3, first=2)
+    made.compact(4)
+    with pytest.raises(RaftPanic, match="compacted up to 4"):
+        made.create_snapshot(3, None, b"")
+    assert made.create_snapshot(4, None, b"").term == 2
+
+
+def test_a_save_takes_snapshot_entries_and_hard_state_together(storage: Make) -> None:
+    made = storage(1, 1)
+    state = HardState(term=3, vote=2, commit=9)
+    snapshot = Snapshot(index=9, term=3, conf_state=ConfState(voters=(1, 2)), data=b"nine")
+    made.save(state, [Entry(3, 10), Entry(3, 11)], snapshot)
+    assert made.initial_state() == (state, snapshot.conf_state)
+    assert made.snapshot() == snapshot
+    assert (made.first_index(), made.last_index(), terms_of(made)) == (10, 11, [3, 3])

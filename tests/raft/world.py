@@ -14,7 +14,7 @@ from typing import Any
 
 from formats.raftpb import MessageType
 from tests.raft.grounds import Grounds, InMemory
-from tests.raft.harness import ELECTION, Node, node
+from tests.raft.harness import ELECTION, Node, node, write
 from walctl.fs.faults import Killed
 from walctl.raft.errors import RaftError
 from walctl.raft.rawnode import changes_in
@@ -26,7 +26,6 @@ from walctl.raft.types import (
     ChangeKind,
     ConfChange,
     Entry,
-    HardState,
     Message,
     Role,
     Transition,
@@ -261,9 +260,7 @@ class Hostile:
         if not workers.to_write:
             return
         message = workers.to_write[0]
-        state = HardState(term=message.term, vote=message.vote, commit=message.commit)
-        saved = None if state.is_empty else state
-        ground.storage.save(saved, message.entries, message.snapshot)
+        write(self.nodes[number], message)
         ground.wrote(is_synced=bool(message.responses))
         workers.to_write.pop(0)
         self._answer(number, message)

@@ -152,6 +152,9 @@ class WalStorage(StoredLog):
             raise SnapshotOutOfDateError
         if index > self.last_index():
             raise RaftPanic(f"snapshot {index} is out of bound lastindex({self.last_index()})")
+        base = self._offsets.before.index
+        if index < base:
+            raise RaftPanic(f"snapshot {index} is of an entry that was compacted up to {base}")
         made = Snapshot(
             index=index,
             term=self._offsets.term(index),
