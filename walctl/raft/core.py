@@ -376,6 +376,7 @@ class Raft:
             raise RaftPanic(f"restored {found}, and the snapshot says {conf_state}")
 
     def _switch_to(self, config: Config, progress: ProgressTable) -> ConfState:
+        """From now on these are the members, whatever role that leaves this node."""
         self.tracker.install(config, progress)
         own = self.own_progress
         self.is_learner = own is not None and own.is_learner

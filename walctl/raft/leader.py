@@ -318,6 +318,7 @@ def config_switched(raft: "Raft") -> None:
 
 
 def _read_index(raft: "Raft", request: Message) -> None:
+    """The commit index answers a read, once it is known that it is the newest one there is."""
     config = raft.tracker.config
     if len(config.incoming) == 1 and not config.is_joint:
         _answer_read(raft, request, raft.log.committed)
@@ -334,6 +335,7 @@ def has_committed_in_term(raft: "Raft") -> bool:
 
 
 def _process_read(raft: "Raft", request: Message) -> None:
+    """Answer out of the lease, or have a quorum confirm that this node leads still."""
     if raft.options.read_only is ReadOnly.LEASE_BASED:
         _answer_read(raft, request, raft.log.committed)
         return
