@@ -1,42 +1,16 @@
 """Linearizable reads (thesis, 6.4; Raft paper, section 8), each rule as a sentence."""
 
-from collections.abc import Sequence
-from typing import Any
-
 import pytest
 
 from formats.raftpb import MessageType
-from tests.raft.harness import Node, elected, node, storage_with
+from tests.raft.harness import elected, node, storage_with
+from tests.raft.node_one import leading, one, sent
 from walctl.raft.options import ReadOnly
-from walctl.raft.types import Entry, HardState, Message, Role
+from walctl.raft.types import Entry, Message, Role
 
 APP, APP_RESP = MessageType.APP, MessageType.APP_RESP
 HEARTBEAT, HEARTBEAT_RESP = MessageType.HEARTBEAT, MessageType.HEARTBEAT_RESP
 READ, READ_RESP = MessageType.READ_INDEX, MessageType.READ_INDEX_RESP
-
-
-def one(
-    *,
-    entries: Sequence[Entry] = (),
-    state: HardState | None = None,
-    learners: Sequence[int] = (),
-    **wishes: Any,
-) -> Node:
-    """Node 1 of three voters."""
-    storage = storage_with(1, 2, 3, learners=learners, entries=entries, state=state or HardState())
-    return node(1, storage, **wishes)
-
-
-def leading(*, match: int = 1, **wishes: Any) -> Node:
-    """Node 1, which leads term 1, with its first entry known to be at node 2."""
-    here = elected(one(**wishes))
-    here.step(Message(APP_RESP, 1, 2, 1, index=match))
-    here.work()
-    return here
-
-
-def sent(here: Node, *kinds: MessageType) -> list[Message]:
-    return [message for message in here.work() if message.type in kinds]
 
 
 def ask(context: bytes, source: int = 0) -> Message:

@@ -92,6 +92,64 @@ class StableStorage(Storage, Protocol):
         """
 
 
+def demand_there(storage: Storage, low: int, high: int) -> None:
+    """Entries `[low, high)` can be given. Raises: CompactedError, UnavailableError."""
+    first, last = storage.first_index(), storage.last_index()
+    if low < first:
+        raise CompactedError
+    if high > last + 1:
+        raise RaftPanic(f"entries' hi({high}) is out of bound lastindex({last})")
+    if last < first:
+        raise UnavailableError
+
+
+def fitting(storage: Storage, entries: Sequence[Entry]) -> Sequence[Entry]:
+    """Those that are to be appended: without what is compacted, and with no gap in front."""
+    first, last = storage.first_index(), storage.last_index()
+    if not entries or entries[-1].index < first:
+        return ()
+    kept = entries[max(0, first - entries[0].index) :]
+    if kept[0].index > last + 1:
+        raise RaftPanic(f"missing log entry [last: {last}, append at: {kept[0].index}]")
+    return kept
+
+
+def demand_newer(before: Snapshot, snapshot: Snapshot) -> None:
+    """A snapshot of nothing is older than any. Raises: SnapshotOutOfDateError."""
+    if before.index and before.index >= snapshot.index:
+        raise SnapshotOutOfDateError
+
+
+def new_snapshot(
+    storage: Storage, before: Snapshot, index: int, conf_state: ConfState | None, data: bytes | None
+) -> Snapshot:
+    """The snapshot of an entry that is there, behind the one `before`.
+
+    Raises: SnapshotOutOfDateError.
+    """
+    if index <= before.index:
+        raise SnapshotOutOfDateError
+    base, last = storage.first_index() - 1, storage.last_index()
+    if index > last:
+        raise RaftPanic(f"snapshot {index} is out of bound lastindex({last})")
+    if index < base:
+        raise RaftPanic(f"snapshot {index} is of an entry that was compacted up to {base}")
+    return Snapshot(
+        index=index,
+        term=storage.term(index),
+        conf_state=before.conf_state if conf_state is None else conf_state,
+        data=data,
+    )
+
+
+def demand_compactable(storage: Storage, index: int) -> None:
+    """The entry is there. Raises: CompactedError."""
+    if index < storage.first_index():
+        raise CompactedError
+    if index > storage.last_index():
+        raise RaftPanic(f"compact {index} is out of bound lastindex({storage.last_index()})")
+
+
 class MemoryStorage:
     """A `StableStorage` in memory."""
 
@@ -123,13 +181,8 @@ class MemoryStorage:
 
     def entries(self, low: int, high: int, bytes_max: int) -> Sequence[Entry]:
         """See `Storage.entries`."""
+        demand_there(self, low, high)
         base = self._entries[0].index
-        if low <= base:
-            raise CompactedError
-        if high > self.last_index() + 1:
-            raise RaftPanic(f"entries' hi({high}) is out of bound lastindex({self.last_index()})")
-        if len(self._entries) == 1:
-            raise UnavailableError
         return limited(self._entries[low - base : high - base], bytes_max)
 
     def term(self, index: int) -> int:
@@ -158,8 +211,7 @@ class MemoryStorage:
 
         Raises: SnapshotOutOfDateError, when the one that is there is as new.
         """
-        if self._snapshot.index and self._snapshot.index >= snapshot.index:
-            raise SnapshotOutOfDateError
+        demand_newer(self._snapshot, snapshot)
         self._snapshot = snapshot
         self._entries = [Entry(term=snapshot.term, index=snapshot.index)]
 
@@ -167,28 +219,13 @@ class MemoryStorage:
         self, index: int, conf_state: ConfState | None, data: bytes | None
     ) -> Snapshot:
         """See `StableStorage.create_snapshot`."""
-        if index <= self._snapshot.index:
-            raise SnapshotOutOfDateError
-        if index > self.last_index():
-            raise RaftPanic(f"snapshot {index} is out of bound lastindex({self.last_index()})")
-        base = self._entries[0].index
-        if index < base:
-            raise RaftPanic(f"snapshot {index} is of an entry that was compacted up to {base}")
-        self._snapshot = Snapshot(
-            index=index,
-            term=self._entries[index - base].term,
-            conf_state=self._snapshot.conf_state if conf_state is None else conf_state,
-            data=data,
-        )
+        self._snapshot = new_snapshot(self, self._snapshot, index, conf_state, data)
         return self._snapshot
 
     def compact(self, index: int) -> None:
         """See `StableStorage.compact`."""
+        demand_compactable(self, index)
         base = self._entries[0].index
-        if index <= base:
-            raise CompactedError
-        if index > self.last_index():
-            raise RaftPanic(f"compact {index} is out of bound lastindex({self.last_index()})")
         kept = self._entries[index - base :]
         kept[0] = Entry(term=kept[0].term, index=index)
         self._entries = kept
@@ -198,15 +235,7 @@ class MemoryStorage:
 
         What lies below first_index is passed over.
         """
-        if not entries or entries[-1].index < self.first_index():
-            return
-        first = self.first_index()
-        if entries[0].index < first:
-            entries = entries[first - entries[0].index :]
-        position = entries[0].index - self._entries[0].index
-        if position > len(self._entries):
-            raise RaftPanic(
-                f"missing log entry [last: {self.last_index()}, append at: {entries[0].index}]"
-            )
-        del self._entries[position:]
-        self._entries.extend(entries)
+        kept = fitting(self, entries)
+        if kept:
+            del self._entries[kept[0].index - self._entries[0].index :]
+            self._entries.extend(kept)

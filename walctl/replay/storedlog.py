@@ -15,8 +15,9 @@ from walctl.datadir.survey import Survey
 from walctl.errors import UsageError
 from walctl.fs.base import File, FileSystem
 from walctl.model.log import Run, put_together
-from walctl.raft.errors import CompactedError, RaftPanic, UnavailableError
+from walctl.raft.errors import CompactedError, UnavailableError
 from walctl.raft.sizes import encoding_bytes
+from walctl.raft.storage import demand_there
 from walctl.raft.types import (
     EMPTY_SNAPSHOT,
     EMPTY_STATE,
@@ -73,12 +74,7 @@ class StoredLog:
 
     def entries(self, low: int, high: int, bytes_max: int) -> Sequence[Entry]:
         """See `Storage.entries`."""
-        if low < self._offsets.first:
-            raise CompactedError
-        if high > self.last_index() + 1:
-            raise RaftPanic(f"entries' hi({high}) is out of bound lastindex({self.last_index()})")
-        if self.last_index() < self._offsets.first:
-            raise UnavailableError
+        demand_there(self, low, high)
         found: list[Entry] = []
         size = 0
         for entry in self.read(low, high):

@@ -31,7 +31,7 @@ from walctl.errors import RefusedError
 from walctl.fs.writable import WritableFileSystem
 from walctl.model.log import put_together
 from walctl.model.record import SnapshotMark
-from walctl.raft.errors import CompactedError, RaftPanic, SnapshotOutOfDateError
+from walctl.raft.storage import demand_compactable, demand_newer, fitting, new_snapshot
 from walctl.raft.types import ConfState, Entry, EntryID, HardState, Snapshot
 from walctl.replay.offsets import Offsets
 from walctl.replay.storedlog import StoredLog
@@ -112,7 +112,7 @@ class WalStorage(StoredLog):
         """See `StableStorage.save`. Raises also: RefusedError, for an entry that is too long."""
         if snapshot is not None:
             self.apply_snapshot(snapshot)
-        kept = self._fitting(entries)
+        kept = fitting(self, entries)
         segment = self._wal.segment
         state = None if hard_state is None else log_state(hard_state)
         offsets = self._wal.save(state, [log_entry(entry) for entry in kept])
@@ -137,8 +137,7 @@ class WalStorage(StoredLog):
         Raises: SnapshotOutOfDateError, when the one that is there is as new; RefusedError, for one
         of nothing: a membership before the first entry has no place in a log.
         """
-        if self._snapshot.index and self._snapshot.index >= snapshot.index:
-            raise SnapshotOutOfDateError
+        demand_newer(self._snapshot, snapshot)
         if snapshot.is_empty:
             raise RefusedError(f"{self._folder}: expected a snapshot of some entry, found none")
         self._write_snapshot(snapshot)
@@ -148,29 +147,14 @@ class WalStorage(StoredLog):
         self, index: int, conf_state: ConfState | None, data: bytes | None
     ) -> Snapshot:
         """See `StableStorage.create_snapshot`; it is on the disk when this returns."""
-        if index <= self._snapshot.index:
-            raise SnapshotOutOfDateError
-        if index > self.last_index():
-            raise RaftPanic(f"snapshot {index} is out of bound lastindex({self.last_index()})")
-        base = self._offsets.before.index
-        if index < base:
-            raise RaftPanic(f"snapshot {index} is of an entry that was compacted up to {base}")
-        made = Snapshot(
-            index=index,
-            term=self._offsets.term(index),
-            conf_state=self._snapshot.conf_state if conf_state is None else conf_state,
-            data=data,
-        )
+        made = new_snapshot(self, self._snapshot, index, conf_state, data)
         self._write_snapshot(made)
         return made
 
     def compact(self, index: int) -> None:
         """See `StableStorage.compact`. Segments that nothing needs any more may be purged then;
         a node that starts again begins behind its newest snapshot."""
-        if index <= self._offsets.before.index:
-            raise CompactedError
-        if index > self.last_index():
-            raise RaftPanic(f"compact {index} is out of bound lastindex({self.last_index()})")
+        demand_compactable(self, index)
         self._offsets.forget_to(index)
         self._release(min(index, self._snapshot.index))
 
@@ -181,18 +165,6 @@ class WalStorage(StoredLog):
 
     def __enter__(self) -> Self:
         return self
-
-    def _fitting(self, entries: Sequence[Entry]) -> Sequence[Entry]:
-        """Those that are not compacted. Raises: RaftPanic, when they leave a gap."""
-        first = self.first_index()
-        if not entries or entries[-1].index < first:
-            return ()
-        kept = entries[max(0, first - entries[0].index) :]
-        if kept[0].index > self.last_index() + 1:
-            raise RaftPanic(
-                f"missing log entry [last: {self.last_index()}, append at: {kept[0].index}]"
-            )
-        return kept
 
     def _write_snapshot(self, snapshot: Snapshot) -> None:
         """The file, then the marker. The data stays on the disk."""
