@@ -34,6 +34,9 @@ class Ground(Protocol):
     def die_soon(self, number: int) -> None:
         """Let a call of the node to come be its last (`faults.Killed`), where there are calls."""
 
+    def live_on(self) -> None:
+        """Let it live after all."""
+
 
 class InMemory:
     """A storage in memory, of which a crash takes nothing but a commit that was written lazily."""
@@ -59,6 +62,9 @@ class InMemory:
 
     def die_soon(self, number: int) -> None:
         """See `Ground.die_soon`: memory makes no calls."""
+
+    def live_on(self) -> None:
+        """See `Ground.live_on`."""
 
 
 class OnDisk:
@@ -93,6 +99,10 @@ class OnDisk:
     def die_soon(self, number: int) -> None:
         """See `Ground.die_soon`."""
         self.disk.on_call = KillAt(number % 12, WRITING)
+
+    def live_on(self) -> None:
+        """See `Ground.live_on`."""
+        self.disk.on_call = None
 
 
 Grounds = Callable[[tuple[int, ...]], Ground]

@@ -222,6 +222,16 @@ def test_entries_that_a_snapshot_has_replaced_do_not_come_back() -> None:
         assert everything(storage) == log(16, 17, 2)
 
 
+def test_entries_that_were_overwritten_below_a_snapshot_do_not_come_back() -> None:
+    disk = new_disk()
+    with created(disk) as storage:
+        storage.save(HardState(term=1, vote=1), log(1, 20))
+        storage.save(HardState(term=2, commit=15), log(12, 15, 2))
+        storage.create_snapshot(15, VOTERS, b"x")
+    with opened(disk) as storage:
+        assert (storage.first_index(), storage.last_index(), storage.term(15)) == (16, 15, 2)
+
+
 def test_entries_behind_a_snapshot_of_ones_own_stay() -> None:
     disk = new_disk()
     with created(disk) as storage:
@@ -245,6 +255,18 @@ def test_a_snapshot_that_no_hard_state_commits_is_not_started_from() -> None:
         assert storage._wal.held_segments[: len(held)] == held
     with opened(disk) as storage:
         assert everything(storage)[:20] == log(1, 20)
+
+
+def test_a_snapshot_that_a_save_has_taken_outlives_a_power_cut() -> None:
+    """Its commit is all that is new in the hard state, and such a one is written lazily."""
+    disk = new_disk()
+    storage = created(disk)
+    storage.save(HardState(term=2, vote=1, commit=1), log(1, 1, 2))
+    snapshot = Snapshot(index=5, term=2, conf_state=VOTERS, data=b"five")
+    storage.save(HardState(term=2, vote=1, commit=5), (), snapshot)
+    with opened(disk.crash(LOST)) as storage:
+        assert storage.snapshot() == snapshot
+        assert storage.initial_state()[0].commit == 5
 
 
 def test_what_is_compacted_and_covered_by_a_snapshot_may_be_purged() -> None:

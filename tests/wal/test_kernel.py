@@ -35,6 +35,7 @@ from walctl.model.batch import Batch
 from walctl.model.log import Run, StateRun
 from walctl.wal import kernel
 from walctl.wal.fold import Digest, digest
+from walctl.wal.kernel import Halt
 from walctl.wal.scan import Damage, End, scan
 from walctl.wal.shapes import OLD_RECORD_BYTES_MAX
 
@@ -312,6 +313,25 @@ def test_a_misleading_entry_is_read_as_the_definition_says(case: str, window_byt
         log.add(ENTRY, payload)
     data = log.done(zeros=64)
     assert_equals_the_definition(opened(data), by_definition(data), window_bytes)
+
+
+def test_an_entry_that_leaves_a_joint_membership_is_one_where_ids_are_as_small_as_terms() -> None:
+    """It has no data, and so the shape of a hard state: term 2, vote 2, commit 4."""
+    leave = b"\x08\x02\x10\x02\x18\x04"
+    log = fresh()
+    for payload in (entry(1, 1), entry(2, 2), entry(3, 2)):
+        log.add(ENTRY, payload)
+    log.add(STATE, state(2, 2, 3)).add(ENTRY, leave).add(STATE, state(2, 2, 4))
+    found = digest(opened(log.done(zeros=64)), segment="a.wal")
+    assert not found.damages
+    runs = [(run.first, run.last) for each in found.stretches for run in each.runs]
+    assert runs == [(1, 1), (2, 4)]
+    # The same bytes in the place of an entry that is there are a state whose type is wrong.
+    log = fresh().add(ENTRY, entry(1, 1)).add(ENTRY, entry(2, 2)).add(STATE, state(2, 2, 1))
+    log.add(ENTRY, b"\x08\x02\x10\x02\x18\x02").add(STATE, state(2, 2, 2))
+    assert [each.halt for each in digest(opened(log.done()), segment="a.wal").damages] == [
+        Halt.TYPE
+    ]
 
 
 MISLEADING_STATES = {

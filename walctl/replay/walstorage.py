@@ -10,10 +10,14 @@ A Ready is saved in the order that leaves the node whole wherever it ends:
 so a node that stops in between starts as if the Ready had never been, or with all of it. A commit
 index alone may be lost (Raft allows it), nothing else that was saved.
 
-Where a snapshot that a leader sent takes the place of a log with entries behind it, these still
-stand in the segments. etcd takes them up again when it starts, behind a snapshot that they never
-belonged to; here they stay forgotten. They are told by the log in front of the marker: had it held
-the snapshot's last entry, the leader's snapshot would not have been installed.
+Two things that etcd takes up again when it starts stay forgotten here, for a node that starts again
+is to be the node that ended:
+
+* Entries that a snapshot of a leader has replaced, and that still stand in the segments. They are
+  told by the log in front of the marker: had it held the snapshot's last entry, the leader's
+  snapshot would not have been installed.
+* Entries that were overwritten from an index on that is not behind the snapshot: etcd does not look
+  at an entry that the snapshot covers, and so not at what it replaced either.
 
 Source: etcd `server/etcdserver/raft.go` and `storage.go` 3.5, for the order; etcd-data-dir notes
 4.5 and 6.5.
@@ -38,6 +42,7 @@ from walctl.replay.storedlog import StoredLog
 from walctl.replay.values import log_conf_state, log_entry, log_state, raft_state
 from walctl.snap.writer import Snapshot as SnapContent
 from walctl.snap.writer import place_snap
+from walctl.wal.entry_frames import runs_behind
 from walctl.wal.writer import SEGMENT_BYTES, Wal
 
 
@@ -99,8 +104,8 @@ class WalStorage(StoredLog):
         storage._begin_at(snap)
         storage._state = raft_state(opened.contents.hard_state)
         place = _installed_at(seen, start)
-        live = opened.contents.log.live
-        storage._take([run for run in live if (run.segment, run.start) >= place])
+        live = (run for run in seen.log.live if (run.segment, run.start) >= place)
+        storage._take(list(runs_behind(live, start.index, storage._file)))
         return storage
 
     def save(
@@ -121,6 +126,8 @@ class WalStorage(StoredLog):
         if hard_state is not None:
             self._state = hard_state
         if snapshot is not None:
+            # A commit alone waits for the next sync; here it is what the marker is believed by.
+            self._wal.sync()
             self._release(snapshot.index)
 
     def set_hard_state(self, state: HardState) -> None:

@@ -323,10 +323,11 @@ class Kernel:
         """Whether a payload fits two types, and the log says that the other one is right.
 
         An entry without data and a hard state have the same shape. A state that forgets its term
-        but is, read as an entry, just the next one, is that entry; an entry with the vote of the
+        but is, read as an entry, just the next one, is that entry. An entry with the vote of the
         last state as its term is a state, and so is one that would overwrite what is committed
-        up to, with a kind that is no less than the term. Metadata that is not etcd's and fits
-        another type behind the head of a segment is of that type.
+        up to, with a kind that is no less than the term; but just the next entry is one: ids may
+        be as small as terms, and no state commits what is not there. Metadata that is not etcd's
+        and fits another type behind the head of a segment is of that type.
         """
         cursor, last = self.cursor, self.cursor.last_state
         if isinstance(value, Metadata) and value.node_id is None:
@@ -338,6 +339,8 @@ class Kernel:
                 is_next = commit == self.cursor.last_index + 1 and vote >= last.term
                 return term == 0 and last.term > 0 and is_next and len(payload or b"") < 12
             case Entry(payload=None, raw_kind=kind, term=term, index=index):
+                if 0 < cursor.last_index == index - 1:
+                    return False
                 is_same = kind == last.term and term == last.vote and term != 0
                 is_commit = kind >= last.term > 0 and last.commit <= index <= cursor.last_index
                 return is_same or is_commit
