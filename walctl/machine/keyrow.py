@@ -7,12 +7,13 @@ A test holds the hand against the definition.
 """
 
 import functools
+import re
 import struct
 from typing import Final
 
 from formats.errors import FormatError, WireError
 from formats.mvccpb import KEY_VALUE
-from formats.varint import build_varint
+from formats.varint import build_varint, whole_varint
 from walctl.machine.keyindex import Row
 
 _REVISION: Final = struct.Struct(">QcQ")
@@ -21,6 +22,16 @@ _SEPARATOR: Final = b"_"
 _I64_MAX: Final = (1 << 63) - 1
 _U64_MASK: Final = (1 << 64) - 1
 
+# Seven bytes of a varint hold every number that is not negative and in use; what has more is read
+# by the definition.
+_USUAL_VARINT = rb"[\x80-\xff]{0,6}[\x00-\x7f]"
+_HEAD: Final = re.compile(rb"\x0a(%b)" % _USUAL_VARINT).match
+_NUMBERS: Final = re.compile(
+    rb"\x10(%(v)b)\x18%(v)b\x20(%(v)b)(?:\x2a(%(v)b))?" % {b"v": _USUAL_VARINT}
+).match
+_TAIL: Final = re.compile(rb"\x30([\x80-\xff]{0,8}[\x00-\x7f])\Z").match
+
+_number = functools.lru_cache(maxsize=1 << 13)(whole_varint)
 _varint = functools.lru_cache(maxsize=1 << 13)(build_varint)
 
 
@@ -55,14 +66,44 @@ def parse_key_row(key: bytes, value: bytes) -> Row:
     main, separator, sub = _REVISION.unpack_from(key)
     if separator != _SEPARATOR or main > _I64_MAX or sub > _I64_MAX:
         raise WireError(f"expected a revision, found {key.hex()}")
-    kv = KEY_VALUE.parse(value)
-    name = kv.key or b""
     if is_tombstone:
-        return (name, main, sub, 0, 0, b"", 0)
+        return (KEY_VALUE.parse(value).key or b"", main, sub, 0, 0, b"", 0)
+    found = _usual(value, main, sub)
+    return _by_definition(value, main, sub) if found is None else found
+
+
+def _by_definition(value: bytes, main: int, sub: int) -> Row:
+    """The version in a KeyValue, whatever form it has."""
+    kv = KEY_VALUE.parse(value)
     if not kv.version:
         raise FormatError(f"revision {main} of a key has no version")
-    create, version = kv.create_revision or 0, kv.version
-    return (name, main, sub, create, version, kv.value or b"", kv.lease or 0)
+    create, lease = kv.create_revision or 0, kv.lease or 0
+    return (kv.key or b"", main, sub, create, kv.version, kv.value or b"", lease)
+
+
+def _usual(data: bytes, main: int, sub: int) -> Row | None:
+    """The version in a KeyValue that looks as nearly all do; `None` where it does not."""
+    head = _HEAD(data)
+    if head is None:
+        return None
+    start = head.end()
+    stop = start + _number(head[1])
+    numbers = _NUMBERS(data, stop)
+    if numbers is None:
+        return None
+    key, value, lease = data[start:stop], b"", 0
+    create, version, size = numbers.groups()
+    stop = numbers.end()
+    if size is not None:
+        start, stop = stop, stop + _number(size)
+        value = data[start:stop]
+    if stop != len(data):
+        tail = _TAIL(data, stop)
+        if tail is None:
+            return None
+        lease = _number(tail[1])
+    numbered = _number(version)
+    return (key, main, sub, _number(create), numbered, value, lease) if numbered else None
 
 
 def _bytes_field(tag: bytes, data: bytes) -> bytes:

@@ -9,19 +9,23 @@ import struct
 from collections.abc import Iterable
 from typing import Final
 
+from crc32c import crc32c
+
 from formats.errors import TruncatedError, WireError
 from walctl.machine.etcd_rows import Row
 
+_CRC: Final = struct.Struct(">I")
 _SIZES: Final = struct.Struct(">BII")
 
 
 def pack(magic: bytes, rows: Iterable[Row]) -> bytes:
     """The bytes of `rows`."""
-    parts = [magic]
+    parts = []
     for row in rows:
         parts.append(_SIZES.pack(len(row.bucket), len(row.key), len(row.value)))
         parts += row
-    return b"".join(parts)
+    body = b"".join(parts)
+    return magic + _CRC.pack(crc32c(body)) + body
 
 
 def unpack(magic: bytes, data: bytes) -> dict[bytes, list[tuple[bytes, bytes]]]:
@@ -31,8 +35,13 @@ def unpack(magic: bytes, data: bytes) -> dict[bytes, list[tuple[bytes, bytes]]]:
     """
     if not data.startswith(magic):
         raise WireError(f"expected {magic!r} at the beginning")
+    at = len(magic) + _CRC.size
+    if len(data) < at:
+        raise TruncatedError("ends before its checksum", offset=len(magic))
+    (expected,), found = _CRC.unpack_from(data, len(magic)), crc32c(memoryview(data)[at:])
+    if found != expected:
+        raise WireError(f"its checksum says {expected:08x}, its rows give {found:08x}")
     rows: dict[bytes, list[tuple[bytes, bytes]]] = {}
-    at = len(magic)
     while at < len(data):
         start = at + _SIZES.size
         if start > len(data):
