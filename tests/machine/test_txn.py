@@ -196,6 +196,15 @@ def test_what_would_end_a_member_in_the_middle_changes_nothing() -> None:
     assert member.revision == 4
 
 
+def test_a_key_that_is_put_again_may_be_kept() -> None:
+    member = member_with_a_key()
+    kept = put(b"k", ignore_value=True)
+    steps = (put(b"k"), delete(b"a", b"\0"), put(b"k", b"x"), put(b"other"), kept)
+    assert member.ask(txn=TxnRequest(success=steps)).outcome is Outcome.APPLIED
+    assert (found := member.key(b"k")) is not None
+    assert (found.value, found.version) == (b"x", 2)
+
+
 def test_without_space_a_put_in_either_branch_counts_but_not_one_inside() -> None:
     member = member_with_a_key()
     member.ask(alarm=AlarmRequest(action=1, member_id=1, alarm=1))

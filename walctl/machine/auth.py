@@ -12,6 +12,11 @@ Permissions of a user's roles are put together: a range may be covered by severa
 auth revision goes up by one with each change of users or roles, and when authentication is
 switched off, but not when it is switched on.
 
+Two things are not as every etcd has them. Permissions of one role on the same key stand in the
+order in which they were granted, while etcd's sort may put them in another from the seventh on, by
+the Go that built it. And a permission that selects nothing counts for nothing here: newer versions
+refuse it, older ones let it disturb their search for others.
+
 Refusals are etcd's words, `None` is success. Texts hold surrogate escapes for bytes that are no
 UTF-8. No password is ever checked here: the log has what members decided.
 
@@ -303,7 +308,8 @@ def _covers(ranges: Iterable[tuple[Bound, Bound]], key: bytes, end: bytes) -> bo
     start, stop = _range(key, end)
     reached: Bound | None = None
     for first, last in ranges:
-        if last <= start or first >= stop:
+        # As etcd's interval tree has it: a request that selects nothing is met where it begins.
+        if start >= last or (start < first and stop <= first):
             continue
         if first > (start if reached is None else reached):
             return False

@@ -129,17 +129,30 @@ def refusal(store: Store, steps: list[RequestOp]) -> tuple[str | None, str | Non
 def breaks_off(steps: list[RequestOp]) -> bool:
     """Whether a put keeps something of a key that the same path deletes before it.
 
-    etcd's interface refuses such a transaction; a member that had to apply one would end itself.
+    A member ends itself there, and at each start again. etcd's interface refuses such transactions,
+    but 3.5.1 lets one through that deletes a range without an end.
     """
     deleted: list[Range] = []
-    had = False
     for step in steps:
         delete, put = step.request_delete_range, step.request_put
         if delete is not None:
             deleted.append((delete.key or b"", delete.range_end or b""))
-        elif put is not None and (put.ignore_value or put.ignore_lease):
-            had = had or any(_is_in(put.key or b"", each) for each in deleted)
-    return had
+        elif put is not None:
+            key = put.key or b""
+            is_gone = any(_is_in(key, each) for each in deleted)
+            if is_gone and (put.ignore_value or put.ignore_lease):
+                return True
+            if is_gone:
+                deleted = [part for each in deleted for part in _but(key, each)]
+    return False
+
+
+def _but(key: bytes, covered: Range) -> list[Range]:
+    """A range without one of its keys."""
+    start, end = covered
+    if not _is_in(key, covered):
+        return [covered]
+    return [(start, key), (key + b"\0", end)] if end else []
 
 
 def _is_in(key: bytes, covered: Range) -> bool:
