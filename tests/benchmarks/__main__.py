@@ -23,6 +23,7 @@ import crc32c
 
 from formats import internalpb, raftpb, walpb
 from tests.benchmarks.logs import write_log
+from tests.benchmarks.machine import bench_machine
 from tests.benchmarks.raft import bench_raft
 from tests.benchmarks.writing import ENTRIES, bench_writing
 from walctl.fs.real import RealFileSystem
@@ -245,6 +246,8 @@ def main() -> None:
             shutil.rmtree(place)
     sys.stdout.write("Three Raft nodes agree\n")
     bench_raft(row)
+    sys.stdout.write("A log is applied to etcd's machine\n")
+    bench_machine(row)
 
 
 if __name__ == "__main__":
