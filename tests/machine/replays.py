@@ -17,11 +17,11 @@ from walctl.backend.pages import Pages
 from walctl.datadir.layout import understand
 from walctl.datadir.survey import Survey, survey
 from walctl.fs.real import RealFileSystem
-from walctl.inspect.entry_frames import entries_of
 from walctl.machine.base import Machine, Outcome, Result
 from walctl.machine.etcd import Etcd
 from walctl.machine.etcd_rows import FORM, Form, Rows
 from walctl.raft.types import Entry
+from walctl.wal.entry_frames import entries_of
 
 DISK = RealFileSystem()
 FORM_34 = Form(writes_term=False)
