@@ -1,8 +1,10 @@
 """Quorum arithmetic against a slow count of every subset."""
 
+from collections.abc import Callable
 from itertools import chain, combinations
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from walctl.raft.quorum import (
@@ -82,3 +84,19 @@ def test_any_two_joint_quorums_meet_in_each_half(
     for half in (incoming, outgoing):
         for one in quorums(half):
             assert all(one & other for other in quorums(half))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "rule",
+    [
+        test_the_committed_index_is_the_highest_that_some_quorum_holds,
+        test_a_joint_quorum_is_one_of_each_half,
+        test_an_election_is_won_by_a_quorum_and_lost_when_none_is_left_to_win,
+        test_a_joint_election_is_lost_in_either_half_and_won_only_in_both,
+        test_any_two_joint_quorums_meet_in_each_half,
+    ],
+    ids=lambda rule: rule.__name__,
+)
+def test_each_rule_holds_ten_thousand_times(rule: Callable[[], None]) -> None:
+    settings(max_examples=10_000, deadline=None)(rule)()
