@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 from walctl.backend.check import FREE_LIST
 from walctl.backend.pages import PageError
-from walctl.datadir.start import live_marks, newest_start
+from walctl.datadir.start import is_base_lost, live_marks, newest_start
 from walctl.datadir.survey import Survey
 from walctl.inspect.membership import is_foreign_database
 from walctl.inspect.report import StartPoint
-from walctl.inspect.start_points import beyond_the_log, is_base_lost, snap_index
+from walctl.inspect.start_points import beyond_the_log, snap_index
 from walctl.model.finding import Code, Finding, Place, Severity
 from walctl.snap import names as snap_names
 from walctl.snap.names import NameKind

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from walctl.datadir.start import newest_start
+from walctl.datadir.survey import Survey
 from walctl.errors import UsageError
 from walctl.inspect.fate import INDEX_MAX, Piece
 from walctl.inspect.flow import OFFSET_MAX, Covers, Flow
@@ -96,14 +97,28 @@ def bounds_of(flow: Flow, start: str | None, stop: str | None) -> Bounds:
     return Bounds(start=first, stop=final, order=flow.order)
 
 
+def index_of(text: str, survey: Survey, *, commit: int | None = None) -> int:
+    """The index that a word or a number means, with its distance.
+
+    `commit` is what that word means (`None`: the last hard state's). Raises: UsageError.
+    """
+    if _is_number(text):
+        return int(text)
+    named = _NAMED.fullmatch(text)
+    if named is None:
+        raise UsageError(f"{text} is no index: expected a number, or {', '.join(NAMED)} (last-100)")
+    distance = int(named[3] or 0) * (-1 if named[2] == "-" else 1)
+    base = commit if named[1] == "commit" else None
+    base = _named(named[1], survey) if base is None else base
+    return min(max(base + distance, 0), INDEX_MAX)
+
+
 def parse_position(text: str, flow: Flow, *, is_start: bool) -> Position:
     """A position as a start or as an end, where the two differ. Raises: UsageError."""
     if _is_number(text):
         return Position(index=int(text))
-    named = _NAMED.fullmatch(text)
-    if named is not None:
-        distance = int(named[3] or 0) * (-1 if named[2] == "-" else 1)
-        return Position(index=min(max(_named(named[1], flow) + distance, 0), INDEX_MAX))
+    if _NAMED.fullmatch(text) is not None:
+        return Position(index=index_of(text, flow.survey))
     if text.startswith("@") and _is_number(text[1:]):
         return Position(index=_of_term(int(text[1:]), flow, is_start=is_start))
     if text in flow.order:
@@ -120,8 +135,7 @@ def parse_position(text: str, flow: Flow, *, is_start: bool) -> Position:
     )
 
 
-def _named(name: str, flow: Flow) -> int:
-    survey = flow.survey
+def _named(name: str, survey: Survey) -> int:
     match name:
         case "first":
             return survey.log.first or 0

@@ -29,22 +29,6 @@ def beyond_the_log(survey: Survey) -> list[SnapFile]:
     return [snap for snap in survey.snaps if snap.is_usable and snap_index(snap) > reaches]
 
 
-def is_base_lost(survey: Survey, applied: int) -> bool:
-    """Whether the log goes on from a saved snapshot whose keys no database here has.
-
-    `snapshot restore` begins a log with the members and a marker behind them, and puts the keys
-    into the database alone; replayed from entry 1, such a log gives an empty one. A server's own
-    snapshots cover more than members. `applied` is the last index that the database has, or 0.
-    """
-    members = {placed.entry.index for placed in survey.conf_changes}
-    restored = 0
-    for placed in survey.marks:
-        index = placed.mark.index
-        if survey.log.first == 1 and all(each in members for each in range(1, index + 1)):
-            restored = max(restored, index)
-    return applied < restored
-
-
 def start_points(survey: Survey, blocking: list[Code]) -> list[StartPoint]:
     """Every (snapshot, index) that the files offer a start from, newest first.
 

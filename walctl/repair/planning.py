@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from walctl.datadir.layout import Layout, Shape, understand
+from walctl.datadir.start import is_base_lost
 from walctl.errors import AccessError, UnsupportedError
 from walctl.fs.base import FileSystem
 from walctl.inspect.reading import ONE_PROCESS, Depth
-from walctl.inspect.start_points import is_base_lost
 from walctl.inspect.verify import examine
 from walctl.model.finding import Code, Verdict
 from walctl.repair.case import Case

@@ -12,8 +12,8 @@ The rules are those of etcd 3.4 to 3.6. Later ones take the newest marker of the
 
 from itertools import pairwise
 
-from walctl.datadir.start import marked_indexes
-from walctl.inspect.start_points import is_base_lost, snap_index
+from walctl.datadir.start import is_base_lost, marked_indexes
+from walctl.inspect.start_points import snap_index
 from walctl.model.finding import Code
 from walctl.model.log import Run, put_together
 from walctl.repair.case import Case
