@@ -80,6 +80,23 @@ paths | file*
 -j --jobs | text | How many files to read at the same time
 -o --output | [text json ndjson] | The form of what goes to standard output
 """,
+    "replay": """
+path | file
+--wal-dir | dir | Where the log's segments are, if not below PATH (etcd: --wal-dir)
+--snap-dir | dir | Where the snapshots and the database are, if not below PATH
+--until | text | The last entry that is applied: an index, commit (as without it), last, first, sna…
+--uncommitted | flag | Apply entries that are not committed, too: no member would
+--from-snapshot | text | Load Raft's storage from this snapshot (0: from none); else from the newes…
+--base | [nothing database snapshot] | Build the state on this alone; else on whatever is there, by…
+--machine | text | Whose state machine: etcd, kv (raftexample), none, or your own as MODULE:CLASS
+--keys | flag | Print the key space instead, key by key
+--key | text | Print this key alone
+--history | flag | With --key: every version of it, with entry, term, revision, request and lease
+--diff | text* | Print what changed from the state after one entry to that after another
+--hide-values | flag | Leave the values of keys out of what is shown
+-j --jobs | text | How many files to read at the same time
+-o --output | [text json ndjson] | The form of what goes to standard output
+""",
     "explain": """
 topic | topics
 path | file

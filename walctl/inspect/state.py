@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from walctl.datadir.survey import Survey
-from walctl.errors import CorruptionError, UsageError
+from walctl.errors import CorruptionError, ExitStatus, UsageError
 from walctl.fs.base import FileSystem
 from walctl.inspect.positions import index_of
 from walctl.machine.base import Machine, Outcome
@@ -26,7 +26,6 @@ from walctl.replay.ground import (
     from_nothing,
     from_snapshot,
     kind_of,
-    machine_named,
 )
 
 _MAKERS: dict[Kind, Callable[[], Machine]] = {Kind.ETCD: Etcd, Kind.KV: Kv}
@@ -41,8 +40,8 @@ def _nobody(ground: Ground) -> None:
 class Wish:
     """What is asked for.
 
-    `until` is a position (`None`: what is committed). `machine` is `auto`, a `Kind`, or the
-    `MODULE:CLASS` of somebody's own. `base` forces one of the ways (`None`: whatever there is).
+    `until` is a position (`None`: what is committed). `machine` is `auto` or a `Kind`; with `make`
+    it is the name of a machine that somebody else brings. `base` forces one of the ways (`None`: whatever there is).
     `is_uncommitted` applies what a member would not. `on_ground` is told what is gone on from,
     `watch` then of every entry that is applied to it; both begin anew where the first way ended
     before its time.
@@ -50,6 +49,7 @@ class Wish:
 
     until: str | None = None
     machine: str = AUTO
+    make: Callable[[], Machine] | None = None
     base: Base | None = None
     is_uncommitted: bool = False
     watch: Watch | None = None
@@ -77,13 +77,18 @@ class Replayed:
     obstacles: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
 
+    @property
+    def exit_status(self) -> ExitStatus:
+        """1 where the two ways differ, or applying ended before its time."""
+        return ExitStatus.DAMAGE if self.findings else ExitStatus.CLEAN
+
 
 def replayed(disk: FileSystem, seen: Survey, wish: Wish) -> Replayed:
     """Rebuild the state.
 
     Raises: UsageError; CorruptionError, when no way leads there, with all reasons; AccessError.
     """
-    until = _until(seen, wish)
+    until = until_of(seen, wish)
     kind, make = _machine(disk, seen, wish)
     if make is None:
         return Replayed(seen=seen, kind=kind, until=until)
@@ -151,8 +156,8 @@ def _advanced(disk: FileSystem, seen: Survey, wish: Wish, ground: Ground, until:
     )
 
 
-def _until(seen: Survey, wish: Wish) -> int:
-    """The index up to which entries are applied. Raises: UsageError."""
+def until_of(seen: Survey, wish: Wish) -> int:
+    """The index up to which entries are to be applied. Raises: UsageError."""
     safe = committed(seen)
     if wish.until is None:
         last = seen.log.last or 0
@@ -174,9 +179,11 @@ def _machine(
     if wish.machine == AUTO:
         kind = kind_of(disk, seen)
         return kind.value, _MAKERS.get(kind)
-    if wish.machine in set(Kind):
-        return wish.machine, _MAKERS.get(Kind(wish.machine))
-    return wish.machine, machine_named(wish.machine)
+    if wish.make is not None:
+        return wish.machine, wish.make
+    if wish.machine not in set(Kind):
+        raise UsageError(f"{wish.machine}: expected {AUTO}, {', '.join(Kind)}, or MODULE:CLASS")
+    return wish.machine, _MAKERS.get(Kind(wish.machine))
 
 
 def _grounds(

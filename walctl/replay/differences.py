@@ -74,7 +74,7 @@ def differences(mine: Etcd, stored: Etcd) -> Iterator[Difference]:
     """Everything that is not the same: keys by their revisions, then the rest by name."""
     compacted = max(mine.store.compacted, stored.store.compacted)
     yield from _of_keys(_rows(mine, compacted), _rows(stored, compacted))
-    log, database = _rest(mine), _rest(stored)
+    log, database = named(mine), named(stored)
     for place in sorted({*log, *database}):
         ours, theirs = log.get(place, ""), database.get(place, "")
         if ours != theirs:
@@ -126,8 +126,8 @@ def _version(row: Row | None) -> str:
     return f"{words}, lease {lease:x}" if lease else words
 
 
-def _rest(machine: Etcd) -> dict[tuple[str, bytes], str]:
-    """What a state has beside keys, each with a name and a text that is equal for equal things."""
+def named(machine: Etcd) -> dict[tuple[str, bytes], str]:
+    """What a state has beside keys, by bucket and name; texts are equal for equal things."""
     state = machine.state
     found: dict[tuple[str, bytes], str] = {}
     for lease_id, seconds in state.leases.told():

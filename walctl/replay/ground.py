@@ -9,7 +9,6 @@ database, of every member's most precious file, that nothing else makes.
 """
 
 import enum
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,6 @@ from walctl.backend.pages import PageError, Pages
 from walctl.datadir.layout import Shape
 from walctl.datadir.start import is_base_lost, marked_snapshots
 from walctl.datadir.survey import Survey
-from walctl.errors import UsageError
 from walctl.fs.base import FileSystem
 from walctl.machine.base import Machine
 from walctl.machine.etcd import Etcd
@@ -134,25 +132,6 @@ def rows_of_database(disk: FileSystem, path: Path) -> Rows:
             item.key: [(row.key, row.value) for row in root.open(item).items()]
             for item in root.items()
         }
-
-
-def machine_named(name: str) -> Callable[[], Machine]:
-    """Makes somebody's own machine, named `MODULE:CLASS`.
-
-    Raises: UsageError, when there is none of that name or it cannot be made.
-    """
-    module, colon, attribute = name.partition(":")
-    if not colon or not module or not attribute:
-        raise UsageError(f"{name}: expected etcd, kv, none, or MODULE:CLASS")
-    try:
-        made = getattr(importlib.import_module(module), attribute)
-        found: Machine = made()
-    # Whatever somebody's own code raises is a word about the command line, not a traceback.
-    except Exception as error:
-        raise UsageError(f"{name}: {type(error).__name__}: {error}") from error
-    if not all(callable(getattr(found, each, None)) for each in ("apply", "digest")):
-        raise UsageError(f"{name}: expected a machine with apply and digest")
-    return lambda: found
 
 
 def _is_pair(payload: bytes) -> bool:

@@ -52,16 +52,21 @@ class StoredLog:
         self._files: dict[str, File] = {}
 
     @classmethod
-    def of(cls, disk: FileSystem, seen: Survey) -> "StoredLog":
+    def of(cls, disk: FileSystem, seen: Survey, *, at: int | None = None) -> "StoredLog":
         """What a member would start with, from the newest snapshot on that it would take.
 
-        Raises: UsageError, when there is no log; AccessError.
+        `at` is the index of another one that it could take, 0 the log's beginning.
+        Raises: UsageError, when there is no log or no such snapshot; AccessError.
         """
         layout = seen.layout
         if layout.wal_dir is None:
             raise UsageError(f"{layout.path}: expected a log, found {layout.shape}")
         storage = cls(disk, layout.wal_dir, layout.snap_dir)
-        storage._begin_at(next(marked_snapshots(seen), None))
+        chosen = [snap for snap in marked_snapshots(seen) if at is None or snap.index == at]
+        if at and not chosen:
+            known = ", ".join(str(each.index) for each in marked_snapshots(seen)) or "none"
+            raise UsageError(f"{layout.path}: no valid snapshot at {at}; there are: {known}")
+        storage._begin_at(chosen[0] if chosen else None)
         if seen.last_state is not None:
             storage._state = raft_state(seen.last_state.state)
         runs = runs_behind(seen.runs, storage._snapshot.index, storage._file)
