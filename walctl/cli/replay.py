@@ -17,6 +17,7 @@ from walctl.inspect.history import between, history
 from walctl.inspect.reading import Depth, survey_of
 from walctl.inspect.state import AUTO, Wish, replayed
 from walctl.machine.base import Machine
+from walctl.payload.base import Redaction
 from walctl.render import history as render_history
 from walctl.render import replay as render
 from walctl.render.screen import Screen
@@ -114,7 +115,13 @@ def machine_of(name: str) -> Callable[[], Machine] | None:
     metavar="FROM TO",
     help="Print what changed from the state after one entry to that after another.",
 )
-@click.option("--hide-values", is_flag=True, help="Leave the values of keys out of what is shown.")
+@click.option(
+    "--redact",
+    type=click.Choice([Redaction.AUTH.value, Redaction.VALUES.value]),
+    default=Redaction.AUTH.value,
+    show_default=True,
+    help="What is hidden: secrets, which are never shown here, or the values of keys too.",
+)
 @jobs
 @output("text", "json", "ndjson")
 @pass_open_disk
@@ -137,7 +144,7 @@ def command(
     key: bytes | None,
     is_history: bool,
     diff: tuple[str, str] | None,
-    hide_values: bool,
+    redact: str,
     jobs: int,
 ) -> None:
     """Rebuild from the files in PATH what the member knew: keys, leases, users, members, as of any
@@ -160,7 +167,9 @@ def command(
       walctl replay default.etcd --diff last-50 last
       walctl replay default.etcd --keys -o ndjson
     """
-    asked = Asked(keys=is_keys, key=key, history=is_history, diff=diff, hidden=hide_values)
+    asked = Asked(
+        keys=is_keys, key=key, history=is_history, diff=diff, hidden=redact == Redaction.VALUES
+    )
     asked.demand_sense()
     with screen.progress(f"reading {path}") as step:
         layout = understand(disk, path, wal_dir=wal_dir, snap_dir=snap_dir)

@@ -1,11 +1,12 @@
 """doctor: the one-screen answer. Who is this, is it whole, what is lost, what now?
 
-Everything is taken from verify's report and the survey behind it; what is new here is the advice:
-what to do first, in the order in which a calm colleague would say it.
+Everything is taken from verify's report and the survey behind it, and from the state that the files
+amount to; what is new here is the advice: what to do first, in the order in which a calm colleague
+would say it.
 """
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from walctl.datadir.survey import Survey
 from walctl.errors import WalctlError
 from walctl.fs.base import FileSystem
 from walctl.inspect.advice import repair_command, salvage_command
+from walctl.inspect.known_state import KnownState, known_state
 from walctl.inspect.membership import Membership, membership
 from walctl.inspect.published import learn_urls
 from walctl.inspect.reading import ONE_PROCESS, Depth
@@ -48,12 +50,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """The answer for one member. `start` is what a start would do now, by version."""
+    """The answer for one member. `start` is what a start would do now, by version.
+
+    `state` is what its files amount to, `None` where that is not known.
+    """
 
     report: Report
     membership: Membership
     start: str
     steps: tuple[Step, ...]
+    state: KnownState | None = None
 
 
 def doctor(
@@ -81,9 +87,11 @@ def doctor(
             steps=(),
         )
     members = membership(seen)
-    return Diagnosis(
-        report=report, membership=members, start=start, steps=tuple(_steps(report, seen, members))
-    )
+    state = known_state(disk, seen)
+    if state is not None:
+        report = replace(report, findings=(*report.findings, *state.findings))
+    steps = tuple(_steps(report, seen, members))
+    return Diagnosis(report=report, membership=members, start=start, steps=steps, state=state)
 
 
 def _steps(report: Report, seen: Survey, members: Membership) -> list[Step]:

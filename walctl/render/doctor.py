@@ -1,13 +1,14 @@
 """How a diagnosis looks: one screen, most important first; and the same facts as JSON."""
 
 from walctl.inspect.doctor import Diagnosis
+from walctl.inspect.known_state import KnownState
 from walctl.inspect.membership import Membership, View
 from walctl.model.finding import Severity
 from walctl.model.member import Member
 from walctl.render import verify
 from walctl.render.prose import labelled, paragraph
 from walctl.render.screen import Screen
-from walctl.render.text import hex_id
+from walctl.render.text import counted, hex_id
 from walctl.render.verify import COLUMN
 
 MEMBERS_MAX = 20
@@ -31,6 +32,7 @@ def screenful(screen: Screen, diagnosis: Diagnosis) -> None:
     start = "as said above" if diagnosis.start in shown - {""} else diagnosis.start
     labelled(screen, "a start", start, column=COLUMN)
     verify.start_points(screen, report)
+    _state(screen, diagnosis)
     _members(screen, diagnosis.membership)
     for note in [
         *report.notes,
@@ -42,6 +44,24 @@ def screenful(screen: Screen, diagnosis: Diagnosis) -> None:
     screen.line()
     _steps(screen, diagnosis)
     verify.verdict_line(screen, report, shows_next=False)
+
+
+def _state(screen: Screen, diagnosis: Diagnosis) -> None:
+    """What the files amount to, and whether log and database agree on it."""
+    state = diagnosis.state
+    if state is None:
+        return
+    if state.hash is None:
+        labelled(screen, "state", state.reason, column=COLUMN)
+        return
+    words = f"revision {state.hash.revision:,}, {counted(state.keys, 'key')}"
+    if state.leases:
+        words += f", {counted(state.leases, 'lease')}"
+    words += f", HashKV {state.hash.hash}, as of entry {state.applied:,}"
+    if state.is_agreed is not None:
+        told = "equals" if state.is_agreed else "DIFFERS from"
+        words += f"; the database {told} what the log makes at {state.agreed_at:,}"
+    labelled(screen, "state", words, column=COLUMN)
 
 
 def _members(screen: Screen, membership: Membership) -> None:
@@ -92,7 +112,24 @@ def document(diagnosis: Diagnosis) -> dict[str, object]:
             "own_id": None if members.own_id is None else hex_id(members.own_id),
             "views": [_view_document(view) for view in members.views],
         },
+        "state": _state_document(diagnosis.state),
         "steps": [{"text": step.text, "command": step.command} for step in diagnosis.steps],
+    }
+
+
+def _state_document(state: KnownState | None) -> dict[str, object] | None:
+    if state is None:
+        return None
+    found = state.hash
+    return {
+        "applied_index": state.applied if found is not None else None,
+        "revision": None if found is None else found.revision,
+        "compact_revision": None if found is None else found.compacted,
+        "keys": state.keys if found is not None else None,
+        "leases": state.leases if found is not None else None,
+        "hash": None if found is None else found.hash,
+        "database_agrees": state.is_agreed,
+        "reason": state.reason,
     }
 
 
