@@ -24,6 +24,7 @@ from formats import gojson
 from formats.errors import FormatError, LimitError, WireError
 from formats.limits import DB_JSON_BYTES_MAX
 from formats.raftpb import ConfChange, ConfChangeType
+from walctl.model.member import Member
 
 REMOVED: Final = "membership: ID removed"
 EXISTS: Final = "membership: ID exists"
@@ -33,17 +34,6 @@ NOT_LEARNER: Final = "membership: can only promote a learner member"
 UNKNOWN: Final = "failed to update; member unknown"
 
 _U64_MASK = (1 << 64) - 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
-    """A member; `name` is empty until it has started."""
-
-    id: int
-    peer_urls: tuple[str, ...] = ()
-    is_learner: bool = False
-    name: str = ""
-    client_urls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
