@@ -94,6 +94,15 @@ def changes_between(survey: Survey, after: int, last: int) -> Iterator[PlacedEnt
             yield placed
 
 
+def changed_ids(placed: PlacedEntry) -> frozenset[int]:
+    """Whom a change is about; nobody where it does not read."""
+    try:
+        change = parse_conf_change(raft_entry(placed.entry))
+    except RaftPanic:
+        return frozenset()
+    return frozenset(each.node_id for each in change.changes)
+
+
 def _is_live(survey: Survey, placed: PlacedEntry) -> bool:
     run = survey.log.run_of(placed.entry.index)
     return (
