@@ -16,6 +16,7 @@ import pytest
 from fixtures.unpack import names as fixtures
 from fixtures.unpack import unpack
 from formats import raftpb
+from formats.memberjson import member_json
 from tests import corpus
 from tests.corpus import needs_corpus
 from tests.inspect.answers import DISK, examined, logs_in, of_kind
@@ -30,7 +31,7 @@ from tests.repair.hurting import (
     rewritten,
 )
 from tests.wal.builders import ENTRY, SNAPSHOT, STATE, entry, mark, state
-from walctl.backend.membership import conf_state_row, member_json, member_rows
+from walctl.backend.membership import conf_state_row, member_rows
 from walctl.backend.rebuild import Edit, rebuilt
 from walctl.datadir.layout import understand
 from walctl.datadir.survey import Survey

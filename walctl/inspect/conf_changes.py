@@ -7,7 +7,7 @@ it) is Raft's alone, and what is then known of URLs and removed ids is not compl
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from formats.errors import FormatError
 from formats.raftpb import CONF_CHANGE
@@ -163,12 +163,4 @@ def _said(placed: PlacedEntry) -> Change | None:
 
 def _renamed(known: Member | None, raft: Member) -> Member:
     """What is known of a member, with the vote that Raft gives it."""
-    if known is None:
-        return raft
-    return Member(
-        id=raft.id,
-        name=known.name,
-        peer_urls=known.peer_urls,
-        client_urls=known.client_urls,
-        is_learner=raft.is_learner,
-    )
+    return raft if known is None else replace(known, is_learner=raft.is_learner)

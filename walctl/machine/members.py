@@ -20,7 +20,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from formats import gojson
 from formats.errors import FormatError, LimitError, WireError
 from formats.limits import DB_JSON_BYTES_MAX
 from formats.raftpb import ConfChange, ConfChangeType
@@ -161,18 +160,6 @@ def parse_object(data: bytes) -> dict[str, object]:
     if not isinstance(found, dict):
         raise WireError("expected a JSON object")
     return found
-
-
-def member_json(member: Member) -> bytes:
-    """The value of a row of `members`, as Go writes it: what is empty is left out."""
-    found: dict[str, object] = {"id": member.id, "peerURLs": list(member.peer_urls)}
-    if member.is_learner:
-        found["isLearner"] = True
-    if member.name:
-        found["name"] = member.name
-    if member.client_urls:
-        found["clientURLs"] = list(member.client_urls)
-    return gojson.build(found)
 
 
 def _texts(found: object) -> tuple[str, ...]:
