@@ -167,9 +167,8 @@ def command(
       walctl replay default.etcd --diff last-50 last
       walctl replay default.etcd --keys -o ndjson
     """
-    asked = Asked(
-        keys=is_keys, key=key, history=is_history, diff=diff, hidden=redact == Redaction.VALUES
-    )
+    hidden = Redaction(redact) is Redaction.VALUES
+    asked = Asked(keys=is_keys, key=key, history=is_history, diff=diff, hidden=hidden)
     asked.demand_sense()
     with screen.progress(f"reading {path}") as step:
         layout = understand(disk, path, wal_dir=wal_dir, snap_dir=snap_dir)

@@ -14,9 +14,11 @@ from walctl.datadir.layout import Shape, understand
 from walctl.datadir.survey import Survey
 from walctl.errors import WalctlError
 from walctl.fs.base import FileSystem
-from walctl.inspect.advice import repair_command, salvage_command
+from walctl.inspect.advice import etcdctl, repair_command, salvage_command
 from walctl.inspect.known_state import KnownState, known_state
+from walctl.inspect.member_sides import Side, sides
 from walctl.inspect.membership import Membership, membership
+from walctl.inspect.membership_checks import waits_for_upgrade
 from walctl.inspect.published import learn_urls
 from walctl.inspect.reading import ONE_PROCESS, Depth
 from walctl.inspect.report import Report
@@ -52,11 +54,13 @@ class Step:
 class Diagnosis:
     """The answer for one member. `start` is what a start would do now, by version.
 
-    `state` is what its files amount to, `None` where that is not known.
+    `sides` are the places that name members, each held against the log; `state` is what the files
+    amount to, `None` where that is not known.
     """
 
     report: Report
     membership: Membership
+    sides: tuple[Side, ...] = ()
     start: str
     steps: tuple[Step, ...]
     state: KnownState | None = None
@@ -90,8 +94,14 @@ def doctor(
     state = known_state(disk, seen)
     if state is not None:
         report = replace(report, findings=(*report.findings, *state.findings))
-    steps = tuple(_steps(report, seen, members))
-    return Diagnosis(report=report, membership=members, start=start, steps=steps, state=state)
+    return Diagnosis(
+        report=report,
+        membership=members,
+        sides=sides(seen),
+        start=start,
+        steps=tuple(_steps(report, seen, members)),
+        state=state,
+    )
 
 
 def _steps(report: Report, seen: Survey, members: Membership) -> list[Step]:
@@ -112,7 +122,7 @@ def _steps(report: Report, seen: Survey, members: Membership) -> list[Step]:
     if is_part:
         start = f"Nothing is wrong with this part. {_ASK_THE_WHOLE}"
     elif report.verdict is Verdict.CLEAN:
-        return [Step(text="Nothing is wrong here: the server can be started.")]
+        start = "Nothing is wrong here: the server can be started."
     else:
         start = "The server can be started; nothing is lost by it."
     codes = _codes(report.of(Severity.HARMLESS))
@@ -120,8 +130,22 @@ def _steps(report: Report, seen: Survey, members: Membership) -> list[Step]:
         Step(
             text=f"{start} What was found means:" if codes else start,
             command="; ".join(f"walctl explain {code}" for code in codes),
-        )
+        ),
+        *([_upgrade_step(codes)] if waits_for_upgrade(seen) else []),
     ]
+
+
+def _upgrade_step(codes: list[Code]) -> Step:
+    """What a later version would stumble over; `codes` are explained already."""
+    code = Code.MEMBERSHIP_DIFFERS
+    return Step(
+        text=(
+            "Before an upgrade to 3.6 let 3.5.26 or later run here: the database names the members"
+            " otherwise than the log does. 3.6 goes by the database, and 3.5.26 puts it right"
+            " first."
+        ),
+        command="" if code in codes else f"walctl explain {code}",
+    )
 
 
 def _codes(findings: list[Finding]) -> list[Code]:
@@ -231,9 +255,7 @@ def replace_steps(members: Membership, own_id: int) -> list[Step]:
     own = members.described(own_id)
     view = members.best
     others = [peer.id for peer in view.peers if peer.id != own_id] if view is not None else []
-    urls = [url for other in others for url in members.described(other).client_urls]
-    endpoints = ",".join(urls) or "URL-OF-A-HEALTHY-MEMBER"
-    tool = f"etcdctl --endpoints={shlex.quote(endpoints)}"
+    tool = etcdctl(members, others)
     return [
         Step(
             text="Ask the other members whether they are healthy:",
