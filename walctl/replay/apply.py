@@ -19,8 +19,7 @@ from walctl.fs.base import FileSystem
 from walctl.machine.base import Machine, Outcome, Result
 from walctl.machine.etcd import Etcd
 from walctl.raft.types import Entry
-from walctl.replay.values import raft_entry
-from walctl.wal.entry_frames import entries_of
+from walctl.wal.entry_frames import made_of
 
 _ENDS: frozenset[Outcome] = frozenset({Outcome.UNDECODABLE, Outcome.FATAL})
 HAZARDS_MAX = 100
@@ -91,7 +90,7 @@ def entries_between(disk: FileSystem, seen: Survey, first: int, last: int) -> It
             if run.is_recovered:
                 return
             file = stack.enter_context(disk.open(folder / run.segment))
-            yield from map(raft_entry, entries_of(file, run, first=low, last=high))
+            yield from made_of(file, run, first=low, last=high, make=Entry)
 
 
 def apply_entries(
