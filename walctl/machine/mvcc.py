@@ -41,8 +41,6 @@ _MAIN: Final = itemgetter(keyindex.MAIN)
 _MAIN_SUB: Final = itemgetter(keyindex.MAIN, keyindex.SUB)
 _INSERTED_MAX: Final = 8
 """So many new keys are put in their places one by one; more are sorted in."""
-_HASHED_TOGETHER: Final = 64
-"""Keys and values that are hashed at one go: few, because a value may have megabytes."""
 
 
 class RevisionError(WalctlError):
@@ -241,7 +239,7 @@ class Store:
         at = self._checked(revision)
         newest = (keyindex.newest_at(rows, at) for rows in self.index.values())
         kept = {_MAIN_SUB(row) for row in newest if row is not None}
-        total, pieces = crc32c(b"key"), list[bytes]()
+        total = crc32c(b"key")
         for row in self.rows():
             main = row[1]
             if main > at:
@@ -251,11 +249,9 @@ class Store:
                     continue
                 if main == self.compacted and not row[4]:
                     continue
-            pieces += key_row(row)
-            if len(pieces) >= _HASHED_TOGETHER:
-                total = crc32c(b"".join(pieces), total)
-                pieces.clear()
-        return Hash(crc32c(b"".join(pieces), total), at, self.compacted)
+            key, value = key_row(row)
+            total = crc32c(value, crc32c(key, total))
+        return Hash(total, at, self.compacted)
 
     def _checked(self, revision: int) -> int:
         """The revision that is meant. Raises: RevisionError."""
