@@ -17,7 +17,7 @@ from walctl.machine.etcd import Etcd
 from walctl.machine.kv import Kv
 from walctl.model.finding import Code, Finding, Place, Severity
 from walctl.replay.apply import Applied, Stop, Watch, apply_entries, committed, entry_of_revision
-from walctl.replay.differences import Agreement, agreement
+from walctl.replay.differences import Agreement, named, of_keys, of_others, ttl_floor
 from walctl.replay.ground import (
     Base,
     Ground,
@@ -123,7 +123,9 @@ def _by_both(
         words = f"from entry 1 the log leads to {first.last} only: {first.stop.words}"
         result = replace(result, base=stored.base, built_from=stored.applied, obstacles=(words,))
         return _ended(result, stored.machine, _advanced(disk, seen, wish, stored, result.until))
-    found = agreement(mine, stored.machine)
+    floor = ttl_floor(stored.machine)
+    then, theirs = (named(each, ttl_seconds_min=floor) for each in (mine, stored.machine))
+    found = Agreement(index=mine.applied, count=0).and_also(of_keys(mine, stored.machine))
     if found.first_revision is not None:
         index = entry_of_revision(disk, seen, found.first_revision, stored.applied)
         found = replace(found, first_index=index)
@@ -132,6 +134,7 @@ def _by_both(
     second.counts += first.counts
     second.hazards = [*first.hazards, *second.hazards]
     second.hazards_count += first.hazards_count
+    found = found.and_also(of_others(then, named(mine, ttl_seconds_min=floor), theirs))
     result = replace(result, agreement=found, findings=tuple(_differing(found)))
     return _ended(result, mine, second)
 
