@@ -227,9 +227,10 @@ def _differing(found: Agreement) -> list[Finding]:
     if found.is_equal:
         return []
     first = found.differences[0]
+    count = "1 difference" if found.count == 1 else f"{found.count} differences"
     words = (
         f"Replayed from entry 1 to {found.index}, which the database has applied, the log makes"
-        f" another state: {found.count} differences, the first in bucket {first.bucket}:"
+        f" another state: {count}, the first in bucket {first.bucket}:"
         f" the log has {first.in_log or 'nothing'}, the database {first.in_database or 'nothing'}."
     )
     return [

@@ -113,7 +113,7 @@ def _merged(mine: list[Row], stored: list[Row]) -> Iterator[Difference]:
             key=row[0],
             mod_revision=row[1],
             in_log=_version(ours) if is_ours else "",
-            in_database=_version(theirs) if is_theirs else "",
+            in_database=_told_apart(ours, theirs) if is_theirs else "",
         )
         at, other = at + is_ours, other + is_theirs
 
@@ -130,6 +130,16 @@ def _rows(machine: Etcd, compacted: int) -> list[Row]:
     return [row for row in rows if row[1] > compacted or row[4]] if compacted > 0 else rows
 
 
+def _told_apart(ours: Row | None, theirs: Row | None) -> str:
+    """The database's version in words that are not those of the log's."""
+    words = _version(theirs)
+    if theirs is None or ours is None or ours[1:3] != theirs[1:3]:
+        return words
+    if ours[0] != theirs[0]:
+        return f"another key: {words}"
+    return f"{words}, another value" if words == _version(ours) else words
+
+
 def _version(row: Row | None) -> str:
     """One version in a few words; the value by its size, as it may be a secret."""
     if row is None:
@@ -137,7 +147,8 @@ def _version(row: Row | None) -> str:
     _, main, sub, create, version, value, lease = row
     if not version:
         return f"deleted at revision {main}.{sub}"
-    words = f"version {version} of revision {main}.{sub}, created at {create}, {len(value)} bytes"
+    size = "1 byte" if len(value) == 1 else f"{len(value)} bytes"
+    words = f"version {version} of revision {main}.{sub}, created at {create}, {size}"
     return f"{words}, lease {lease:x}" if lease else words
 
 
