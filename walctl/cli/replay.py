@@ -58,7 +58,7 @@ def machine_of(name: str) -> Callable[[], Machine] | None:
     try:
         made: Callable[[], Machine] = getattr(import_module(module), attribute)
         is_machine = all(callable(getattr(made(), each, None)) for each in ("apply", "digest"))
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
+    except (ImportError, AttributeError, SyntaxError, TypeError, ValueError) as error:
         raise UsageError(f"--machine {name}: {error}") from error
     if not is_machine:
         raise UsageError(f"--machine {name}: expected a class with apply and digest")
@@ -149,8 +149,8 @@ def command(
     each other, key by key. HashKV is the hash that a running member gives.
 
     Entries that are not committed are applied only with --uncommitted. Nothing is written. Exits 1
-    where the two ways do not agree, where applying ended before its time, or where --key names no
-    key; 4 where there is no way to the state.
+    where the two ways do not agree, where applying ended before its time, where there is no way to
+    the state, or where --key names no key.
 
     \b
     Examples:
@@ -205,6 +205,8 @@ def _answered(
         is_there = render_history.show_key(screen, found, asked.key, hidden=asked.hidden)
     elif asked.keys:
         render_history.show_keys(screen, found, hidden=asked.hidden)
+    elif seen.layout.wal_dir is None and snapshot is None and found.machine is not None:
+        render.show(screen, found, None)
     else:
         with StoredLog.of(disk, seen, at=snapshot) as storage:
             render.show(screen, found, storage)

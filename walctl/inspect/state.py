@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from walctl.datadir.survey import Survey
-from walctl.errors import CorruptionError, ExitStatus, UsageError
+from walctl.errors import CorruptionError, ExitStatus, UnsupportedError, UsageError
 from walctl.fs.base import FileSystem
 from walctl.inspect.positions import index_of
 from walctl.machine.base import Machine, Outcome
@@ -86,7 +86,8 @@ class Replayed:
 def replayed(disk: FileSystem, seen: Survey, wish: Wish) -> Replayed:
     """Rebuild the state.
 
-    Raises: UsageError; CorruptionError, when no way leads there, with all reasons; AccessError.
+    Raises: UsageError; UnsupportedError, for a bundle that hides something; CorruptionError, when
+    no way leads there, with all reasons; AccessError.
     """
     until = until_of(seen, wish)
     kind, make = _machine(disk, seen, wish)
@@ -178,15 +179,22 @@ def until_of(seen: Survey, wish: Wish) -> int:
 def _machine(
     disk: FileSystem, seen: Survey, wish: Wish
 ) -> tuple[str, Callable[[], Machine] | None]:
-    """What the state machine is called, and how it is made. Raises: UsageError."""
-    if wish.machine == AUTO:
-        kind = kind_of(disk, seen)
-        return kind.value, _MAKERS.get(kind)
+    """What the state machine is called, and how it is made.
+
+    Raises: UsageError; UnsupportedError, where a bundle hides what a state is made of.
+    """
     if wish.make is not None:
         return wish.machine, wish.make
-    if wish.machine not in set(Kind):
+    if wish.machine not in {AUTO, *Kind}:
         raise UsageError(f"{wish.machine}: expected {AUTO}, {', '.join(Kind)}, or MODULE:CLASS")
-    return wish.machine, _MAKERS.get(Kind(wish.machine))
+    kind = kind_of(disk, seen) if wish.machine == AUTO else Kind(wish.machine)
+    if seen.layout.hidden and kind is not Kind.NONE:
+        raise UnsupportedError(
+            f"{seen.layout.path}: a bundle made with --redact {seen.layout.hidden}: keys or values"
+            " are not what they were, and no state can be rebuilt from it; --machine none shows"
+            " what Raft's storage holds"
+        )
+    return kind.value, _MAKERS.get(kind)
 
 
 def _grounds(

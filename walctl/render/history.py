@@ -70,7 +70,9 @@ def show_key(screen: Screen, found: Replayed, key: bytes, *, hidden: bool) -> bo
             told, text=lambda screen, each: None, document=lambda each: {"v": 1, "key": each}
         )
     elif row is not None:
-        screen.line(f"{quoted(row.key)} = {_value(row, hidden=hidden)}  {_revisions(row)}")
+        screen.line(f"{quoted(row.key)} = {_value(row, hidden=hidden)}  {_revisions(row)}".rstrip())
+    else:
+        screen.line(f"{quoted(key)}: no such key as of entry {found.until:,}")
     return row is not None
 
 

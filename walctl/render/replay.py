@@ -26,8 +26,8 @@ _BUILT_ON = {
 }
 
 
-def show(screen: Screen, replayed: Replayed, storage: Storage) -> None:
-    """A state in the screen's form."""
+def show(screen: Screen, replayed: Replayed, storage: Storage | None) -> None:
+    """A state in the screen's form; without a log there is no storage."""
     screen.show(
         replayed,
         text=lambda screen, found: text(screen, found, storage),
@@ -35,10 +35,11 @@ def show(screen: Screen, replayed: Replayed, storage: Storage) -> None:
     )
 
 
-def text(screen: Screen, replayed: Replayed, storage: Storage) -> None:
+def text(screen: Screen, replayed: Replayed, storage: Storage | None) -> None:
     """A state on a screen."""
     paragraph(screen, _headline(replayed), indent=2, first="", style="bold")
-    _storage(screen, storage)
+    if storage is not None:
+        _storage(screen, storage)
     labelled(screen, "way", _way(replayed), column=COLUMN)
     machine = replayed.machine
     if isinstance(machine, Etcd):
