@@ -1,6 +1,7 @@
 """`walctl replay`: the state that a member's files amount to, at any index."""
 
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -40,12 +41,14 @@ class Asked:
     diff: tuple[str, str] | None
     hidden: bool
 
-    def demand_sense(self) -> None:
+    def demand_sense(self, *, has_until: bool) -> None:
         """Raise UsageError where two things are asked for at a time."""
         if (self.key is not None) + self.keys + (self.diff is not None) > 1:
             raise UsageError("--keys, --key and --diff: only one of them at a time")
         if self.history and self.key is None:
             raise UsageError("--history goes with --key")
+        if self.diff is not None and has_until:
+            raise UsageError("--diff says itself up to where")
 
 
 def machine_of(name: str) -> Callable[[], Machine] | None:
@@ -56,10 +59,11 @@ def machine_of(name: str) -> Callable[[], Machine] | None:
     module, colon, attribute = name.partition(":")
     if not colon:
         return None
+    sys.path.insert(0, "")  # a module of the working folder too, as python -m has it
     try:
         made: Callable[[], Machine] = getattr(import_module(module), attribute)
         is_machine = all(callable(getattr(made(), each, None)) for each in ("apply", "digest"))
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
+    except (ImportError, AttributeError, SyntaxError, TypeError, ValueError) as error:
         raise UsageError(f"--machine {name}: {error}") from error
     if not is_machine:
         raise UsageError(f"--machine {name}: expected a class with apply and digest")
@@ -156,8 +160,8 @@ def command(
     each other, key by key. HashKV is the hash that a running member gives.
 
     Entries that are not committed are applied only with --uncommitted. Nothing is written. Exits 1
-    where the two ways do not agree, where applying ended before its time, or where --key names no
-    key; 4 where there is no way to the state.
+    where the two ways do not agree, where applying ended before its time, where there is no way to
+    the state, or where --key names no key.
 
     \b
     Examples:
@@ -169,7 +173,7 @@ def command(
     """
     hidden = Redaction(redact) is Redaction.VALUES
     asked = Asked(keys=is_keys, key=key, history=is_history, diff=diff, hidden=hidden)
-    asked.demand_sense()
+    asked.demand_sense(has_until=until is not None)
     with screen.progress(f"reading {path}") as step:
         layout = understand(disk, path, wal_dir=wal_dir, snap_dir=snap_dir)
         seen = survey_of(disk, layout, depth=Depth(jobs=jobs, on_segment=step))
@@ -213,7 +217,12 @@ def _answered(
         is_there = render_history.show_key(screen, found, asked.key, hidden=asked.hidden)
     elif asked.keys:
         render_history.show_keys(screen, found, hidden=asked.hidden)
+    elif seen.layout.wal_dir is None and snapshot is None and found.machine is not None:
+        render.show(screen, found, None)
     else:
         with StoredLog.of(disk, seen, at=snapshot) as storage:
             render.show(screen, found, storage)
+        return found.exit_status
+    for finding in found.findings:
+        screen.error(f"{finding.code}: {finding.detail}")
     return found.exit_status if is_there else ExitStatus.DAMAGE

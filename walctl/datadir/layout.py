@@ -15,7 +15,7 @@ Names decide; only a file whose name says nothing is looked at, its first bytes.
 import enum
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from walctl.errors import AccessError, UnsupportedError, UsageError
@@ -58,6 +58,8 @@ class Layout:
     """Where the parts of one member are; `None` is a part that this path does not have.
 
     `only_segment` is set when one segment of `wal_dir` was named, `snap_file` when one `.snap`.
+    `hidden` is what a bundle hides: `values`, `keys` or `all`, as `bundle --redact` has it; empty
+    where everything is as it was.
     """
 
     path: Path
@@ -67,6 +69,7 @@ class Layout:
     database: Path | None = None
     only_segment: str | None = None
     snap_file: Path | None = None
+    hidden: str = ""
 
     @property
     def is_member(self) -> bool:
@@ -94,7 +97,8 @@ def understand(
         return _file(disk, path)
     names = set(disk.names(path))
     if BUNDLE_NOTE in names:
-        return understand(disk, path / _root_of_bundle(disk, path / BUNDLE_NOTE))
+        root, hidden = _said_by_bundle(disk, path / BUNDLE_NOTE)
+        return replace(understand(disk, path / root), hidden=hidden)
     for part in (wal_dir, snap_dir):
         if part is not None:
             disk.names(part)  # a part that is named has to be there
@@ -153,8 +157,8 @@ def _channels(disk: FileSystem, folder: Path) -> Iterator[Layout]:
             yield _segments(disk, folder / name, inner, snaps)
 
 
-def _root_of_bundle(disk: FileSystem, note: Path) -> str:
-    """Where in a bundle the member is, by its note.
+def _said_by_bundle(disk: FileSystem, note: Path) -> tuple[str, str]:
+    """Where in a bundle the member is, and what is hidden of it, by the bundle's note.
 
     Raises: UnsupportedError, when the note is none of ours.
     """
@@ -167,7 +171,9 @@ def _root_of_bundle(disk: FileSystem, note: Path) -> str:
     root = said.get("root") if isinstance(said, dict) else None
     if not isinstance(root, str) or root in ("", ".", "..") or "/" in root or "\0" in root:
         raise UnsupportedError(f"{note}: does not say where in this bundle the member is")
-    return root
+    assert isinstance(said, dict), "its root is one of its fields"
+    hidden = said.get("redact")
+    return root, hidden if isinstance(hidden, str) and hidden != "none" else ""
 
 
 def _hint(disk: FileSystem, path: Path, names: set[str]) -> str:

@@ -6,6 +6,7 @@ request. What was there before the log's own beginning is told without those.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 
 from formats.gob import parse_pair
 from walctl.datadir.survey import Survey
@@ -17,7 +18,7 @@ from walctl.machine.base import Entry, Machine, Outcome, Result
 from walctl.machine.etcd import Etcd
 from walctl.machine.kv import Kv
 from walctl.machine.mvcc import KeyVersion
-from walctl.replay.differences import named
+from walctl.replay.differences import Things, named
 from walctl.replay.ground import Ground
 
 
@@ -82,9 +83,10 @@ class _Versions:
                 if pair.key == self.key:
                     self._add(_bare(pair.key, pair.value), entry, result)
         elif result.revision is not None and isinstance(machine, Etcd):
-            for row in machine.store.index.get(self.key, ()):
-                if row[keyindex.MAIN] == result.revision:
-                    self._add(KeyVersion(*row), entry, result)
+            rows = machine.store.index.get(self.key, ())
+            newest = takewhile(lambda row: row[keyindex.MAIN] == result.revision, reversed(rows))
+            for row in reversed(list(newest)):
+                self._add(KeyVersion(*row), entry, result)
 
     def _add(self, change: KeyVersion, entry: Entry, result: Result) -> None:
         self.found.append(
@@ -112,7 +114,7 @@ class _Touched:
 
     first: int
     before: dict[bytes, KeyVersion | None] = field(default_factory=dict)
-    others: dict[tuple[str, bytes], str] = field(default_factory=dict)
+    others: Things = field(default_factory=dict)
     machine: Etcd | None = None
     is_behind: bool = False
 
@@ -142,7 +144,7 @@ class _Touched:
             self._reached(machine)
 
     def _reached(self, machine: Etcd) -> None:
-        self.is_behind, self.others = True, named(machine)
+        self.is_behind, self.others = True, _named(machine)
 
     def changes(self, machine: Etcd) -> Iterator[Change]:
         for key, before in sorted(self.before.items()):
@@ -167,7 +169,11 @@ def between(disk: FileSystem, seen: Survey, wish: Wish, *, first: str, last: str
     machine = found.machine
     if not isinstance(machine, Etcd):
         raise UnsupportedError("--diff: only states of etcd can be told apart by their keys")
-    now = named(machine)
+    if not touched.is_behind:
+        stop = found.applied.stop if found.applied is not None else None
+        words = "" if stop is None else f": the log leads to {stop.index - 1} only: {stop.words}"
+        raise CorruptionError(f"the state at {low} is not there{words}")
+    now = _named(machine)
     others = tuple(
         (bucket, name, touched.others.get((bucket, name), ""), now.get((bucket, name), ""))
         for bucket, name in sorted({*touched.others, *now})
@@ -180,6 +186,15 @@ def between(disk: FileSystem, seen: Survey, wish: Wish, *, first: str, last: str
         changes=tuple(touched.changes(machine)),
         others=others,
     )
+
+
+def _named(machine: Etcd) -> dict[tuple[str, bytes], str]:
+    """What a state has beside keys, its members included."""
+    found = dict(named(machine))
+    for node, member in machine.state.membership.members.items():
+        words = [member.name or "not started", *member.peer_urls, *member.client_urls]
+        found["members", b"%x" % node] = " ".join([*words, *(["learner"] * member.is_learner)])
+    return found
 
 
 def _bare(key: bytes, value: bytes) -> KeyVersion:

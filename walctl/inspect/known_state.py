@@ -7,13 +7,13 @@ database or a log that is too large for a screen is `walctl replay`'s.
 from dataclasses import dataclass
 
 from walctl.datadir.survey import Survey
-from walctl.errors import AccessError, CorruptionError
+from walctl.errors import AccessError, CorruptionError, UnsupportedError
 from walctl.fs.base import FileSystem
 from walctl.inspect.state import Replayed, Wish, replayed
 from walctl.inspect.state_document import key_count
 from walctl.machine.etcd import Etcd
 from walctl.machine.mvcc import Hash
-from walctl.model.finding import Finding
+from walctl.model.finding import Code, Finding
 
 DATABASE_BYTES_MAX = 64 << 20
 """A larger database is not loaded for a screen."""
@@ -25,7 +25,8 @@ ENTRIES_MAX = 100_000
 class KnownState:
     """The state as of entry `applied`; `is_agreed` is `None` where only one way led to it.
 
-    `reason` says why there is none, and then all else is empty.
+    `stopped` says what applying ended at, before its time; verify judges that. `reason` says why
+    there is no state, and then all else is empty.
     """
 
     applied: int = 0
@@ -35,6 +36,7 @@ class KnownState:
     is_agreed: bool | None = None
     agreed_at: int = 0
     findings: tuple[Finding, ...] = ()
+    stopped: str = ""
     reason: str = ""
 
 
@@ -50,6 +52,8 @@ def known_state(disk: FileSystem, seen: Survey) -> KnownState | None:
         return KnownState(reason=too_large)
     try:
         found = replayed(disk, seen, Wish())
+    except UnsupportedError as error:
+        return KnownState(reason=f"not rebuilt: {error.message}")
     except (AccessError, CorruptionError):
         return None  # what keeps it from being read was said by verify
     return _told(found)
@@ -80,5 +84,6 @@ def _told(found: Replayed) -> KnownState | None:
         hash=machine.store.hash(),
         is_agreed=None if agreement is None else agreement.is_equal,
         agreed_at=0 if agreement is None else agreement.index,
-        findings=found.findings if agreement is not None else (),
+        findings=tuple(each for each in found.findings if each.code is Code.DB_DIFFERS),
+        stopped="" if applied.stop is None else f"{applied.stop.index}: {applied.stop.words}",
     )

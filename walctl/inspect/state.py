@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from walctl.datadir.survey import Survey
-from walctl.errors import CorruptionError, ExitStatus, UsageError
+from walctl.errors import ExitStatus, UnsupportedError, UsageError
 from walctl.fs.base import FileSystem
 from walctl.inspect.advice import quoted_word
 from walctl.inspect.positions import index_of
@@ -19,7 +19,7 @@ from walctl.machine.etcd import Etcd
 from walctl.machine.kv import Kv
 from walctl.model.finding import Code, Finding, Place, Severity
 from walctl.replay.apply import Applied, Stop, Watch, apply_entries, committed, entry_of_revision
-from walctl.replay.differences import Agreement, agreement
+from walctl.replay.differences import Agreement, named, of_keys, of_others, ttl_floor
 from walctl.replay.ground import (
     Base,
     Ground,
@@ -89,7 +89,8 @@ class Replayed:
 def replayed(disk: FileSystem, seen: Survey, wish: Wish) -> Replayed:
     """Rebuild the state.
 
-    Raises: UsageError; CorruptionError, when no way leads there, with all reasons; AccessError.
+    Raises: UsageError; UnsupportedError, for a bundle that hides something, or when no way leads
+    there, with all reasons; AccessError.
     """
     until = until_of(seen, wish)
     kind, make = _machine(disk, seen, wish)
@@ -98,7 +99,7 @@ def replayed(disk: FileSystem, seen: Survey, wish: Wish) -> Replayed:
     grounds, obstacles = _grounds(disk, seen, wish, kind, make, until)
     if not grounds:
         reasons = "; ".join(obstacles) or "nothing to build it on"
-        raise CorruptionError(f"{seen.layout.path}: the state at {until} is not there: {reasons}")
+        raise UnsupportedError(f"{seen.layout.path}: the state at {until} is not there: {reasons}")
     ground, *others = grounds
     result = Replayed(
         seen=seen,
@@ -126,7 +127,9 @@ def _by_both(
         words = f"from entry 1 the log leads to {first.last} only: {first.stop.words}"
         result = replace(result, base=stored.base, built_from=stored.applied, obstacles=(words,))
         return _ended(result, stored.machine, _advanced(disk, seen, wish, stored, result.until))
-    found = agreement(mine, stored.machine)
+    floor = ttl_floor(stored.machine)
+    then, theirs = (named(each, ttl_seconds_min=floor) for each in (mine, stored.machine))
+    found = Agreement(index=mine.applied, count=0).and_also(of_keys(mine, stored.machine))
     if found.first_revision is not None:
         index = entry_of_revision(disk, seen, found.first_revision, stored.applied)
         found = replace(found, first_index=index)
@@ -135,6 +138,7 @@ def _by_both(
     second.counts += first.counts
     second.hazards = [*first.hazards, *second.hazards]
     second.hazards_count += first.hazards_count
+    found = found.and_also(of_others(then, named(mine, ttl_seconds_min=floor), theirs))
     is_doubtful = second.hazards_count > 0
     findings = tuple(_differing(found, seen.layout.path, is_doubtful=is_doubtful))
     result = replace(result, agreement=found, findings=findings)
@@ -169,9 +173,11 @@ def until_of(seen: Survey, wish: Wish) -> int:
         return max(safe, last) if wish.is_uncommitted else safe
     text = f"commit{wish.until}" if wish.until.startswith("-") else wish.until
     found = index_of(text, seen, commit=safe)
+    if found > max(safe, seen.last_index or 0):
+        raise UsageError(f"{wish.until}: the log ends at entry {seen.last_index or 0}")
     if found > safe and not wish.is_uncommitted:
         raise UsageError(
-            f"--until {wish.until}: entry {found} is not committed, as far as this member knows:"
+            f"{wish.until}: entry {found} is not committed, as far as this member knows:"
             f" the last one that is is {safe}; --uncommitted applies the others too"
         )
     return found
@@ -180,15 +186,22 @@ def until_of(seen: Survey, wish: Wish) -> int:
 def _machine(
     disk: FileSystem, seen: Survey, wish: Wish
 ) -> tuple[str, Callable[[], Machine] | None]:
-    """What the state machine is called, and how it is made. Raises: UsageError."""
-    if wish.machine == AUTO:
-        kind = kind_of(disk, seen)
-        return kind.value, _MAKERS.get(kind)
+    """What the state machine is called, and how it is made.
+
+    Raises: UsageError; UnsupportedError, where a bundle hides what a state is made of.
+    """
     if wish.make is not None:
         return wish.machine, wish.make
-    if wish.machine not in set(Kind):
+    if wish.machine not in {AUTO, *Kind}:
         raise UsageError(f"{wish.machine}: expected {AUTO}, {', '.join(Kind)}, or MODULE:CLASS")
-    return wish.machine, _MAKERS.get(Kind(wish.machine))
+    kind = kind_of(disk, seen) if wish.machine == AUTO else Kind(wish.machine)
+    if seen.layout.hidden and kind is not Kind.NONE:
+        raise UnsupportedError(
+            f"{seen.layout.path}: a bundle made with --redact {seen.layout.hidden}: keys or values"
+            " are not what they were, and no state can be rebuilt from it; --machine none shows"
+            " what Raft's storage holds"
+        )
+    return kind.value, _MAKERS.get(kind)
 
 
 def _grounds(
@@ -232,9 +245,10 @@ def _differing(found: Agreement, path: Path, *, is_doubtful: bool) -> list[Findi
     if found.is_equal:
         return []
     first = found.differences[0]
+    count = "1 difference" if found.count == 1 else f"{found.count} differences"
     words = (
         f"Replayed from entry 1 to {found.index}, which the database has applied, the log makes"
-        f" another state: {found.count} differences, the first in bucket {first.bucket}:"
+        f" another state: {count}, the first in bucket {first.bucket}:"
         f" the log has {first.in_log or 'nothing'}, the database {first.in_database or 'nothing'}."
     )
     if is_doubtful:

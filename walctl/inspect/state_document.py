@@ -1,7 +1,8 @@
 """A rebuilt state as JSON, for scripts: stable names, ids in hex, bytes in base64.
 
     {"v": 1, "path", "understood_as",
-     "storage": {"first_index", "last_index", "snapshot": {"index", "term"} or null,
+     "storage": null (no log) or
+                {"first_index", "last_index", "snapshot": {"index", "term"} or null,
                  "hard_state": {"term", "vote", "commit"}, "conf_state": {…}},
      "machine": {"kind", "base", "built_from", "until", "applied_index", "revision",
                  "compact_revision", "keys", "leases", "alarms", "hash", "digest", "requests"},
@@ -30,14 +31,14 @@ from walctl.replay.values import log_conf_state
 Document = dict[str, object]
 
 
-def state_document(replayed: Replayed, storage: Storage) -> Document:
+def state_document(replayed: Replayed, storage: Storage | None) -> Document:
     """The document; see the module."""
     layout = replayed.seen.layout
     return {
         "v": 1,
         "path": str(layout.path),
         "understood_as": str(layout.shape),
-        "storage": storage_document(storage),
+        "storage": None if storage is None else storage_document(storage),
         "machine": _machine_document(replayed),
         "members": list(_members(replayed.machine)),
         "agreement": _agreement_document(replayed.agreement),

@@ -42,7 +42,7 @@ class Entry(Protocol):
         """The request."""
 
 
-class Outcome(enum.Enum):
+class Outcome(enum.StrEnum):
     """What became of an entry."""
 
     APPLIED = "applied"

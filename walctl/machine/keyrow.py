@@ -32,7 +32,11 @@ _NUMBERS: Final = re.compile(
 _TAIL: Final = re.compile(rb"\x30([\x80-\xff]{0,8}[\x00-\x7f])\Z").match
 
 _number = functools.lru_cache(maxsize=1 << 13)(whole_varint)
-_varint = functools.lru_cache(maxsize=1 << 13)(build_varint)
+_LOW_BITS: Final = 14
+_LOW_MASK: Final = (1 << _LOW_BITS) - 1
+_CONTINUED: Final = 1 << _LOW_BITS
+"""Set above two bytes' worth of bits, it makes a varint of three: the first two go on."""
+_small = functools.lru_cache(maxsize=1 << _LOW_BITS)(build_varint)
 
 
 def key_row(row: Row) -> tuple[bytes, bytes]:
@@ -104,6 +108,19 @@ def _usual(data: bytes, main: int, sub: int) -> Row | None:
         lease = _number(tail[1])
     numbered = _number(version)
     return (key, main, sub, _number(create), numbered, value, lease) if numbered else None
+
+
+@functools.lru_cache(maxsize=1 << _LOW_BITS)
+def _first_two(low: int) -> bytes:
+    """The first two bytes of a varint of more than two."""
+    return build_varint(low | _CONTINUED)[:2]
+
+
+def _varint(value: int) -> bytes:
+    """A varint, put together from halves: revisions are all different, their halves are not."""
+    if value <= _LOW_MASK:
+        return _small(value)
+    return _first_two(value & _LOW_MASK) + _varint(value >> _LOW_BITS)
 
 
 def _bytes_field(tag: bytes, data: bytes) -> bytes:

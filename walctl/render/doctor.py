@@ -65,6 +65,8 @@ def _state(screen: Screen, diagnosis: Diagnosis) -> None:
     if state.is_agreed is not None:
         told = "equals" if state.is_agreed else "DIFFERS from"
         words += f"; the database {told} what the log makes at {state.agreed_at:,}"
+    if state.stopped:
+        words += f"; applying stopped at entry {state.stopped}"
     labelled(screen, "state", words, column=COLUMN)
 
 
@@ -163,6 +165,7 @@ def _state_document(state: KnownState | None) -> dict[str, object] | None:
         "leases": state.leases if found is not None else None,
         "hash": None if found is None else found.hash,
         "database_agrees": state.is_agreed,
+        "stopped": state.stopped,
         "reason": state.reason,
     }
 

@@ -30,12 +30,19 @@ def show_versions(
             screen.row({"v": 1, **row})
     elif screen.output == Output.JSON:
         path = str(found.seen.layout.path)
-        screen.show_json({"v": 1, "path": path, "until": found.until, "versions": rows})
+        screen.show_json({"v": 1, "path": path, "until": _reached(found), "versions": rows})
     else:
-        words = f"{quoted(key)}: {counted(len(versions), 'version')} up to entry {found.until:,}"
+        words = (
+            f"{quoted(key)}: {counted(len(versions), 'version')} up to entry {_reached(found):,}"
+        )
         screen.line(words, style="bold")
         for each in versions:
             paragraph(screen, _version_line(each, hidden=hidden), indent=INDENT + 2, first="  ")
+
+
+def _reached(found: Replayed) -> int:
+    """Index of the last entry that was applied."""
+    return found.until if found.applied is None else found.applied.last
 
 
 def show_keys(screen: Screen, found: Replayed, *, hidden: bool) -> None:
@@ -70,7 +77,9 @@ def show_key(screen: Screen, found: Replayed, key: bytes, *, hidden: bool) -> bo
             told, text=lambda screen, each: None, document=lambda each: {"v": 1, "key": each}
         )
     elif row is not None:
-        screen.line(f"{quoted(row.key)} = {_value(row, hidden=hidden)}  {_revisions(row)}")
+        screen.line(f"{quoted(row.key)} = {_value(row, hidden=hidden)}  {_revisions(row)}".rstrip())
+    else:
+        screen.line(f"{quoted(key)}: no such key as of entry {found.until:,}")
     return row is not None
 
 
@@ -105,7 +114,7 @@ def _between(screen: Screen, found: Between, *, hidden: bool) -> None:
 def _version_line(version: Version, *, hidden: bool) -> str:
     change = version.change
     if version.index is None:
-        place = "before the log"
+        place = "from what the log was built on"
     else:
         place = f"entry {version.index:,} (term {version.term}) {version.request}"
     if change.is_tombstone:

@@ -7,6 +7,7 @@ from walctl.inspect.state_document import key_count, state_document
 from walctl.machine.base import Outcome
 from walctl.machine.etcd import Etcd
 from walctl.machine.kv import Kv
+from walctl.model.finding import Severity
 from walctl.raft.storage import Storage
 from walctl.render.prose import labelled, paragraph
 from walctl.render.screen import Screen
@@ -19,6 +20,7 @@ REQUESTS_MAX = 6
 DIFFERENCES_SHOWN_MAX = 10
 HAZARDS_SHOWN_MAX = 3
 
+_SEVERITY = {Severity.DAMAGE: "DAMAGED", Severity.HARMLESS: "harmless", Severity.INFO: "note"}
 _BUILT_ON = {
     Base.NOTHING: "replayed from entry 1",
     Base.DATABASE: "from the database",
@@ -26,8 +28,8 @@ _BUILT_ON = {
 }
 
 
-def show(screen: Screen, replayed: Replayed, storage: Storage) -> None:
-    """A state in the screen's form."""
+def show(screen: Screen, replayed: Replayed, storage: Storage | None) -> None:
+    """A state in the screen's form; without a log there is no storage."""
     screen.show(
         replayed,
         text=lambda screen, found: text(screen, found, storage),
@@ -35,10 +37,11 @@ def show(screen: Screen, replayed: Replayed, storage: Storage) -> None:
     )
 
 
-def text(screen: Screen, replayed: Replayed, storage: Storage) -> None:
+def text(screen: Screen, replayed: Replayed, storage: Storage | None) -> None:
     """A state on a screen."""
     paragraph(screen, _headline(replayed), indent=2, first="", style="bold")
-    _storage(screen, storage)
+    if storage is not None:
+        _storage(screen, storage)
     labelled(screen, "way", _way(replayed), column=COLUMN)
     machine = replayed.machine
     if isinstance(machine, Etcd):
@@ -57,8 +60,8 @@ def text(screen: Screen, replayed: Replayed, storage: Storage) -> None:
             screen,
             f"{finding.code}  {finding.detail}",
             indent=COLUMN,
-            first="DAMAGED".ljust(COLUMN),
-            style="bold red",
+            first=_SEVERITY[finding.severity].ljust(COLUMN),
+            style="bold red" if finding.severity is Severity.DAMAGE else None,
         )
         labelled(screen, "  etcd", finding.consequence, column=COLUMN)
 

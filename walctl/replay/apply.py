@@ -11,16 +11,17 @@ Source: etcd-data-dir notes 9.1 and 9.2.
 import gc
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from walctl.datadir.survey import Survey
 from walctl.fs.base import FileSystem
+from walctl.fs.lazy import LazyFile
 from walctl.machine.base import Machine, Outcome, Result
 from walctl.machine.etcd import Etcd
 from walctl.raft.types import Entry
-from walctl.replay.values import raft_entry
-from walctl.wal.entry_frames import entries_of
+from walctl.wal.entry_frames import made_of
 
 _ENDS: frozenset[Outcome] = frozenset({Outcome.UNDECODABLE, Outcome.FATAL})
 HAZARDS_MAX = 100
@@ -83,15 +84,15 @@ def entries_between(disk: FileSystem, seen: Survey, first: int, last: int) -> It
     folder = seen.layout.wal_dir
     if folder is None:
         return
-    with ExitStack() as stack:
-        for run in seen.log.live:
-            low, high = max(first, run.first), min(last, run.last)
-            if low > high:
-                continue
-            if run.is_recovered:
-                return
-            file = stack.enter_context(disk.open(folder / run.segment))
-            yield from map(raft_entry, entries_of(file, run, first=low, last=high))
+    for segment, runs in groupby(seen.log.live, key=lambda run: run.segment):
+        with LazyFile(disk, folder / segment) as file:
+            for run in runs:
+                low, high = max(first, run.first), min(last, run.last)
+                if low > high:
+                    continue
+                if run.is_recovered:
+                    return
+                yield from made_of(file, run, first=low, last=high, make=Entry)
 
 
 def apply_entries(

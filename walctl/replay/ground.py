@@ -18,7 +18,7 @@ from formats.gob import parse_pair
 from walctl.backend import tree
 from walctl.backend.pages import PageError, Pages
 from walctl.datadir.layout import Shape
-from walctl.datadir.start import is_base_lost, marked_snapshots
+from walctl.datadir.start import is_base_lost, marked_snapshots, newest_start
 from walctl.datadir.survey import Survey
 from walctl.fs.base import FileSystem
 from walctl.machine.base import Machine
@@ -26,6 +26,7 @@ from walctl.machine.etcd import Etcd
 from walctl.machine.etcd_rows import Rows
 from walctl.machine.kv import Kv
 from walctl.replay.apply import entries_between
+from walctl.snap.names import format_db_name
 from walctl.snap.reader import data_of
 
 SAMPLE_ENTRIES = 20
@@ -86,6 +87,9 @@ def from_database(disk: FileSystem, seen: Survey) -> Ground | str:
 
     Raises: AccessError.
     """
+    path = received_database(seen)
+    if path is not None:
+        return _from_rows(disk, path)
     path = seen.layout.database
     if path is None or not seen.database_exists:
         return "there is no database"
@@ -96,6 +100,19 @@ def from_database(disk: FileSystem, seen: Survey) -> Ground | str:
         return f"the database does not read: bucket {bucket}: {error}"
     if seen.database_is_empty:
         return "the database is empty"
+    return _from_rows(disk, path)
+
+
+def received_database(seen: Survey) -> Path | None:
+    """The database that a leader sent with the snapshot from which the member would start, where
+    its own has not come so far: starting, it puts the one in the other's place."""
+    start, folder = newest_start(seen), seen.layout.snap_dir
+    if folder is None or start not in seen.snap_databases or start <= (seen.applied or 0):
+        return None
+    return folder / format_db_name(index=start)
+
+
+def _from_rows(disk: FileSystem, path: Path) -> Ground | str:
     try:
         machine = Etcd.from_rows(rows_of_database(disk, path))
     except (FormatError, PageError) as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from walctl.datadir.start import marked_snapshots
 from walctl.datadir.survey import Survey
-from walctl.errors import UsageError
+from walctl.errors import AccessError, UsageError
 from walctl.fs.base import File, FileSystem
 from walctl.model.log import Run, put_together
 from walctl.raft.errors import CompactedError, UnavailableError
@@ -69,8 +69,12 @@ class StoredLog:
         storage._begin_at(chosen[0] if chosen else None)
         if seen.last_state is not None:
             storage._state = raft_state(seen.last_state.state)
-        runs = runs_behind(seen.runs, storage._snapshot.index, storage._file)
-        storage._take(put_together(runs).live)
+        try:
+            runs = runs_behind(seen.runs, storage._snapshot.index, storage._file)
+            storage._take(put_together(runs).live)
+        except AccessError:
+            storage.close()
+            raise
         return storage
 
     def initial_state(self) -> tuple[HardState, ConfState]:
@@ -145,9 +149,10 @@ class StoredLog:
         self._offsets = Offsets(EntryID(self._snapshot.term, self._snapshot.index))
 
     def _take(self, runs: Sequence[Run]) -> None:
-        """Take the entries of these runs, ascending by index, up to the first gap."""
+        """Take the entries of these runs, ascending by index, up to the first gap, or to one whose
+        frame is damaged: what was read of that is a guess."""
         for run in runs:
-            if run.first != self._offsets.last + 1:
+            if run.is_recovered or run.first != self._offsets.last + 1:
                 return
             self._offsets.add_run(run, offsets_of(self._file(run.segment), run))
 

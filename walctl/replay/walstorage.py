@@ -31,7 +31,7 @@ from typing import Self
 from walctl.datadir.layout import Layout, Shape
 from walctl.datadir.start import marked_snapshots
 from walctl.datadir.survey import Survey, survey
-from walctl.errors import RefusedError
+from walctl.errors import AccessError, RefusedError, WalctlError
 from walctl.fs.writable import WritableFileSystem
 from walctl.model.log import put_together
 from walctl.model.record import SnapshotMark
@@ -40,9 +40,12 @@ from walctl.raft.types import ConfState, Entry, EntryID, HardState, Snapshot
 from walctl.replay.offsets import Offsets
 from walctl.replay.storedlog import StoredLog
 from walctl.replay.values import log_conf_state, log_entry, log_state, raft_state
+from walctl.snap.reader import SnapFile
 from walctl.snap.writer import Snapshot as SnapContent
 from walctl.snap.writer import place_snap
 from walctl.wal.entry_frames import runs_behind
+from walctl.wal.owner import NO_STATE
+from walctl.wal.reopen import Contents
 from walctl.wal.writer import SEGMENT_BYTES, Wal
 
 
@@ -101,12 +104,24 @@ class WalStorage(StoredLog):
             disk, folder, index=start.index, term=start.term, segment_bytes=segment_bytes
         )
         storage = cls(disk, folder, snap_folder, opened.wal)
-        storage._begin_at(snap)
-        storage._state = raft_state(opened.contents.hard_state)
-        place = _installed_at(seen, start)
-        live = (run for run in seen.log.live if (run.segment, run.start) >= place)
-        storage._take(list(runs_behind(live, start.index, storage._file)))
+        try:
+            storage._take_up(seen, snap, opened.contents)
+        except WalctlError:
+            storage.close()
+            raise
         return storage
+
+    def _take_up(self, seen: Survey, snap: SnapFile | None, contents: Contents) -> None:
+        """Begin with what was surveyed, now that nobody else writes. Raises: AccessError."""
+        state = seen.last_state.state if seen.last_state is not None else NO_STATE
+        if contents.hard_state != state:
+            raise AccessError(f"{self._folder}: changed while it was opened")
+        self._begin_at(snap)
+        self._state = raft_state(contents.hard_state)
+        before = self._offsets.before
+        place = _installed_at(seen, before)
+        live = (run for run in seen.log.live if (run.segment, run.start) >= place)
+        self._take(list(runs_behind(live, before.index, self._file)))
 
     def save(
         self,

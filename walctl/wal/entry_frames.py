@@ -13,6 +13,7 @@ import re
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import TypeVar
 
 from formats import raftpb, walpb
 from formats.errors import FormatError, TruncatedError, WireError
@@ -23,8 +24,8 @@ from formats.walpb import RecordType
 from walctl.errors import AccessError
 from walctl.fs.base import File
 from walctl.model.log import Run
-from walctl.model.record import Entry, EntryKind
-from walctl.wal.records import lift_entry
+from walctl.model.record import Entry
+from walctl.wal.records import entry_kind, lift_entry
 
 _VARINT = rb"[\x80-\xff]{0,9}[\x00-\x7f]"
 _USUAL = re.compile(
@@ -37,8 +38,9 @@ _USUAL = re.compile(
 _TYPE_TAG, _CRC_TAG, _ONE_BYTE_MAX = 0x08, 0x10, 0x7F
 _RECORD_BYTES_MIN = 4
 """A type and a checksum, of one byte each with their tags."""
-_KINDS = (EntryKind.NORMAL, EntryKind.CONF_CHANGE, EntryKind.CONF_CHANGE_V2)
 _LENGTH_FIELD = struct.Struct("<Q").unpack_from
+
+T = TypeVar("T")
 
 _size_of = functools.lru_cache(maxsize=1 << 12)(whole_varint)
 
@@ -48,11 +50,22 @@ def entries_of(file: File, run: Run, *, first: int, last: int) -> Iterator[Entry
 
     Raises: AccessError, when the segment is not what it was when it was surveyed.
     """
+    return made_of(file, run, first=first, last=last, make=_log_entry)
+
+
+def made_of(
+    file: File, run: Run, *, first: int, last: int, make: Callable[[int, int, int, bytes | None], T]
+) -> Iterator[T]:
+    """The same, as values that `make` makes of term, index, raw kind and payload: each entry is
+    one object then, and not one of the log's first.
+
+    Raises: AccessError, as `entries_of`.
+    """
     try:
-        for entry in _entries(file, run):
-            if entry.index >= first:
+        for index, entry in enumerate(_entries(file, run, make), run.first):
+            if index >= first:
                 yield entry
-            if entry.index >= last:
+            if index >= last:
                 return
         raise TruncatedError(f"entry {last} is gone")
     except FormatError as error:
@@ -89,7 +102,7 @@ def runs_behind(runs: Iterable[Run], index: int, file_of: Callable[[str], File])
     The rest replaces nothing, as etcd reads a log from a snapshot on. Raises: AccessError.
     """
     for run in runs:
-        if run.first > index:
+        if run.first > index or (run.last > index and run.is_recovered):
             yield run
         elif run.last > index:
             start = entry_offset(file_of(run.segment), run, index + 1)
@@ -108,11 +121,16 @@ def _is_entry(window: bytes, start: int, stop: int) -> bool:
     return walpb.RECORD.parse(window[start:stop]).type == RecordType.ENTRY
 
 
-def _entries(file: File, run: Run) -> Iterator[Entry]:
+def _log_entry(term: int, index: int, raw_kind: int, payload: bytes | None) -> Entry:
+    kind = entry_kind(raw_kind)
+    return Entry(index=index, term=term, kind=kind, raw_kind=raw_kind, payload=payload)
+
+
+def _entries(file: File, run: Run, make: Callable[[int, int, int, bytes | None], T]) -> Iterator[T]:
     """Every entry between the offsets of a run."""
-    index = run.first
+    index, term = run.first, run.term
     for _, window, start, stop in _frames(file, run.start, run.stop):
-        entry = _entry(window, start, stop, run.term, index)
+        entry = _entry(window, start, stop, term, index, make)
         if entry is not None:
             yield entry
             index += 1
@@ -150,27 +168,29 @@ def _lengths(word: int) -> tuple[int, int]:
     return length.record_bytes, (LENGTH_FIELD_BYTES + length.record_bytes + length.padding_bytes)
 
 
-def _entry(window: bytes, start: int, stop: int, term: int, index: int) -> Entry | None:
+def _entry(
+    window: bytes,
+    start: int,
+    stop: int,
+    term: int,
+    index: int,
+    make: Callable[[int, int, int, bytes | None], T],
+) -> T | None:
     """The entry in the record `[start, stop)` of a window; `None` where that is no entry."""
     found = _USUAL(window, start, stop)
-    if found is None:
-        return _by_definition(window[start:stop], term, index)
-    state, data, kind, inner = found.groups()
-    end = found.end()
-    if state is not None:
-        is_usual = _size_of(state) == stop - end
-        return None if is_usual else _by_definition(window[start:stop], term, index)
-    payload_bytes = 0 if inner is None else _size_of(inner)
-    if _size_of(data) != stop - found.end(2) or payload_bytes != stop - end:
-        return _by_definition(window[start:stop], term, index)
-    raw_kind = 0 if kind is None else kind[0]
-    return Entry(
-        index=index,
-        term=term,
-        kind=_KINDS[raw_kind],
-        raw_kind=raw_kind,
-        payload=None if inner is None else window[end:stop],
-    )
+    if found is not None:
+        state, data, kind, inner = found.groups()
+        end = found.end()
+        if state is not None:
+            if _size_of(state) == stop - end:
+                return None
+        elif _size_of(data) == stop - found.end(2):
+            payload_bytes = 0 if inner is None else _size_of(inner)
+            if payload_bytes == stop - end:
+                payload = None if inner is None else window[end:stop]
+                return make(term, index, 0 if kind is None else kind[0], payload)
+    entry = _by_definition(window[start:stop], term, index)
+    return None if entry is None else make(term, index, entry.raw_kind, entry.payload)
 
 
 def _by_definition(data: bytes, term: int, index: int) -> Entry | None:
