@@ -25,6 +25,7 @@ from formats import internalpb, raftpb, walpb
 from tests.benchmarks.logs import write_log
 from tests.benchmarks.machine import bench_machine
 from tests.benchmarks.raft import bench_raft
+from tests.benchmarks.replaying import bench_replaying
 from tests.benchmarks.writing import ENTRIES, bench_writing
 from walctl.fs.real import RealFileSystem
 from walctl.wal.fold import digest
@@ -248,6 +249,9 @@ def main() -> None:
     bench_raft(row)
     sys.stdout.write("A log is applied to etcd's machine\n")
     bench_machine(row)
+    sys.stdout.write("walctl replay of a million puts\n")
+    with tempfile.TemporaryDirectory() as folder:
+        bench_replaying(Path(folder) / "replay", run, row)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ Row = Callable[[str, float, str], None]
 """A line of the table: a name, seconds, and what else is told."""
 
 
-def _log(entries: int, *, compacts: bool) -> Iterator[Entry]:
+def log_of(entries: int, *, compacts: bool) -> Iterator[Entry]:
     """Puts over so many keys; where it compacts, it does so down to the revision before it."""
     build = INTERNAL_RAFT_REQUEST.build
     head = RequestHeader(id=(0xC7DD << 48) + 1)
@@ -64,12 +64,12 @@ def _applied(entries: Iterator[Entry]) -> Etcd:
 
 def bench_machine(row: Row) -> None:
     """Tell it all."""
-    made = _seconds(lambda: sum(1 for _ in _log(ENTRIES, compacts=False)))
-    peer = _seconds(lambda: _dictionary(_log(ENTRIES, compacts=False))) - made
+    made = _seconds(lambda: sum(1 for _ in log_of(ENTRIES, compacts=False)))
+    peer = _seconds(lambda: _dictionary(log_of(ENTRIES, compacts=False))) - made
     row("1,000,000 puts, a dict of upb's", peer, "peer")
     for compacts in (False, True):
         start = perf_counter()
-        machine = _applied(_log(ENTRIES, compacts=compacts))
+        machine = _applied(log_of(ENTRIES, compacts=compacts))
         seconds = perf_counter() - start - made
         name = "compacted each 50,000" if compacts else "all history"
         row(f"1,000,000 puts, {name}", seconds, f"{seconds / peer:.1f} × peer")
@@ -78,7 +78,7 @@ def bench_machine(row: Row) -> None:
         restored = Etcd()
         row("  restored", _seconds(partial(restored.restore, machine.snapshot())), "")
     tracemalloc.start()
-    kept = _applied(_log(WEIGHED, compacts=False))
+    kept = _applied(log_of(WEIGHED, compacts=False))
     weight = tracemalloc.get_traced_memory()[0] / kept.store.revision
     tracemalloc.stop()
     row("  memory a put, all kept", 0.0, f"{weight:.0f} bytes")
