@@ -93,6 +93,7 @@ path | file
 --key | text | Print this key alone
 --history | flag | With --key: every version of it, with entry, term, revision, request and lease
 --diff | text* | Print what changed from the state after one entry to that after another
+--to-snapshot | file | Write the state to this new file, which etcdutl snapshot restore takes, and…
 --hide-values | flag | Leave the values of keys out of what is shown
 -j --jobs | text | How many files to read at the same time
 -o --output | [text json ndjson] | The form of what goes to standard output

@@ -41,10 +41,10 @@ class Wish:
     """What is asked for.
 
     `until` is a position (`None`: what is committed). `machine` is `auto` or a `Kind`; with `make`
-    it is the name of a machine that somebody else brings. `base` forces one of the ways (`None`: whatever there is).
-    `is_uncommitted` applies what a member would not. `on_ground` is told what is gone on from,
-    `watch` then of every entry that is applied to it; both begin anew where the first way ended
-    before its time.
+    it is the name of a machine that somebody else brings. `base` forces one of the ways (`None`:
+    whatever there is). `is_uncommitted` applies what a member would not. `on_ground` is told what
+    is gone on from, `watch` then of every entry that is applied to it; both begin anew where the
+    first way ended before its time.
     """
 
     until: str | None = None
