@@ -186,7 +186,9 @@ def command(
         is_uncommitted=is_uncommitted,
     )
     if files.is_asked:
-        ctx.exit(replay_files.made(screen, disk, disk_of(ctx), seen, wish, files))
+        ctx.exit(
+            replay_files.made(screen, disk, disk_of(ctx), seen, wish, files, hidden=hide_values)
+        )
     ctx.exit(_answered(screen, disk, seen, wish, asked, snapshot=snapshot))
 
 

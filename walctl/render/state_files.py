@@ -1,12 +1,15 @@
-"""What was made of a rebuilt state: a snapshot, with the commands that start a cluster on it."""
+"""What was made of a rebuilt state: tables; a snapshot, and the commands that bring it to life."""
 
 import shlex
+from collections.abc import Sequence
+from pathlib import Path
 
 from walctl.inspect.document import Document, finding_document
 from walctl.inspect.state import Replayed
 from walctl.inspect.state_document import key_count
 from walctl.render.prose import labelled, paragraph
 from walctl.render.screen import Screen
+from walctl.render.tables import TableFile
 from walctl.render.text import byte_count, counted
 from walctl.repair.state_file import Saved
 
@@ -52,24 +55,55 @@ def saved_document(saved: Saved) -> Document:
     }
 
 
-def show(screen: Screen, found: Replayed, *, saved: Saved) -> None:
+def show(
+    screen: Screen,
+    found: Replayed,
+    *,
+    saved: Saved | None = None,
+    folder: Path | None = None,
+    tables: Sequence[TableFile] = (),
+) -> None:
     """What was made, and what was found on the way."""
     screen.show(
         found,
-        text=lambda screen, each: _text(screen, each, saved),
+        text=lambda screen, each: _text(screen, each, saved, folder, tables),
         document=lambda each: {
             "v": 1,
             "path": str(each.seen.layout.path),
             "until": each.until,
-            "snapshot": saved_document(saved),
+            "export": None if folder is None else exported_document(folder, tables),
+            "snapshot": None if saved is None else saved_document(saved),
             "findings": [finding_document(finding) for finding in each.findings],
             "exit": int(each.exit_status),
         },
     )
 
 
-def _text(screen: Screen, found: Replayed, saved: Saved) -> None:
-    saved_lines(screen, saved)
+def exported_document(folder: Path, tables: Sequence[TableFile]) -> Document:
+    """The tables for JSON."""
+    return {
+        "path": str(folder),
+        "tables": [
+            {"name": each.table.name, "file": each.name, "rows": each.rows, "bytes": each.size}
+            for each in tables
+        ],
+    }
+
+
+def _text(
+    screen: Screen,
+    found: Replayed,
+    saved: Saved | None,
+    folder: Path | None,
+    tables: Sequence[TableFile],
+) -> None:
+    if folder is not None:
+        screen.line(f"{folder}  log and state as tables", style="bold")
+        for each in tables:
+            words = f"{counted(each.rows, 'row')}, {byte_count(each.size)}"
+            labelled(screen, each.table.name, f"{each.name}: {words}", column=COLUMN)
+    if saved is not None:
+        saved_lines(screen, saved)
     for finding in found.findings:
         words = f"{finding.code}  {finding.detail}"
         first = "DAMAGED".ljust(COLUMN)

@@ -20,6 +20,7 @@ from formats.errors import FormatError
 from walctl.backend import tree
 from walctl.backend.pages import PageError, Pages
 from walctl.backend.schema import AUTH_USERS
+from walctl.datadir.layout import Layout
 from walctl.errors import RefusedError, UnsupportedError, UsageError
 from walctl.fs.base import FileSystem
 from walctl.fs.hashing import blocks_of
@@ -70,9 +71,8 @@ def demand_database(found: Replayed) -> Etcd:
     return found.machine
 
 
-def demand_outside(found: Replayed, path: Path) -> None:
+def demand_outside(layout: Layout, path: Path) -> None:
     """Nothing new comes to lie among a member's own files. Raises: UsageError."""
-    layout = found.seen.layout
     if path.parent in (layout.wal_dir, layout.snap_dir):
         raise UsageError(f"{path}: is in a folder of the member itself; name another place")
 
@@ -93,7 +93,7 @@ def save(
     member's own files; AccessError, also when there is such a file; StoppedError.
     """
     machine = demand_database(found)
-    demand_outside(found, path)
+    demand_outside(found.seen.layout, path)
     known = put_passwords_back(source, found, machine)
     try:
         write_new(
