@@ -2,8 +2,9 @@
 
 Entries come as they are applied, so each is told with what became of it; then those that were not:
 in front of what the state was built on, behind where applying ended, and, unless an end was asked
-for, what is not committed. Where the first way to the state ends before its time all begins anew.
-Overwritten entries are none of the log's, and are not told. Memory follows the state, not the log.
+for, what is not committed. Where the first way to the state ends before its time, what it made of
+its entries stays told, and the second one goes on. Overwritten entries are none of the log's, and
+are not told. Memory follows the state, not the log.
 """
 
 from collections.abc import Iterator
@@ -35,9 +36,6 @@ class Sink(Protocol):
 
     def add(self, row: Row) -> None:
         """Put a row behind the last one."""
-
-    def restart(self) -> None:
-        """Forget all rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,15 +92,15 @@ class _Teller:
     decoder: Decoder | None
     last: int
     told: int = 0
-    safe: int = 0
-    places: Iterator[Place] = field(default_factory=lambda: iter(()))
     files: ExitStack = field(default_factory=ExitStack)
+    safe: int = field(init=False)
+    places: Iterator[Place] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.safe, self.places = committed(self.seen), self._places()
 
     def begin(self, ground: Ground) -> None:
-        """Told is nothing yet; what the ground has applied comes first, without an outcome."""
-        self.sinks.entries.restart()
-        self.sinks.requests.restart()
-        self._open()
+        """What the ground has applied comes first, without an outcome."""
         self._tell_unapplied(min(ground.applied, self.last))
 
     def watch(self, entry: Entry, result: Result) -> None:
@@ -111,8 +109,6 @@ class _Teller:
 
     def end(self, found: Replayed) -> None:
         """What is left: the entry that ended the replay, and whatever is behind it."""
-        if found.applied is None:  # nobody knows what the entries hold
-            self._open()
         stop = None if found.applied is None else found.applied.stop
         if stop is not None and stop.outcome is not None:
             self._tell_unapplied(stop.index - 1)
@@ -123,11 +119,6 @@ class _Teller:
     def close(self) -> None:
         """Give back what was opened."""
         self.files.close()
-
-    def _open(self) -> None:
-        self.close()
-        self.told, self.safe = 0, committed(self.seen)
-        self.places = self._places()
 
     def _tell_unapplied(self, last: int) -> None:
         """The entries behind the last one told, up to `last`; gaps are passed."""
@@ -151,9 +142,9 @@ class _Teller:
                 place.offset,
                 place.frame_bytes,
                 len(data or b""),
-                kind,
+                _utf8(kind),
                 None if result is None else result.outcome.value,
-                None if result is None else result.words,
+                None if result is None else _utf8(result.words),
                 None if result is None else result.revision,
             )
         )
@@ -191,6 +182,13 @@ class _Teller:
             file = self.files.enter_context(self.disk.open(folder / run.segment))
             for at, (offset, frame_bytes) in enumerate(places_of(file, run)):
                 yield Place(run.first + at, run.segment, offset, frame_bytes)
+
+
+def _utf8(text: str | None) -> str | None:
+    """A text that every format can hold: halves of surrogate pairs are escaped."""
+    if text is None or text.isascii():
+        return text
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _int64(number: int) -> int | None:

@@ -55,9 +55,6 @@ class Writer(Protocol):
     def add(self, row: Row) -> None:
         """Put a row behind the last one."""
 
-    def restart(self) -> None:
-        """Forget all rows."""
-
     def finish(self) -> int:
         """Write what is left; the bytes of the file."""
 
@@ -89,8 +86,10 @@ def written_tables(
         for table in TABLES:
             name = f"{table.name}.{form}"
             file = stack.enter_context(disk.create_file(part / name))
+            writer = ParquetFile(file, table) if form == PARQUET else CsvFile(file, table)
+            stack.callback(writer.abandon)
             told.append(TableFile(table=table, name=name))
-            writers.append(ParquetFile(file, table) if form == PARQUET else CsvFile(file, table))
+            writers.append(writer)
         entries, requests, keys = writers
         yield Sinks(entries=entries, requests=requests, keys=keys), told
         for each, writer in zip(told, writers, strict=True):
@@ -103,6 +102,7 @@ class _Stream(io.RawIOBase):
     def __init__(self, file: WritableFile) -> None:
         self._file = file
         self._offset = 0
+        self.is_abandoned = False
 
     def writable(self) -> bool:
         """It is."""
@@ -113,9 +113,10 @@ class _Stream(io.RawIOBase):
         return self._offset
 
     def write(self, data: Any) -> int:
-        """Put bytes behind the last ones."""
+        """Put bytes behind the last ones; into nothing once it is abandoned."""
         block = memoryview(data).cast("B")
-        self._file.write_at(self._offset, block)
+        if not self.is_abandoned:
+            self._file.write_at(self._offset, block)
         self._offset += len(block)
         return len(block)
 
@@ -126,12 +127,7 @@ class CsvFile:
     def __init__(self, file: WritableFile, table: Table) -> None:
         self._file, self._table = file, table
         self._is_bytes = tuple(column.type is Type.BYTES for column in table.columns)
-        self.restart()
-
-    def restart(self) -> None:
-        """Forget all rows."""
         self.rows = 0
-        self._file.truncate(0)
         self._stream = _Stream(self._file)
         self._text = io.StringIO()
         self._write = csv.writer(self._text, lineterminator="\n").writerow
@@ -166,6 +162,10 @@ class CsvFile:
         self._file.sync()
         return self._stream.tell()
 
+    def abandon(self) -> None:
+        """Write nothing any more."""
+        self._stream.is_abandoned = True
+
     def _flush(self) -> None:
         self._stream.write(self._text.getvalue().encode("utf-8"))
         self._text.seek(0)
@@ -188,6 +188,7 @@ class ParquetFile:
 
     def __init__(self, file: WritableFile, table: Table) -> None:
         import pyarrow
+        from pyarrow.parquet import ParquetWriter
 
         types = {
             Type.INTEGER: pyarrow.int64(),
@@ -199,20 +200,10 @@ class ParquetFile:
         self._bytes_at = tuple(
             at for at, column in enumerate(table.columns) if column.type is Type.BYTES
         )
-        self._writer: Any = None
-        self.restart()
-
-    def restart(self) -> None:
-        """Forget all rows."""
-        from pyarrow.parquet import ParquetWriter
-
-        if self._writer is not None:
-            self._writer.close()
         self.rows = self._group_bytes = 0
         self._group: list[Row] = []
-        self._file.truncate(0)
         self._stream = _Stream(self._file)
-        self._writer = ParquetWriter(self._stream, self._schema, compression="zstd")
+        self._writer: Any = ParquetWriter(self._stream, self._schema, compression="zstd")
 
     def add(self, row: Row) -> None:
         """Put a row behind the last one."""
@@ -229,6 +220,11 @@ class ParquetFile:
         self._writer.close()
         self._file.sync()
         return self._stream.tell()
+
+    def abandon(self) -> None:
+        """Write nothing any more: pyarrow would, when its writer is collected."""
+        self._stream.is_abandoned = True
+        self._writer.close()
 
     def _flush(self) -> None:
         import pyarrow
