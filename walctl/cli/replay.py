@@ -171,6 +171,8 @@ def command(
       walctl replay default.etcd --key /registry/pods/default/web --history
       walctl replay default.etcd --diff last-50 last
       walctl replay default.etcd --keys -o ndjson
+      walctl replay default.etcd --export tables
+      walctl replay default.etcd --to-snapshot /backup/state.db
     """
     asked = Asked(keys=is_keys, key=key, history=is_history, diff=diff, hidden=hide_values)
     asked.demand_sense()

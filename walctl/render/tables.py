@@ -58,6 +58,9 @@ class Writer(Protocol):
     def finish(self) -> int:
         """Write what is left; the bytes of the file."""
 
+    def abandon(self) -> None:
+        """Write nothing any more."""
+
 
 def demand_form(form: str) -> None:
     """Raise UnsupportedError where a form needs what is not installed."""
@@ -86,7 +89,8 @@ def written_tables(
         for table in TABLES:
             name = f"{table.name}.{form}"
             file = stack.enter_context(disk.create_file(part / name))
-            writer = ParquetFile(file, table) if form == PARQUET else CsvFile(file, table)
+            make: type[ParquetFile | CsvFile] = ParquetFile if form == PARQUET else CsvFile
+            writer: Writer = make(file, table)
             stack.callback(writer.abandon)
             told.append(TableFile(table=table, name=name))
             writers.append(writer)
