@@ -7,6 +7,7 @@ import pytest
 
 from fixtures.unpack import unpack
 from formats.errors import FormatError
+from formats.memberjson import member_json
 from tests.backend import images
 from tests.corpus import names, needs_corpus, unpacked
 from walctl.backend import tree
@@ -15,7 +16,6 @@ from walctl.backend.membership import (
     applied_rows,
     conf_state_json,
     conf_state_row,
-    member_json,
     member_rows,
 )
 from walctl.backend.pages import PageError, Pages

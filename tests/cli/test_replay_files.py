@@ -90,7 +90,7 @@ def test_parquet_is_what_is_written_unless_said(tell: Tell, member: Path, tmp_pa
 
 
 def test_values_are_hidden_where_that_is_asked(tell: Tell, member: Path, tmp_path: Path) -> None:
-    words = ("--export", tmp_path / "t", "--export-as", "csv", "--hide-values")
+    words = ("--export", tmp_path / "t", "--export-as", "csv", "--redact", "values")
     assert tell("replay", member, *words).status == 0
     for name in ("requests", "keys"):
         with (tmp_path / f"t/{name}.csv").open(newline="", encoding="utf-8") as file:

@@ -19,10 +19,11 @@ from fixtures.recipes import etcd
 from fixtures.unpack import unpack
 from formats import etcdserverpb, gojson, raftpb, snappb, walpb
 from formats.frame import build_frame
+from formats.memberjson import member_json
 from formats.walpb import RecordType
 from tests.corpus import copy_of, copy_tree, manifest, names, needs_corpus, unpacked
 from walctl.backend.check import check_tree
-from walctl.backend.membership import CLEARED, conf_state_row, member_json, member_rows
+from walctl.backend.membership import CLEARED, conf_state_row, member_rows
 from walctl.backend.rebuild import Edit, rebuilt
 from walctl.backend.schema import read_witness
 from walctl.backend.writer import Contents, written

@@ -155,7 +155,11 @@ def test_a_whole_directory_is_clean_and_one_without_database_harmless(name: str)
             assert report.exit_status is ExitStatus.HARMLESS
             continue
         assert report.exit_status is ExitStatus.CLEAN, (member, report.findings)
-        assert codes_of(report) == ({Code.LEFTOVER} if name[:2] in ("d2", "f-") else set())
+        told = {Code.LEFTOVER} if name[:2] in ("d2", "f-") else set()
+        assert codes_of(report) - {Code.MEMBERSHIP_DIFFERS} == told
+        # A learner was promoted there, and 3.5.1 did not write that down: worth knowing, no more.
+        is_promoted = name.startswith("d-cluster3") and member != "n3"
+        assert (Code.MEMBERSHIP_DIFFERS in codes_of(report, Severity.INFO)) is is_promoted
 
 
 def test_an_unfinished_received_snapshot_is_told_with_what_the_server_makes_of_it() -> None:

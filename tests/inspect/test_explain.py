@@ -7,13 +7,14 @@ import pytest
 
 from tests.corpus import needs_corpus
 from tests.inspect.answers import damaged_member, examined, of_kind
+from walctl.cli.main import COMMANDS
 from walctl.errors import ExitStatus, UsageError
 from walctl.inspect.explain import BY_TOPIC, PAGES, explain, groups
 from walctl.inspect.explanation import Explanation, Group
 from walctl.model.finding import Code
 
 WALCTL = Path(__file__).parents[2] / "walctl"
-COMMANDS_OF_THIS_RELEASE = {"verify", "doctor", "dump", "explain", "repair", "undo", "COMMAND"}
+COMMANDS_OF_THIS_RELEASE = {*COMMANDS, "COMMAND"}
 COMMANDS_OF_OTHERS = {"cp", "etcdctl", "etcdutl"}
 
 

@@ -15,6 +15,8 @@ etcd-3.5-three-puts: data directory; etcd 3.5, member 799928778dcb07df, cluster
 lost          nothing
 a start       every version starts, its log ends at 7
 start points  the log's beginning (on to 7)
+state         revision 4, 3 keys, HashKV 1760537655, as of entry 7; the database
+              equals what the log makes at 7
 members       799928778dcb07df  n1  http://127.0.0.1:59831  ← this one
 
 what now      Nothing is wrong here: the server can be started.
@@ -78,7 +80,7 @@ def test_members_stand_with_the_own_one_marked() -> None:
 def test_json_has_the_report_the_start_the_members_and_the_steps(case: str) -> None:
     diagnosis = diagnosed(case)
     told = json.loads(json.dumps(render.document(diagnosis)))
-    assert set(told) == {"v", "report", "start", "membership", "steps"}
+    assert set(told) == {"v", "report", "start", "state", "membership", "steps"}
     assert told["v"] == 1
     assert told["report"]["verdict"] == str(diagnosis.report.verdict)
     assert told["start"] == diagnosis.start != ""

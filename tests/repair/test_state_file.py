@@ -90,6 +90,15 @@ def test_a_name_that_no_command_should_hold_is_not_used(member: Path) -> None:
     assert "--listen-client-urls=http://localhost:2379" in start
 
 
+def test_a_member_that_the_state_does_not_know_gets_the_usual_addresses(member: Path) -> None:
+    found = state(member)
+    etcd(found).state.membership.members.clear()
+    restore, start, ask = commands(found, etcd(found), Path("x"))
+    assert "--data-dir=default-restored.etcd" in restore
+    assert "--listen-peer-urls=http://localhost:2380" in start
+    assert ask[1] == "--endpoints=http://localhost:2379"
+
+
 @pytest.mark.parametrize(
     ("url", "wanted"),
     [

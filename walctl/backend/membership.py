@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from formats import gojson
+from formats.memberjson import member_json
 from walctl.backend.rebuild import Edit
 from walctl.backend.schema import (
     CONF_STATE,
@@ -55,18 +56,6 @@ def applied_rows(*, index: int, term: int | None) -> tuple[Edit, ...]:
     """
     said = () if term is None else (Edit(META, TERM, _u64(term)),)
     return (Edit(META, CONSISTENT_INDEX, _u64(index)), *said)
-
-
-def member_json(member: Member) -> bytes:
-    """The value of a row of `members`: what is empty is left out, as Go leaves it out."""
-    found: dict[str, object] = {"id": member.id, "peerURLs": list(member.peer_urls)}
-    if member.is_learner:
-        found["isLearner"] = True
-    if member.name:
-        found["name"] = member.name
-    if member.client_urls:
-        found["clientURLs"] = list(member.client_urls)
-    return gojson.build(found)
 
 
 def conf_state_json(found: ConfState) -> bytes:

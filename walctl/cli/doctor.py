@@ -42,8 +42,10 @@ def command(
     """Say on one screen what PATH is: who this member is, whether it is damaged, what is lost,
     what a start of the server would do with it, and what to do now.
 
-    `walctl PATH` is the same. Every check of verify is made; no lock is taken and no byte is
-    changed. The exit status is that of verify: 0 clean, 3 harmless, 1 damage, 4 not readable.
+    `walctl PATH` is the same. Every check of verify is made; then the log is replayed, where that
+    takes a moment, and held against the database. No lock is taken and no byte is changed. The
+    exit status is that of verify (0 clean, 3 harmless, 1 damage, 4 not readable), and 1 where the
+    database is not what the log makes.
 
     \b
     Examples:

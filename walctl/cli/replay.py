@@ -26,6 +26,7 @@ from walctl.inspect.history import between, history
 from walctl.inspect.reading import Depth, survey_of
 from walctl.inspect.state import AUTO, Wish, replayed
 from walctl.machine.base import Machine
+from walctl.payload.base import Redaction
 from walctl.render import history as render_history
 from walctl.render import replay as render
 from walctl.render.screen import Screen
@@ -124,7 +125,13 @@ def machine_of(name: str) -> Callable[[], Machine] | None:
     help="Print what changed from the state after one entry to that after another.",
 )
 @replay_files.files
-@click.option("--hide-values", is_flag=True, help="Leave the values of keys out of what is shown.")
+@click.option(
+    "--redact",
+    type=click.Choice([Redaction.AUTH.value, Redaction.VALUES.value]),
+    default=Redaction.AUTH.value,
+    show_default=True,
+    help="What is hidden: secrets, which are never shown here, or the values of keys too.",
+)
 @jobs
 @output("text", "json", "ndjson")
 @pass_open_disk
@@ -147,7 +154,7 @@ def command(
     key: bytes | None,
     is_history: bool,
     diff: tuple[str, str] | None,
-    hide_values: bool,
+    redact: str,
     jobs: int,
     files: replay_files.Files,
 ) -> None:
@@ -174,7 +181,8 @@ def command(
       walctl replay default.etcd --export tables
       walctl replay default.etcd --to-snapshot /backup/state.db
     """
-    asked = Asked(keys=is_keys, key=key, history=is_history, diff=diff, hidden=hide_values)
+    hidden = Redaction(redact) is Redaction.VALUES
+    asked = Asked(keys=is_keys, key=key, history=is_history, diff=diff, hidden=hidden)
     asked.demand_sense()
     files.demand_sense(is_shown=is_keys or key is not None or diff is not None)
     with screen.progress(f"reading {path}") as step:
@@ -188,9 +196,7 @@ def command(
         is_uncommitted=is_uncommitted,
     )
     if files.is_asked:
-        ctx.exit(
-            replay_files.made(screen, disk, disk_of(ctx), seen, wish, files, hidden=hide_values)
-        )
+        ctx.exit(replay_files.made(screen, disk, disk_of(ctx), seen, wish, files, hidden=hidden))
     ctx.exit(_answered(screen, disk, seen, wish, asked, snapshot=snapshot))
 
 

@@ -45,10 +45,15 @@ def is_base_lost(survey: Survey, applied: int) -> bool:
     into the database alone; replayed from entry 1, such a log gives an empty one. A server's own
     snapshots cover more than members. `applied` is the last index that the database has, or 0.
     """
+    return applied < restored_index(survey)
+
+
+def restored_index(survey: Survey) -> int:
+    """The index of the marker with which `snapshot restore` began this log, else 0."""
     members = {placed.entry.index for placed in survey.conf_changes}
     restored = 0
     for placed in survey.marks:
         index = placed.mark.index
         if survey.log.first == 1 and all(each in members for each in range(1, index + 1)):
             restored = max(restored, index)
-    return applied < restored
+    return restored

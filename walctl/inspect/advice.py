@@ -1,11 +1,12 @@
 """The next thing to do about a finding, and the plain commands that make a safe copy."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from walctl.datadir.layout import Layout
+from walctl.inspect.membership import Membership
 from walctl.inspect.weigh import OF_A_START
 from walctl.model.finding import Finding, Severity
 
@@ -18,7 +19,13 @@ def advised(finding: Finding, layout: Layout, start: str) -> Finding:
     following = f"walctl explain {finding.code}"
     if finding.severity is Severity.DAMAGE and layout.is_member:
         following = repair_command(layout)
-    return replace(finding, consequence=consequence, next=following)
+    return replace(finding, consequence=consequence, next=finding.next or following)
+
+
+def etcdctl(members: Membership, ids: Iterable[int]) -> str:
+    """The command that asks these members, where clients find them as far as that is known."""
+    urls = [url for each in ids for url in members.described(each).client_urls]
+    return f"etcdctl --endpoints={shlex.quote(','.join(urls) or 'URL-OF-A-HEALTHY-MEMBER')}"
 
 
 def repair_command(layout: Layout) -> str:

@@ -1,11 +1,12 @@
 """doctor: the one-screen answer. Who is this, is it whole, what is lost, what now?
 
-Everything is taken from verify's report and the survey behind it; what is new here is the advice:
-what to do first, in the order in which a calm colleague would say it.
+Everything is taken from verify's report and the survey behind it, and from the state that the files
+amount to; what is new here is the advice: what to do first, in the order in which a calm colleague
+would say it.
 """
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,8 +14,11 @@ from walctl.datadir.layout import Shape, understand
 from walctl.datadir.survey import Survey
 from walctl.errors import WalctlError
 from walctl.fs.base import FileSystem
-from walctl.inspect.advice import repair_command, salvage_command
+from walctl.inspect.advice import etcdctl, repair_command, salvage_command
+from walctl.inspect.known_state import KnownState, known_state
+from walctl.inspect.member_sides import Side, sides
 from walctl.inspect.membership import Membership, membership
+from walctl.inspect.membership_checks import waits_for_upgrade
 from walctl.inspect.published import learn_urls
 from walctl.inspect.reading import ONE_PROCESS, Depth
 from walctl.inspect.report import Report
@@ -48,12 +52,18 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """The answer for one member. `start` is what a start would do now, by version."""
+    """The answer for one member. `start` is what a start would do now, by version.
+
+    `sides` are the places that name members, each held against the log; `state` is what the files
+    amount to, `None` where that is not known.
+    """
 
     report: Report
     membership: Membership
+    sides: tuple[Side, ...] = ()
     start: str
     steps: tuple[Step, ...]
+    state: KnownState | None = None
 
 
 def doctor(
@@ -81,8 +91,16 @@ def doctor(
             steps=(),
         )
     members = membership(seen)
+    state = known_state(disk, seen)
+    if state is not None:
+        report = replace(report, findings=(*report.findings, *state.findings))
     return Diagnosis(
-        report=report, membership=members, start=start, steps=tuple(_steps(report, seen, members))
+        report=report,
+        membership=members,
+        sides=sides(seen),
+        start=start,
+        steps=tuple(_steps(report, seen, members)),
+        state=state,
     )
 
 
@@ -104,7 +122,7 @@ def _steps(report: Report, seen: Survey, members: Membership) -> list[Step]:
     if is_part:
         start = f"Nothing is wrong with this part. {_ASK_THE_WHOLE}"
     elif report.verdict is Verdict.CLEAN:
-        return [Step(text="Nothing is wrong here: the server can be started.")]
+        start = "Nothing is wrong here: the server can be started."
     else:
         start = "The server can be started; nothing is lost by it."
     codes = _codes(report.of(Severity.HARMLESS))
@@ -112,8 +130,22 @@ def _steps(report: Report, seen: Survey, members: Membership) -> list[Step]:
         Step(
             text=f"{start} What was found means:" if codes else start,
             command="; ".join(f"walctl explain {code}" for code in codes),
-        )
+        ),
+        *([_upgrade_step(codes)] if waits_for_upgrade(seen) else []),
     ]
+
+
+def _upgrade_step(codes: list[Code]) -> Step:
+    """What a later version would stumble over; `codes` are explained already."""
+    code = Code.MEMBERSHIP_DIFFERS
+    return Step(
+        text=(
+            "Before an upgrade to 3.6 let 3.5.26 or later run here: the database names the members"
+            " otherwise than the log does. 3.6 goes by the database, and 3.5.26 puts it right"
+            " first."
+        ),
+        command="" if code in codes else f"walctl explain {code}",
+    )
 
 
 def _codes(findings: list[Finding]) -> list[Code]:
@@ -223,9 +255,7 @@ def replace_steps(members: Membership, own_id: int) -> list[Step]:
     own = members.described(own_id)
     view = members.best
     others = [peer.id for peer in view.peers if peer.id != own_id] if view is not None else []
-    urls = [url for other in others for url in members.described(other).client_urls]
-    endpoints = ",".join(urls) or "URL-OF-A-HEALTHY-MEMBER"
-    tool = f"etcdctl --endpoints={shlex.quote(endpoints)}"
+    tool = etcdctl(members, others)
     return [
         Step(
             text="Ask the other members whether they are healthy:",

@@ -11,6 +11,7 @@ from walctl.backend.pages import PageError
 from walctl.datadir.start import is_base_lost, live_marks, newest_start
 from walctl.datadir.survey import Survey
 from walctl.inspect.membership import is_foreign_database
+from walctl.inspect.membership_checks import membership_findings
 from walctl.inspect.report import StartPoint
 from walctl.inspect.start_points import beyond_the_log, snap_index
 from walctl.model.finding import Code, Finding, Place, Severity
@@ -33,6 +34,7 @@ def member_findings(survey: Survey, points: list[StartPoint]) -> Iterator[Findin
         yield _foreign_database(survey)
     if survey.segments:
         yield from _database_and_log(survey)
+    yield from membership_findings(survey)
 
 
 def _snap_problems(survey: Survey, *, can_start: bool) -> Iterator[Finding]:

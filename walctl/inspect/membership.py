@@ -4,17 +4,11 @@ The three need not agree: the log is the truth, a snapshot is as of its index, a
 etcd 3.5 are known to lack names and to keep learners that were promoted. Nothing is merged here.
 """
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from formats import raftpb
-from formats.errors import FormatError
-from formats.raftpb import ConfChangeType
 from walctl.datadir.survey import Survey
-from walctl.model.log import PlacedEntry
+from walctl.inspect.conf_changes import BEGINNING, of_snapshot, standing
 from walctl.model.member import Member, Published
-from walctl.model.record import ConfState, EntryKind
 from walctl.snap.reader import SnapFile
 
 
@@ -103,121 +97,37 @@ def log_view(survey: Survey, index: int) -> View | None:
     reach every gap of the log in front of `index`.
     """
     gap = max((gap.last for gap in survey.log.gaps() if gap.first <= index), default=0)
-    base: dict[int, Member] = {}
-    after = 0
+    base = BEGINNING
     if survey.log.first != 1 or gap:
         snap = _newest(survey)
         reached = max(gap, (survey.log.first or 1) - 1)
         if snap is None or not reached <= (snap.index or 0) <= index:
             return None
-        base = {peer.id: peer for peer in _snap_peers(snap)}
-        after = snap.index or 0
-    for placed in survey.conf_changes:
-        if after < placed.entry.index <= index and _is_live(survey, placed):
-            for change in _changes(placed):
-                _apply(base, change)
+        base = of_snapshot(snap)
+    found = standing(survey, index, base=base)
+    if found is None:
+        return None
+    peers = {peer.id: peer for peer in found.members}
     for said in survey.published:
-        known = base.get(said.member.id)
-        if known is not None and after < said.index <= index:
-            base[known.id] = replace(
+        known = peers.get(said.member.id)
+        if known is not None and base.index < said.index <= index:
+            peers[known.id] = replace(
                 known,
                 name=said.member.name or known.name,
                 client_urls=said.member.client_urls or known.client_urls,
             )
-    return View(source="log", index=index, peers=_sorted(base))
-
-
-def _is_live(survey: Survey, placed: PlacedEntry) -> bool:
-    run = survey.log.run_of(placed.entry.index)
-    return (
-        run is not None and run.segment == placed.segment and run.start <= placed.offset < run.stop
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Change:
-    kind: int
-    peer: Member
-    is_promotion: bool
-
-
-def _changes(placed: PlacedEntry) -> Iterator[_Change]:
-    """The change of an entry; one that does not parse changes nothing here."""
-    if placed.entry.kind is not EntryKind.CONF_CHANGE or placed.entry.payload is None:
-        return
-    try:
-        change = raftpb.CONF_CHANGE.parse(placed.entry.payload)
-    except FormatError:
-        return
-    said = _context(change.context)
-    yield _Change(
-        kind=change.type or 0,
-        peer=Member(
-            id=change.node_id or 0,
-            name=_text(said.get("name")),
-            peer_urls=_texts(said.get("peerURLs")),
-            client_urls=_texts(said.get("clientURLs")),
-            is_learner=change.type == ConfChangeType.ADD_LEARNER_NODE,
-        ),
-        is_promotion=said.get("isPromote") is True,
-    )
-
-
-def _context(data: bytes | None) -> dict[str, object]:
-    """The JSON of a change; other owners (raftexample) have none, or something else."""
-    try:
-        found = json.loads(data or b"{}")
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
-
-
-def _apply(members: dict[int, Member], change: _Change) -> None:
-    peer = change.peer
-    known = members.get(peer.id)
-    if change.kind == ConfChangeType.REMOVE_NODE:
-        members.pop(peer.id, None)
-    elif change.kind == ConfChangeType.UPDATE_NODE and known is not None:
-        members[peer.id] = replace(known, peer_urls=peer.peer_urls or known.peer_urls)
-    elif change.is_promotion and known is not None:
-        members[peer.id] = replace(known, is_learner=False)
-    elif change.kind in (ConfChangeType.ADD_NODE, ConfChangeType.ADD_LEARNER_NODE):
-        members[peer.id] = peer
+    return View(source="log", index=index, peers=_sorted(peers))
 
 
 def _newest(survey: Survey) -> SnapFile | None:
     return next((snap for snap in survey.snaps if snap.is_usable), None)
 
 
-def _snap_peers(snap: SnapFile) -> Iterator[Member]:
-    """Members of a snapshot: who they are by its membership, what they are called by its store."""
-    named = {member.id: member for member in snap.store.members} if snap.store else {}
-    conf = snap.conf_state or ConfState()
-    for member in (*conf.voters, *conf.learners):
-        store = named.get(member)
-        yield Member(
-            id=member,
-            name=store.name if store else "",
-            peer_urls=store.peer_urls if store else (),
-            client_urls=store.client_urls if store else (),
-            is_learner=member in conf.learners,
-        )
-
-
 def _snapshot_view(survey: Survey) -> View | None:
     snap = _newest(survey)
     if snap is None:
         return None
-    peers = {peer.id: peer for peer in _snap_peers(snap)}
-    return View(source="snapshot", index=snap.index, peers=_sorted(peers))
+    return View(source="snapshot", index=snap.index, peers=of_snapshot(snap).members)
 
 
 def _database_view(survey: Survey) -> View | None:

@@ -7,10 +7,12 @@ are held against each other (`db-differs`); then it goes on with the log's.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from walctl.datadir.survey import Survey
 from walctl.errors import CorruptionError, ExitStatus, UsageError
 from walctl.fs.base import FileSystem
+from walctl.inspect.advice import quoted_word
 from walctl.inspect.positions import index_of
 from walctl.machine.base import Machine, Outcome
 from walctl.machine.etcd import Etcd
@@ -80,7 +82,8 @@ class Replayed:
     @property
     def exit_status(self) -> ExitStatus:
         """1 where the two ways differ, or applying ended before its time."""
-        return ExitStatus.DAMAGE if self.findings else ExitStatus.CLEAN
+        is_damaged = any(each.severity is Severity.DAMAGE for each in self.findings)
+        return ExitStatus.DAMAGE if is_damaged else ExitStatus.CLEAN
 
 
 def replayed(disk: FileSystem, seen: Survey, wish: Wish) -> Replayed:
@@ -132,7 +135,9 @@ def _by_both(
     second.counts += first.counts
     second.hazards = [*first.hazards, *second.hazards]
     second.hazards_count += first.hazards_count
-    result = replace(result, agreement=found, findings=tuple(_differing(found)))
+    is_doubtful = second.hazards_count > 0
+    findings = tuple(_differing(found, seen.layout.path, is_doubtful=is_doubtful))
+    result = replace(result, agreement=found, findings=findings)
     return _ended(result, mine, second)
 
 
@@ -219,8 +224,11 @@ def _grounds(
     return grounds, obstacles
 
 
-def _differing(found: Agreement) -> list[Finding]:
-    """`db-differs`, once, where the two states are not the same."""
+def _differing(found: Agreement, path: Path, *, is_doubtful: bool) -> list[Finding]:
+    """`db-differs`, once, where the two states are not the same.
+
+    `is_doubtful`: the log has entries with which real members did different things.
+    """
     if found.is_equal:
         return []
     first = found.differences[0]
@@ -229,12 +237,15 @@ def _differing(found: Agreement) -> list[Finding]:
         f" another state: {found.count} differences, the first in bucket {first.bucket}:"
         f" the log has {first.in_log or 'nothing'}, the database {first.in_database or 'nothing'}."
     )
+    if is_doubtful:
+        words += " Members do different things with some entries of this log, so it may be right."
     return [
         Finding(
             code=Code.DB_DIFFERS,
-            severity=Severity.DAMAGE,
+            severity=Severity.INFO if is_doubtful else Severity.DAMAGE,
             place=Place(index=found.first_index),
             detail=words,
+            next=f"walctl replay {quoted_word(str(path))}",
             consequence="3.4-3.6: start, and answer with what the database has; the corruption"
             " check of 3.5 and later raises an alarm where the other members differ",
         )

@@ -62,6 +62,7 @@ _OF_A_MOMENT = frozenset(
         Code.SNAP_MISSING,
         Code.SNAP_UNMARKED,
         Code.SNAPDB_MISSING,
+        Code.MEMBERSHIP_DIFFERS,
     }
 )
 """What reading one part after the other makes of a directory that a server writes to."""

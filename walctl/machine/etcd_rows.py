@@ -29,10 +29,11 @@ from formats import gojson
 from formats.authpb import ROLE, USER
 from formats.errors import FormatError, WireError
 from formats.leasepb import LEASE, Lease
+from formats.memberjson import member_json
 from formats.raftpb import ConfState
 from formats.rpcpb import ALARM_MEMBER, AlarmMember
 from walctl.machine.keyrow import key_row, parse_key_row
-from walctl.machine.members import Membership, member_json, parse_member, parse_object
+from walctl.machine.members import Membership, parse_member, parse_object
 from walctl.machine.mvcc import FIRST_REVISION, NEVER
 from walctl.machine.state import Alarm, Downgrade, Options, State
 

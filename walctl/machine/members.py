@@ -20,10 +20,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from formats import gojson
 from formats.errors import FormatError, LimitError, WireError
 from formats.limits import DB_JSON_BYTES_MAX
 from formats.raftpb import ConfChange, ConfChangeType
+from walctl.model.member import Member
 
 REMOVED: Final = "membership: ID removed"
 EXISTS: Final = "membership: ID exists"
@@ -33,17 +33,6 @@ NOT_LEARNER: Final = "membership: can only promote a learner member"
 UNKNOWN: Final = "failed to update; member unknown"
 
 _U64_MASK = (1 << 64) - 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
-    """A member; `name` is empty until it has started."""
-
-    id: int
-    peer_urls: tuple[str, ...] = ()
-    is_learner: bool = False
-    name: str = ""
-    client_urls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,18 +160,6 @@ def parse_object(data: bytes) -> dict[str, object]:
     if not isinstance(found, dict):
         raise WireError("expected a JSON object")
     return found
-
-
-def member_json(member: Member) -> bytes:
-    """The value of a row of `members`, as Go writes it: what is empty is left out."""
-    found: dict[str, object] = {"id": member.id, "peerURLs": list(member.peer_urls)}
-    if member.is_learner:
-        found["isLearner"] = True
-    if member.name:
-        found["name"] = member.name
-    if member.client_urls:
-        found["clientURLs"] = list(member.client_urls)
-    return gojson.build(found)
 
 
 def _texts(found: object) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from walctl.fs.hashing import blocks_of
 from walctl.fs.writable import WritableFileSystem
 from walctl.inspect.state import Replayed
 from walctl.machine.etcd import Etcd
-from walctl.machine.members import Member
+from walctl.model.member import Member
 from walctl.repair.new_file import Stopped, never, placed, write_new
 from walctl.replay.apply import committed
 from walctl.replay.image import demand_image, image

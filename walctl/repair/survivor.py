@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from formats.errors import FormatError
-from walctl.backend.membership import member_json
+from formats.memberjson import member_json
 from walctl.datadir.layout import understand
 from walctl.datadir.survey import Survey
 from walctl.errors import CorruptionError

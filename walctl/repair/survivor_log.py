@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 
 from formats import raftpb
 from formats.etcdserverpb import Request as V2Request
+from formats.memberjson import member_json
 from formats.raftpb import ConfChangeType
-from walctl.backend.membership import member_json
 from walctl.datadir.survey import Survey
 from walctl.fs.base import FileSystem
 from walctl.inspect.counting.touch import touch_of_payload

@@ -5,12 +5,16 @@ from walctl.inspect.explanation import (
     COPY,
     COPY_ALL,
     DAMAGE,
+    FROM_36,
     HARMLESS,
     INFO,
+    NO_DELETE,
     NO_WIPE,
     PEER,
     RESTORE,
     STOP,
+    TO_35,
+    TO_36,
     Explanation,
     Group,
     ServerAct,
@@ -93,28 +97,51 @@ PAGES = (
     Explanation(
         topic=Code.MEMBERSHIP_DIFFERS,
         group=Group.MEMBERS,
-        is_reported=False,
         title="The places that record the membership do not agree.",
         severities=(INFO, HARMLESS, DAMAGE),
-        judged="Damage if the places that this member's version of etcd trusts name other voters "
-        "than the rest of the cluster has.",
-        what="The members of the cluster are written down in the conf changes of the log, in "
-        "snapshot records, in .snap files and in the database. Two of these differ at the same "
-        "index.",
-        why="A defect (3.5.1 keeps a promoted learner as a learner in its `members` bucket), a "
-        "restore, `--force-new-cluster`, or a member that was removed while this one was away.",
+        judged="Damage if the place that the version here starts with names other members. "
+        "Harmless if only a later version would go by it, or only URLs or a learner are wrong. "
+        "Information for what is known and common: a promoted learner in a database of 3.5.",
+        what="The members of the cluster are written down in the membership changes of the log, in "
+        "its snapshot records, twice in a `.snap` file (Raft's membership, and etcd's list in the "
+        "v2 store) and twice in the database (etcd's list, and confState). Each is as of an index. "
+        "One of them does not have the members that the log had at that index. A place that is "
+        "only older is as it should be. So is confState after `snapshot restore`, which leaves the "
+        "old cluster's there until the next change.",
+        why="3.5.1 to 3.5.19 do not write into the database that a learner was promoted, nor new "
+        "peer URLs. Older releases left removed members there. Or: a kill between two writes, "
+        "`--force-new-cluster`, a file that was copied from elsewhere or edited.",
         etcd=(
             ServerAct(
-                ALL,
-                "Starts with the membership of the place that its version trusts: up to 3.6 the "
-                ".snap file and the log, from 3.7 on the database.",
+                TO_35,
+                "The list is that of the `.snap` file and the changes behind it; the database's is "
+                "not read. 3.5.26 and later put the database right by it.",
+            ),
+            ServerAct(
+                FROM_36,
+                "The list is the database's: members that were removed are back, promoted ones are "
+                "learners again; with two of these a start ends with `membership: too many learner "
+                "members in cluster`.",
+            ),
+            ServerAct(
+                TO_36,
+                "Raft takes its voters from the `.snap` file and the changes behind it; 3.7 takes "
+                "them from the database.",
             ),
         ),
         lost="Nothing, but a removed member can seem to come back, or a voter to be a learner.",
         do=(
             COPY,
+            "See what each place says, and as of which entry: `walctl doctor COPY`.",
             "Ask a healthy member for the list that counts: `etcdctl member list`.",
-            "If this member differs, replace it. " + PEER,
+            "If it is the database alone, and the cluster is of 3.5 or older: upgrade to 3.5.26 or "
+            "later, let it run, and go to 3.6 only then.",
+            "If a .snap file is wrong, or the cluster is of 3.6 or later, replace this member. "
+            + PEER,
+        ),
+        avoid=(
+            "Do not upgrade to 3.6 from 3.5.25 or older while the database differs.",
+            NO_DELETE,
         ),
         see=(Code.CLUSTER_MISMATCH, Code.DIVERGED_COMMITTED),
     ),

@@ -7,6 +7,7 @@ from walctl.inspect.explanation import (
     DOCTOR,
     FROM_37,
     HARMLESS,
+    INFO,
     NO_DELETE,
     NO_EMPTY_WAL,
     NO_WIPE,
@@ -286,9 +287,10 @@ DATABASE = (
     Explanation(
         topic=Code.DB_DIFFERS,
         group=Group.DATABASE,
-        is_reported=False,
         title="The database does not hold what the log says it should.",
-        severities=(DAMAGE,),
+        severities=(INFO, DAMAGE),
+        judged="Information where the log has entries with which real members do different things, "
+        "by their version or by when they were started; damage otherwise.",
         what="Replaying the log up to the index that the database has applied gives another state "
         "than the one in `db`.",
         why="A defect of the server that applied an entry twice or not at all, a damaged page, a "
@@ -303,6 +305,7 @@ DATABASE = (
         lost="It depends: some keys of this member are older or newer than those of the others.",
         do=(
             COPY,
+            "See which keys differ, and from which entry on: `walctl replay PATH`.",
             "Copy the directories of the other members too, before one is replaced.",
             "Find out which member is right by their hashes at the same revision: "
             "`etcdctl endpoint hashkv --cluster`.",
