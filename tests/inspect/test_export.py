@@ -9,6 +9,7 @@ import pytest
 from fixtures.unpack import unpack
 from tests.corpus import copy_tree, needs_corpus, unpacked
 from tests.machine.replays import surveyed
+from walctl.errors import StoppedError
 from walctl.fs.real import RealFileSystem
 from walctl.inspect.export import Sinks, export
 from walctl.inspect.export_rows import ENTRIES, KEYS, REQUESTS, Row, Table
@@ -101,6 +102,16 @@ def test_what_is_not_committed_is_told_as_such_and_without_an_outcome(tmp_path: 
     assert statuses[safe - 2] == "committed"
     assert {statuses[index] for index in range(safe - 1, last + 1)} == {"uncommitted"}
     assert {row["outcome"] for row in kept[0].rows if row["status"] == "uncommitted"} == {None}
+
+
+def test_who_asks_to_stop_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("walctl.inspect.export.STEP_ENTRIES", 4)
+    path = unpack("etcd-3.5-three-puts", tmp_path / "n1")
+    kept = Kept(ENTRIES), Kept(REQUESTS), Kept(KEYS)
+    sinks = Sinks(entries=kept[0], requests=kept[1], keys=kept[2])
+    with pytest.raises(StoppedError, match="at entry 4"):
+        export(DISK, surveyed(path), Wish(), sinks, is_stopped=lambda: True)
+    assert kept[0].column("index") == [1, 2, 3]
 
 
 @needs_corpus

@@ -117,7 +117,9 @@ def made(
         else:
             form = files.form or PARQUET
             with written_tables(writable(target), files.export, form) as (sinks, tables):
-                found = export(disk, seen, wish, sinks, is_value_hidden=hidden)
+                found = export(
+                    disk, seen, wish, sinks, is_value_hidden=hidden, is_stopped=is_stopped
+                )
         if files.snapshot is not None:
             saved = save(disk, writable(target), found, files.snapshot, is_stopped=is_stopped)
     render.show(screen, found, saved=saved, folder=files.export, tables=tables)

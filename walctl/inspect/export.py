@@ -7,12 +7,13 @@ its entries stays told, and the second one goes on. Overwritten entries are none
 are not told. Memory follows the state, not the log.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 from walctl.datadir.survey import Survey
+from walctl.errors import StoppedError
 from walctl.fs.base import FileSystem
 from walctl.inspect.export_rows import Row, key_rows, plain_put_row, redaction_of, request_rows
 from walctl.inspect.row import COMMITTED, NOOP, UNCOMMITTED, UNDECODED
@@ -22,7 +23,7 @@ from walctl.machine.shortcut import simple_id, simple_put
 from walctl.payload.base import Decoder, PayloadError, Redaction
 from walctl.payload.etcd import EtcdDecoder
 from walctl.payload.raftexample import RaftexampleDecoder
-from walctl.replay.apply import committed, entries_between
+from walctl.replay.apply import STEP_ENTRIES, committed, entries_between
 from walctl.replay.ground import Ground, Kind, kind_of
 from walctl.wal.entry_frames import places_of
 from walctl.wal.records import entry_kind
@@ -57,11 +58,17 @@ class Place(NamedTuple):
 
 
 def export(
-    disk: FileSystem, seen: Survey, wish: Wish, sinks: Sinks, *, is_value_hidden: bool = False
+    disk: FileSystem,
+    seen: Survey,
+    wish: Wish,
+    sinks: Sinks,
+    *,
+    is_value_hidden: bool = False,
+    is_stopped: Callable[[], bool] = lambda: False,
 ) -> Replayed:
     """Rebuild the state as `replayed` does, and tell all of log and state.
 
-    Raises: as `replayed`; what a sink raises.
+    Raises: as `replayed`; what a sink raises; StoppedError, soon after `is_stopped` says so.
     """
     teller = _Teller(
         disk=disk,
@@ -69,6 +76,7 @@ def export(
         sinks=sinks,
         redaction=redaction_of(is_value_hidden=is_value_hidden),
         decoder=_DECODERS.get(kind_of(disk, seen) if wish.make is None else ""),
+        is_stopped=is_stopped,
         last=until_of(seen, wish) if wish.until is not None else seen.log.last or 0,
     )
     try:
@@ -90,6 +98,7 @@ class _Teller:
     sinks: Sinks
     redaction: Redaction
     decoder: Decoder | None
+    is_stopped: Callable[[], bool]
     last: int
     told: int = 0
     files: ExitStack = field(default_factory=ExitStack)
@@ -127,6 +136,8 @@ class _Teller:
 
     def _tell(self, entry: Entry, result: Result | None) -> None:
         index, data = entry.index, entry.data
+        if index % STEP_ENTRIES == 0 and self.is_stopped():
+            raise StoppedError(f"stopped at entry {index}: nothing was made")
         place = next(each for each in self.places if each.number == index)
         self.told = index
         kind = self._tell_requests(entry)
