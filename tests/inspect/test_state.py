@@ -12,7 +12,7 @@ from tests.machine.replays import Place, clean_places, entries
 from tests.machine.test_corpus import expect_told
 from walctl.datadir.layout import understand
 from walctl.datadir.survey import Survey
-from walctl.errors import CorruptionError, ExitStatus, UsageError
+from walctl.errors import ExitStatus, UnsupportedError, UsageError
 from walctl.fs.real import RealFileSystem
 from walctl.inspect.reading import Depth, survey_of
 from walctl.inspect.state import Replayed, Wish, replayed
@@ -214,12 +214,9 @@ def test_what_is_not_committed_is_applied_only_when_asked_for() -> None:
     assert replayed(DISK, behind, Wish(is_uncommitted=True, until="commit")).until == 20
 
 
-def test_beyond_the_log_there_is_a_gap_that_is_said() -> None:
-    found = rebuilt(Place("a-single-20puts-35", "n1").path, until="last+5", is_uncommitted=True)
-    assert found.applied is not None
-    assert (found.applied.last, found.until) == (25, 30)
-    (finding,) = found.findings
-    assert (finding.code, finding.place.index) == (Code.INDEX_GAP, 26)
+def test_beyond_the_log_there_is_no_state() -> None:
+    with pytest.raises(UsageError, match="the log ends at entry 25"):
+        rebuilt(Place("a-single-20puts-35", "n1").path, until="last+5", is_uncommitted=True)
 
 
 def test_a_base_may_be_forced() -> None:
@@ -231,17 +228,17 @@ def test_a_base_may_be_forced() -> None:
     with pytest.raises(UsageError, match="never built on that"):
         rebuilt(path, base=Base.SNAPSHOT)
     applied = seen_of(path).applied
-    with pytest.raises(CorruptionError, match=f"database has applied {applied} already"):
+    with pytest.raises(UnsupportedError, match=f"database has applied {applied} already"):
         rebuilt(path, base=Base.DATABASE, until="100")
     torn = Place("x-purged-first-two-35", "n1").path
-    with pytest.raises(CorruptionError, match="the log begins at entry 1031"):
+    with pytest.raises(UnsupportedError, match="the log begins at entry 1031"):
         rebuilt(torn, base=Base.NOTHING)
 
 
 def test_where_no_way_leads_to_all_reasons_are_told(tmp_path: Path) -> None:
     path = copy_of("x-purged-first-two-35", tmp_path) / "n1"
     (path / "member/snap/db").unlink()
-    with pytest.raises(CorruptionError) as caught:
+    with pytest.raises(UnsupportedError) as caught:
         rebuilt(path)
     for reason in ("the state at 1154", "the log begins at entry 1031", "there is no database"):
         assert reason in caught.value.message

@@ -26,6 +26,8 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     # A person's own descriptor file is read by the package that defines such files.
     "google": (*_FORMATS, "walctl.payload.descriptor"),
     "aiohttp": _CLUSTER,
+    # Tables for other programs: an extra, so one module alone knows of it.
+    "pyarrow": ("walctl.render.tables",),
     # What an application packed itself is opened in one place, which has bounds.
     "zstandard": ("walctl.payload.compressed", "walctl.repair.packing", "walctl.fs.zstd"),
     "zlib": ("walctl.payload.compressed",),

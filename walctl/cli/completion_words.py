@@ -93,6 +93,9 @@ path | file
 --key | text | Print this key alone
 --history | flag | With --key: every version of it, with entry, term, revision, request and lease
 --diff | text* | Print what changed from the state after one entry to that after another
+--export | dir | Write the tables entries, requests and keys into this new directory, for DuckDB, p…
+--export-as | [parquet csv] | With --export: the form of the tables, parquet if not said
+--to-snapshot | file | Write the state to this new file, which etcdutl snapshot restore takes, and…
 --redact | [auth values] | What is hidden: secrets, which are never shown here, or the values of ke…
 -j --jobs | text | How many files to read at the same time
 -o --output | [text json ndjson] | The form of what goes to standard output

@@ -9,7 +9,16 @@ from pathlib import Path
 
 import click
 
-from walctl.cli.options import jobs, one_path, output, pass_open_disk, pass_screen, split_layout
+from walctl.cli import replay_files
+from walctl.cli.options import (
+    disk_of,
+    jobs,
+    one_path,
+    output,
+    pass_open_disk,
+    pass_screen,
+    split_layout,
+)
 from walctl.datadir.layout import understand
 from walctl.datadir.survey import Survey
 from walctl.errors import ExitStatus, UsageError
@@ -119,6 +128,7 @@ def machine_of(name: str) -> Callable[[], Machine] | None:
     metavar="FROM TO",
     help="Print what changed from the state after one entry to that after another.",
 )
+@replay_files.files
 @click.option(
     "--redact",
     type=click.Choice([Redaction.AUTH.value, Redaction.VALUES.value]),
@@ -150,6 +160,7 @@ def command(
     diff: tuple[str, str] | None,
     redact: str,
     jobs: int,
+    files: replay_files.Files,
 ) -> None:
     """Rebuild from the files in PATH what the member knew: keys, leases, users, members, as of any
     entry of the log.
@@ -159,9 +170,10 @@ def command(
     where that reads, and by both ways where there are two; then the two states are held against
     each other, key by key. HashKV is the hash that a running member gives.
 
-    Entries that are not committed are applied only with --uncommitted. Nothing is written. Exits 1
-    where the two ways do not agree, where applying ended before its time, where there is no way to
-    the state, or where --key names no key.
+    Entries that are not committed are applied only with --uncommitted. Nothing in PATH is written;
+    --to-snapshot and --export make new files elsewhere. Exits 1 where the two ways do not agree,
+    where applying ended before its time, or where --key names no key; 4 where there is no way to
+    the state.
 
     \b
     Examples:
@@ -170,10 +182,13 @@ def command(
       walctl replay default.etcd --key /registry/pods/default/web --history
       walctl replay default.etcd --diff last-50 last
       walctl replay default.etcd --keys -o ndjson
+      walctl replay default.etcd --export tables
+      walctl replay default.etcd --to-snapshot /backup/state.db
     """
     hidden = Redaction(redact) is Redaction.VALUES
     asked = Asked(keys=is_keys, key=key, history=is_history, diff=diff, hidden=hidden)
     asked.demand_sense(has_until=until is not None)
+    files.demand_sense(is_shown=is_keys or key is not None or diff is not None)
     with screen.progress(f"reading {path}") as step:
         layout = understand(disk, path, wal_dir=wal_dir, snap_dir=snap_dir)
         seen = survey_of(disk, layout, depth=Depth(jobs=jobs, on_segment=step))
@@ -184,6 +199,8 @@ def command(
         base=None if base is None else Base(base),
         is_uncommitted=is_uncommitted,
     )
+    if files.is_asked:
+        ctx.exit(replay_files.made(screen, disk, disk_of(ctx), seen, wish, files, hidden=hidden))
     ctx.exit(_answered(screen, disk, seen, wish, asked, snapshot=snapshot))
 
 

@@ -24,6 +24,8 @@ _VALUE: Final = re.compile(rb"\x12(%b)" % _LENGTH).match
 _TAIL: Final = re.compile(rb"(?:\x18(%b))?\xa2\x06([\x00-\x7f])\x08(%b)" % (_VARINT, _VARINT)).match
 _TENTH_BYTE_MAX: Final = b"\x01"
 """A varint with more in it does not fit 64 bits."""
+_HEADER_BYTES: Final = 4
+"""From the tag of the header to the request id in it."""
 _I64_MAX: Final = (1 << 63) - 1
 
 _size_of = functools.lru_cache(maxsize=1 << 12)(whole_varint)
@@ -65,3 +67,10 @@ def simple_put(data: bytes) -> Put | None:
     if tail.end(1) != stop or number < 0:
         return None
     return Put(key, value, number if number <= _I64_MAX else number - (1 << 64))
+
+
+def simple_id(data: bytes) -> int:
+    """The request id of data that `simple_put` has read."""
+    head = _HEAD(data)
+    assert head is not None, "it is such a put"
+    return whole_varint(data[head.end(1) + _size_of(head[1]) + _HEADER_BYTES :])

@@ -5,7 +5,7 @@ files of a log itself are put in place by `apply`.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import TypeAlias
@@ -44,10 +44,9 @@ def write_new(
 
     Raises: AccessError, also when the name is taken; StoppedError.
     """
+    _demand_new(disk, path)
     part = path.with_name(PART_PREFIX + path.name)
     is_done = False
-    if disk.exists(path):
-        raise AccessError(f"{path}: there is such a file; nothing is ever written over")
     file = disk.create_file(part)
     try:
         with file:
@@ -99,3 +98,36 @@ def digest_of(blocks: Iterable[bytes]) -> str:
     for block in blocks:
         digest.update(block)
     return digest.hexdigest()
+
+
+@contextmanager
+def new_folder(disk: WritableFileSystem, path: Path) -> Iterator[Path]:
+    """A new folder that has its name only once the block has ended well; it gives the one aside.
+
+    The files in it must have been synced. Without a good end they are taken away again.
+
+    Raises: AccessError, also when the name is taken.
+    """
+    _demand_new(disk, path)
+    part = path.with_name(PART_PREFIX + path.name)
+    disk.make_dir(part)
+    is_done = False
+    try:
+        yield part
+        disk.sync_dir(part)
+        _demand_new(disk, path)
+        disk.rename(part, path)
+        is_done = True
+    finally:
+        if is_done:
+            disk.sync_dir(path.parent)
+        else:
+            with suppress(AccessError):
+                for name in disk.names(part):
+                    disk.remove(part / name)
+                disk.remove_dir(part)
+
+
+def _demand_new(disk: WritableFileSystem, path: Path) -> None:
+    if disk.exists(path):
+        raise AccessError(f"{path}: there is such a file; nothing is ever written over")

@@ -77,11 +77,20 @@ def offsets_of(file: File, run: Run) -> Iterator[int]:
 
     Raises: AccessError, as `entries_of`.
     """
+    return (offset for offset, _ in places_of(file, run))
+
+
+def places_of(file: File, run: Run) -> Iterator[tuple[int, int]]:
+    """Where the frame of each entry of a run stands, and how many bytes it has, padding included.
+
+    Raises: AccessError, as `entries_of`.
+    """
     index = run.first
     try:
         for offset, window, start, stop in _frames(file, run.start, run.stop):
             if _is_entry(window, start, stop):
-                yield offset
+                word = _LENGTH_FIELD(window, start - LENGTH_FIELD_BYTES)[0]
+                yield offset, _lengths(word)[1]
                 index += 1
             if index > run.last:
                 return
