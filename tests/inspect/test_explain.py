@@ -13,7 +13,16 @@ from walctl.inspect.explanation import Explanation, Group
 from walctl.model.finding import Code
 
 WALCTL = Path(__file__).parents[2] / "walctl"
-COMMANDS_OF_THIS_RELEASE = {"verify", "doctor", "dump", "explain", "repair", "undo", "COMMAND"}
+COMMANDS_OF_THIS_RELEASE = {
+    "verify",
+    "doctor",
+    "compare",
+    "dump",
+    "explain",
+    "repair",
+    "undo",
+    "COMMAND",
+}
 COMMANDS_OF_OTHERS = {"cp", "etcdctl", "etcdutl"}
 
 

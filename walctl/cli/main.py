@@ -55,6 +55,7 @@ COMMANDS: Mapping[str, Lazy] = {
     "stats": Lazy(
         "walctl.cli.stats", "Count what a log holds: requests, key prefixes, sizes, terms."
     ),
+    "compare": Lazy("walctl.cli.compare", "Hold the members of a cluster against each other."),
     "explain": Lazy(
         "walctl.cli.explain", "Tell what a code, an exit status or a server's message means."
     ),
