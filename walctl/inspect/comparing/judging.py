@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from walctl.datadir.layout import Shape
 from walctl.inspect.advice import path_word, repair_command
-from walctl.inspect.agreement import reach_of
+from walctl.inspect.agreement import contiguous, reach_of
 from walctl.inspect.comparing.divergence import Divergence
 from walctl.inspect.comparing.given import Given
 from walctl.inspect.comparing.quorum import Quorum
@@ -35,6 +35,10 @@ class Standing(enum.StrEnum):
     BEHIND = "behind"
     DAMAGED = "damaged"
     DIVERGED = "diverged"
+    SUSPECT = "suspect"
+    """May have lost entries that it had acknowledged."""
+    ASIDE = "aside"
+    """Whole, while others contradict each other."""
     REPLACED_TAIL = "stale-tail"
     """Ends in entries that a leader will replace."""
     COPY = "copy"
@@ -80,6 +84,9 @@ class Court:
     def judged(self) -> list[Judgement]:
         """A judgement for each member, in their order."""
         standings = [self._standing(at) for at in range(len(self.members))]
+        if self._is_contradictory:
+            aside = [Standing.ASIDE if each in _SAFE else each for each in standings]
+            return [self._judgement(at, aside) for at in range(len(aside))]
         whole = [at for at, each in enumerate(standings) if each in _SAFE]
         newest = max(whole, key=lambda at: reach_of(self.members[at].seen), default=None)
         reach = reach_of(self.members[newest].seen) if newest is not None else (0, 0)
@@ -107,9 +114,21 @@ class Court:
                 return Standing.COPY
             if node not in quorum.voters:
                 return Standing.LEARNER if self._is_learner(node) else Standing.REMOVED
-        if self._has_stale_tail(at):
-            return Standing.REPLACED_TAIL
-        return Standing.SAFE
+        if self._lacks_what_it_may_have_had(at):
+            return Standing.SUSPECT
+        return Standing.REPLACED_TAIL if self._has_stale_tail(at) else Standing.SAFE
+
+    @property
+    def _is_contradictory(self) -> bool:
+        """Whether two logs, or two key spaces, cannot both be of this cluster."""
+        return bool(self.odd_hashes) or any(not each.is_allowed for each in self.divergences)
+
+    def _lacks_what_it_may_have_had(self, at: int) -> bool:
+        return any(
+            contiguous(self.members[at].seen, span.first) < span.last
+            and self.members[at].covered < span.last
+            for span in self.quorum.short
+        )
 
     def _is_diverged(self, at: int) -> bool:
         return at in self.odd_hashes or any(
@@ -162,6 +181,10 @@ class Court:
                 return "as new, safe"
             case Standing.BEHIND:
                 return "behind, safe"
+            case Standing.ASIDE:
+                return "whole; wait until the others are judged"
+            case Standing.SUSPECT:
+                return "may have lost its end: do not start, do not wipe"
             case Standing.REPLACED_TAIL:
                 return "its last entries will be replaced; safe"
             case Standing.DAMAGED if may:

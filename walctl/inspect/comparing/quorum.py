@@ -115,7 +115,7 @@ def quorum_of(members: Sequence[Given], sections: Sequence[Section]) -> Quorum:
             held.append(span)
         elif voters and is_committed and had + absent < needed and winner is not None:
             short.append(span)
-        if voters and winner is not None and has + absent >= needed:
+        if winner is not None and (not voters or has + absent >= needed):
             possible = max(possible, section.last)
         if is_committed and not any(
             cell.variant is not None or given.covered >= section.last
