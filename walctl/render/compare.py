@@ -18,6 +18,8 @@ from walctl.render.text import columns, counted, hex_id, index_range, printable
 
 COLUMN = 13
 HEADS = ("", "first", "last", "commit", "term", "db", "log", "verdict")
+WORDS_MIN = 22
+"""Columns that the last column of the table needs; with fewer a member is a block."""
 RANGES_MAX = 4
 TERMS_MAX = 4
 FINDINGS_MAX = 12
@@ -67,11 +69,13 @@ def _members(screen: Screen, found: Compared) -> None:
     ]
     table = [HEADS, *rows]
     widths = [max(columns(row[at]) for row in table) for at in range(len(HEADS) - 1)]
-    is_wide = sum(widths) + 2 * len(HEADS) + max(columns(row[-1]) for row in table) <= screen.width
-    if is_wide:
-        for row in table:
-            line = "  ".join(_padded(text, width) for text, width in zip(row, widths, strict=False))
-            screen.line(f"  {line}  {row[-1]}".rstrip())
+    indent = sum(widths) + 2 * len(HEADS)
+    if indent + WORDS_MIN <= screen.width:
+        for *values, words in table:
+            line = "  ".join(
+                _padded(text, width) for text, width in zip(values, widths, strict=True)
+            )
+            paragraph(screen, words or "-", indent=indent, first=f"  {line}  ")
         return
     for name, *values, words in rows:
         screen.line(name, style="bold")
@@ -156,7 +160,7 @@ def _where(found: Compared, kind: str) -> str:
 
 def _names(found: Compared, positions: Sequence[int]) -> str:
     if len(positions) == len(found.members) > 1:
-        return f"all {len(positions)}"
+        return "both" if len(positions) == 2 else f"all {len(positions)}"
     return ", ".join(printable(found.members[at].name) for at in positions)
 
 
@@ -183,9 +187,11 @@ def _majority(found: Compared) -> str:
     quorum = found.quorum
     if not quorum.voters:
         return "not known: nobody says who votes"
-    words = f"{quorum.needed} of {len(quorum.voters)} voters"
-    held = _ranges(quorum.held)
-    words = f"{words} hold {held}" if held else f"{words} hold no entry together"
+    is_one = len(quorum.voters) == 1
+    who = (
+        "the one voter holds" if is_one else f"{quorum.needed} of {len(quorum.voters)} voters hold"
+    )
+    words = f"{who} {_ranges(quorum.held) or 'no entry'}"
     if quorum.absent:
         ids = ", ".join(hex_id(each) for each in quorum.absent)
         many = len(quorum.absent) > 1
@@ -241,7 +247,8 @@ def _terms(found: Compared) -> str:
 
 
 def _term(found: Compared, row: Term) -> str:
-    entries = "no entry" if row.first is None else f"entries {index_range(row.first, row.last)}"
+    several = "entry" if row.first == row.last else "entries"
+    entries = "no entry" if row.first is None else f"{several} {index_range(row.first, row.last)}"
     votes: dict[int, list[int]] = {}
     for at, ballot in row.ballots.items():
         for vote in ballot.votes:
@@ -285,11 +292,16 @@ def _wiping(found: Compared) -> Iterator[tuple[str, str]]:
 
 def _next(screen: Screen, found: Compared) -> None:
     commands = [each.next for each in found.judgements if each.next]
-    commands += [each.finding.next for each in found.findings if each.finding.next]
+    commands += [
+        each.finding.next
+        for each in found.findings
+        if each.finding.next and each.finding.severity is not Severity.INFO
+    ]
     for number, command in enumerate(list(dict.fromkeys(commands))[:RANGES_MAX]):
+        if not number:
+            screen.line("next")
         # A command is one line however narrow the screen is, so that it can be copied.
-        label = "next" if not number else ""
-        screen.line(f"{label:<{COLUMN}}{command}" if screen.width >= COLUMN * 3 else f"  {command}")
+        screen.line(f"  {command}", style="cyan")
 
 
 def _verdict(screen: Screen, found: Compared) -> None:

@@ -16,6 +16,7 @@ from typing import Final
 
 from walctl.inspect.compare import Compared
 from walctl.inspect.comparing.given import Given
+from walctl.inspect.comparing.quorum import winning
 from walctl.inspect.comparing.sections import Cell, Holds, Section
 from walctl.render import compare
 from walctl.render.text import index_range, printable
@@ -47,7 +48,9 @@ STYLE: Final = (
 PATTERNS: Final = (
     '<defs><pattern id="damage" width="6" height="6" patternUnits="userSpaceOnUse"'
     ' patternTransform="rotate(45)"><rect width="6" height="6" fill="#fff"/>'
-    f'<rect width="3" height="6" fill="{RED}"/></pattern></defs>'
+    f'<rect width="3" height="6" fill="{RED}"/></pattern>'
+    '<pattern id="other" width="8" height="8" patternUnits="userSpaceOnUse"'
+    f' patternTransform="rotate(-45)"><rect width="2" height="8" fill="{RED}"/></pattern></defs>'
 )
 
 
@@ -158,6 +161,8 @@ def _row(
         cell = section.cells[at]
         if cell.holds is not Holds.BEYOND:
             yield _cell(section, cell, (left, right), top, colours)
+        if cell.variant is not None and cell.variant != winning(found.members, section):
+            yield _bar(left, right, top, "url(#other)", RED, "not the entry that counts")
     yield from _marks(given, axis, top)
 
 
@@ -178,10 +183,7 @@ def _cell(
         stroke = RED
         words += f", entry {chr(ord('a') + cell.variant % 26)} of {section.variants}"
     told = f"{index_range(section.first, section.last)}: {words}"
-    drawn = (
-        f'<rect x="{left:.1f}" y="{top}" width="{width:.1f}" height="{BAR}" fill="{fill}"'
-        f' stroke="{stroke}"><title>{_text(told)}</title></rect>'
-    )
+    drawn = _bar(left, right, top, fill, stroke, told)
     short = str(cell.term) if cell.variant is not None else ""
     if section.variants > 1 and cell.variant is not None:
         short += chr(ord("a") + cell.variant % 26)
@@ -190,6 +192,14 @@ def _cell(
     if short and width >= min(LABEL_MIN, 8.0 * len(short)):
         drawn += _label((left + right) / 2, top + 17, short, "t")
     return drawn
+
+
+def _bar(left: float, right: float, top: int, fill: str, stroke: str, told: str) -> str:
+    """A rectangle in a row; `told` is what is shown when it is pointed at."""
+    return (
+        f'<rect x="{left:.1f}" y="{top}" width="{right - left:.1f}" height="{BAR}" fill="{fill}"'
+        f' stroke="{stroke}"><title>{_text(told)}</title></rect>'
+    )
 
 
 def _marks(given: Given, axis: Axis, top: int) -> Iterator[str]:
@@ -228,6 +238,7 @@ def _legend(colours: dict[int, str], y: float) -> Iterator[str]:
         ('<rect width="14" height="12" fill="#eee"/>', "a snapshot stands for it"),
         (f'<rect width="14" height="12" fill="#fff" stroke="{RED}"/>', "missing"),
         (f'<rect width="14" height="12" fill="#ddd" stroke="{RED}"/>', "differs (a, b …)"),
+        ('<rect width="14" height="12" fill="url(#other)"/>', "does not count"),
         ('<line x1="7" y1="0" x2="7" y2="12" stroke="#111" stroke-width="2"/>', "commit"),
         ('<path d="M7 2l4 4l-4 4l-4-4z" fill="#fff" stroke="#333"/>', "snapshot"),
         ('<path d="M7 1l5 9h-10z" fill="#333"/>', "database"),

@@ -105,15 +105,14 @@ class Court:
             return Standing.EMPTY
         if self._is_diverged(at):
             return Standing.DIVERGED
+        if node in quorum.voters and quorum.present.get(node or 0) != at:
+            return Standing.COPY
         if given.is_damaged:
             return Standing.DAMAGED
         if given.seen.is_moving:
             return Standing.MOVING
-        if node is not None and quorum.voters:
-            if node in quorum.voters and quorum.present.get(node) != at:
-                return Standing.COPY
-            if node not in quorum.voters:
-                return Standing.LEARNER if self._is_learner(node) else Standing.REMOVED
+        if node is not None and quorum.voters and node not in quorum.voters:
+            return Standing.LEARNER if self._is_learner(node) else Standing.REMOVED
         if self._lacks_what_it_may_have_had(at):
             return Standing.SUSPECT
         return Standing.REPLACED_TAIL if self._has_stale_tail(at) else Standing.SAFE
@@ -192,11 +191,12 @@ class Court:
             case Standing.DAMAGED:
                 return "repair first, do not wipe"
             case Standing.DIVERGED:
-                return "contradicts others: do not start, do not wipe" + (
-                    f" ({damage})" if damage else ""
-                )
+                return "contradicts others: do not start" + (f" ({damage})" if damage else "")
             case Standing.COPY if copy is not None:
-                return f"an older copy of {self.members[copy].name}"
+                other = self.members[copy]
+                older = "n older" if reach_of(given.seen) < reach_of(other.seen) else ""
+                kind = f"a{older}{' damaged' * given.is_damaged} copy of"
+                return f"{kind} {other.name}"
             case Standing.REMOVED:
                 return "was removed from the cluster"
             case Standing.LEARNER:

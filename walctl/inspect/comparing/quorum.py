@@ -85,9 +85,14 @@ def present_voters(members: Sequence[Given], voters: frozenset[int]) -> dict[int
         node = given.node_id
         if node is None or node not in voters or given.is_empty:
             continue
-        if node not in found or reach_of(given.seen) > reach_of(members[found[node]].seen):
+        if node not in found or _rank(given) > _rank(members[found[node]]):
             found[node] = at
     return found
+
+
+def _rank(given: Given) -> tuple[tuple[int, int], bool]:
+    """Of two copies the one with the better log counts; of equal ones the whole one."""
+    return reach_of(given.seen), not given.is_damaged
 
 
 def quorum_of(members: Sequence[Given], sections: Sequence[Section]) -> Quorum:
