@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from walctl.cli.interrupts import held_interrupts
 from walctl.cli.options import PATH, jobs, output, pass_judged_disk, pass_screen, quiet
 from walctl.errors import AccessError, UsageError
 from walctl.fs.base import FileSystem
@@ -94,7 +95,7 @@ def command(
     @contextmanager
     def depth_for(path: Path) -> Iterator[Depth]:
         with screen.progress(f"reading {path}") as step:
-            yield Depth(jobs=jobs, on_segment=step)
+            yield Depth(jobs=jobs, on_segment=step, shield=held_interrupts)
 
     with screen.progress("comparing entries") as step:
         found = compare(disk, paths, depth_for=depth_for, step=step)
