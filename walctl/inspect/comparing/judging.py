@@ -201,6 +201,8 @@ class Court:
                 return "was removed from the cluster"
             case Standing.LEARNER:
                 return "a learner, does not vote"
+            case Standing.EMPTY if given.seen.database is not None:
+                return "no log: only its keys are compared"
             case Standing.EMPTY:
                 return "empty: it holds nothing"
             case _:
