@@ -17,7 +17,7 @@ from tests.inspect.comparing import (
     standings,
 )
 from tests.repair.members import puts, written
-from tests.wal.builders import SNAPSHOT, mark
+from tests.wal.builders import ENTRY, SNAPSHOT, entry, mark, varint
 from walctl.errors import ExitStatus, UsageError
 from walctl.inspect.comparing.judging import Standing
 from walctl.inspect.comparing.sections import Holds
@@ -292,3 +292,27 @@ def test_one_directory_or_the_same_twice_is_a_usage_error(tmp_path: Path) -> Non
     for paths in ([path], [path, path], [path, path / "member"], [path, tmp_path / "link"]):
         with pytest.raises(UsageError):
             compared(*paths)
+
+
+def test_entries_from_before_a_voter_was_added_are_not_asked_of_it(tmp_path: Path) -> None:
+    """They were committed by fewer voters; a new one that is still catching up has lost nothing."""
+    added = [(ENTRY, entry(10, 2, b"\x08\x00\x10\x00\x18" + varint(B), kind=1))]
+    alone = [*puts(2, 9, 2, A, commit=1), *added, *knows(2, A, 10)]
+    found = compared_logs(
+        tmp_path,
+        member(A, alone, voters=(A,)),
+        member(B, puts(2, 5, 2, A, commit=1), voters=(A,)),
+    )
+    assert found.quorum.voters == {A, B}
+    assert found.quorum.short == ()
+    assert found.findings == ()
+    assert standings(found) == ["newest-safe", "behind"]
+
+
+def test_logs_that_name_other_voters_at_one_index_differ_in_membership(tmp_path: Path) -> None:
+    found = compared_logs(
+        tmp_path,
+        member(A, COMMON, knows(2, A, 20)),
+        member(B, COMMON, knows(2, A, 20), voters=(A, B, 0xA9)),
+    )
+    assert ("membership-differs", DAMAGE) in codes(found)

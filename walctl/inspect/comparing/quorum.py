@@ -104,8 +104,8 @@ def quorum_of(members: Sequence[Given], sections: Sequence[Section]) -> Quorum:
     committed = max(commits, default=0)
     absent, needed = len(voters) - len(present), len(voters) // 2 + 1
     held, lost, short = list[Range](), list[Range](), list[Range]()
-    possible = committed
-    cuts = {*commits, *(each.covered for each in members)}
+    possible, settled = committed, _settled(members, committed)
+    cuts = {*commits, *(each.covered for each in members), settled}
     for section in split_at(sections, cuts):
         winner = winning(members, section)
         had = has = 0
@@ -116,9 +116,10 @@ def quorum_of(members: Sequence[Given], sections: Sequence[Section]) -> Quorum:
             had += is_there or cell.holds is Holds.DAMAGED
         span = Range(first=section.first, last=section.last)
         is_committed = section.last <= committed
+        is_judged = is_committed and settled < section.first
         if voters and has >= needed:
             held.append(span)
-        elif voters and is_committed and had + absent < needed and winner is not None:
+        elif voters and winner is not None and is_judged and had + absent < needed:
             short.append(span)
         if winner is not None and (not voters or has + absent >= needed):
             possible = max(possible, section.last)
@@ -140,6 +141,19 @@ def quorum_of(members: Sequence[Given], sections: Sequence[Section]) -> Quorum:
         lost=_joined(lost),
         short=_joined(short),
     )
+
+
+def _settled(members: Sequence[Given], committed: int) -> int:
+    """The index behind which the voters are those of today: the last membership change, or what no
+    given log tells of. What is in front of it was committed by others, perhaps by fewer."""
+    changes = (
+        placed.entry.index
+        for given in members
+        for placed in given.seen.conf_changes
+        if placed.entry.index <= committed
+    )
+    told_from = (given.seen.log.first for given in members if given.seen.log.first is not None)
+    return max([*changes, min(told_from, default=1) - 1])
 
 
 def _source(view: View, given: Given) -> str:
