@@ -22,6 +22,7 @@ from pathlib import Path
 import crc32c
 
 from formats import internalpb, raftpb, walpb
+from tests.benchmarks.comparing import bench_comparing
 from tests.benchmarks.logs import write_log
 from tests.benchmarks.machine import bench_machine
 from tests.benchmarks.raft import bench_raft
@@ -245,6 +246,10 @@ def main() -> None:
             sys.stdout.write(f"{ENTRIES:,} entries of {entry_bytes} bytes, written\n")
             bench_writing(place, entry_bytes, once, row)
             shutil.rmtree(place)
+        place = Path(folder) / "compared"
+        sys.stdout.write("3 members of 192 MB, 1 KB entries, a state each\n")
+        bench_comparing(place, run, row)
+        shutil.rmtree(place)
     sys.stdout.write("Three Raft nodes agree\n")
     bench_raft(row)
     sys.stdout.write("A log is applied to etcd's machine\n")

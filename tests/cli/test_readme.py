@@ -168,7 +168,7 @@ def test_a_command_that_follows_runs_until_ctrl_c(here: Path, line: str) -> None
 def test_every_command_that_there_is_is_in_the_readme() -> None:
     lines = [each.line for each in [*EXAMPLES, *MENTIONED]]
     assert len(EXAMPLES) >= 10
-    for name in ("verify", "dump", "stats", "explain"):
+    for name in ("verify", "dump", "stats", "compare", "explain"):
         assert any(line.startswith(f"walctl {name}") for line in lines), name
     assert any("walctl verify --gate" in line for line in lines)
 

@@ -20,7 +20,7 @@ from tests.inspect.made_members import Written, fed, lay_database, lay_log, memb
 from tests.machine.replays import Place, by_bucket, database_of, entries
 from walctl.datadir.layout import understand
 from walctl.datadir.survey import Survey
-from walctl.errors import UnsupportedError, UsageError
+from walctl.errors import CorruptionError, UnsupportedError, UsageError
 from walctl.fs.real import RealFileSystem
 from walctl.inspect.history import Between, Version, between, history
 from walctl.inspect.reading import Depth, survey_of

@@ -100,6 +100,14 @@ path | file
 -j --jobs | text | How many files to read at the same time
 -o --output | [text json ndjson] | The form of what goes to standard output
 """,
+    "compare": """
+paths | file*
+--html | file | Draw the map of members and indexes into this new file: a page that needs nothing e…
+--svg | file | Draw the map alone into this new file
+-j --jobs | text | How many files to read at the same time
+-o --output | [text json ndjson] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
     "explain": """
 topic | topics
 path | file

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from walctl.cli.interrupts import held_interrupts
 from walctl.cli.options import (
     jobs,
     one_path,
@@ -54,7 +55,7 @@ def command(
       walctl doctor /var/lib/etcd -o json
     """
     with screen.progress(f"reading {path}") as step:
-        depth = Depth(jobs=jobs, on_segment=step)
+        depth = Depth(jobs=jobs, on_segment=step, shield=held_interrupts)
         diagnosis = doctor(disk, path, wal_dir=wal_dir, snap_dir=snap_dir, depth=depth)
     screen.show(diagnosis, text=render.screenful, document=render.document)
     if diagnosis.report.error is not None:

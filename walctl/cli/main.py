@@ -56,6 +56,7 @@ COMMANDS: Mapping[str, Lazy] = {
         "walctl.cli.stats", "Count what a log holds: requests, key prefixes, sizes, terms."
     ),
     "replay": Lazy("walctl.cli.replay", "Rebuild the state from the log, at any index."),
+    "compare": Lazy("walctl.cli.compare", "Hold the members of a cluster against each other."),
     "explain": Lazy(
         "walctl.cli.explain", "Tell what a code, an exit status or a server's message means."
     ),

@@ -6,6 +6,7 @@ from time import monotonic
 
 import click
 
+from walctl.cli.interrupts import held_interrupts
 from walctl.cli.options import (
     PATH,
     jobs,
@@ -108,6 +109,7 @@ def command(
                 is_quick=quick,
                 is_over=lambda: over is not None and monotonic() >= over,
                 on_segment=step,
+                shield=held_interrupts,
             )
             reports += verify_all(
                 disk, path, wal_dir=wal_dir, snap_dir=snap_dir, depth=depth, checksums=checksums

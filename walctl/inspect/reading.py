@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from multiprocessing import get_all_start_methods, get_context
 
@@ -26,12 +26,14 @@ class Depth:
     `is_quick` reads only what a start needs: the segments from the newest snapshot on. `is_over`
     is asked between segments; once it says yes, the check stops with an error that says where.
     `on_segment` is told of every segment that is done: position from 1, and how many there are.
+    `shield` gives a context in which processes are started, so that no signal meets them half-way.
     """
 
     jobs: int = 1
     is_quick: bool = False
     is_over: Callable[[], bool] = lambda: False
     on_segment: Callable[[int, int], None] = lambda done, total: None
+    shield: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 ONE_PROCESS = Depth()
@@ -78,7 +80,8 @@ def mapper_of(depth: Depth) -> Mapper:
                 context = get_context("fork" if "fork" in get_all_start_methods() else None)
                 pool = ProcessPoolExecutor(min(depth.jobs, total), mp_context=context)
                 stack.callback(pool.shutdown, cancel_futures=True)
-                results = pool.map(function, tasks)
+                with depth.shield():
+                    results = pool.map(function, tasks)
             for done, result in enumerate(results, start=1):
                 yield result
                 depth.on_segment(done, total)

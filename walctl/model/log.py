@@ -97,6 +97,14 @@ class StateRun:
         return HardState(term=self.term, vote=self.vote, commit=self.commit_last)
 
 
+def add_run(runs: list[StateRun], run: StateRun) -> None:
+    """Put one more run behind `runs`, into the last of them if it may follow there."""
+    if runs and runs[-1].accepts(run.first_state):
+        runs[-1].extend(count=run.count, offset=run.last_offset, commit=run.commit_last)
+        return
+    runs.append(replace(run))
+
+
 def add_state(runs: list[StateRun], segment: str, offset: int, state: HardState) -> None:
     """Put one more hard state behind `runs`, in the last of them if it may follow there."""
     if runs and runs[-1].accepts(state):
@@ -174,6 +182,8 @@ class Stretch:
     first_state: PlacedState | None = None
     last_state: PlacedState | None = None
     steps: list[StateStep] = field(default_factory=list)
+    votes: list[StateRun] = field(default_factory=list)
+    """The hard states as runs of one term and vote."""
     marks: list[PlacedMark] = field(default_factory=list)
     metadata: list[PlacedMetadata] = field(default_factory=list)
     conf_changes: list[PlacedEntry] = field(default_factory=list)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from walctl.datadir.survey import Survey
 from walctl.errors import RefusedError
+from walctl.inspect.agreement import shared
 from walctl.model.log import Run
-from walctl.repair.agreement import shared
 from walctl.repair.plan import Drop
 
 RUNS_SHOWN_MAX = 1000

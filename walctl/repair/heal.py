@@ -24,23 +24,25 @@ from itertools import pairwise
 
 from walctl.datadir.survey import Survey
 from walctl.fs.base import FileSystem
-from walctl.inspect.membership import is_foreign_database
-from walctl.inspect.verify import Examination
-from walctl.model.record import HardState, Metadata
-from walctl.repair.agreement import (
+from walctl.inspect.agreement import (
     Agreement,
     Range,
     agreement,
     contiguous,
     contradictions,
+    highest_term,
     joins,
+    reach_of,
     shared,
 )
+from walctl.inspect.membership import is_foreign_database
+from walctl.inspect.verify import Examination
+from walctl.model.record import HardState, Metadata
 from walctl.repair.cover import cover
 from walctl.repair.graft import Fill, Graft, Insert
 from walctl.repair.healed import step_of
 from walctl.repair.lost_marks import add_marks, behind_snapshot, bridge
-from walctl.repair.peers import Peer, highest_term, reach_of
+from walctl.repair.peers import Peer
 from walctl.repair.plan import Bound, Drop, Step, Synthetic
 from walctl.repair.seams import MISSING_MAX, Seam, seams_of, witnessed
 from walctl.repair.stamps import Sources

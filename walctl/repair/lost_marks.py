@@ -8,8 +8,8 @@ proof that there was a marker, or was about to be: it is written first.
 from collections.abc import Sequence
 
 from walctl.datadir.survey import Survey
+from walctl.inspect.agreement import term_at
 from walctl.model.record import SnapshotMark
-from walctl.repair.agreement import term_at
 from walctl.repair.graft import Insert
 from walctl.repair.seams import Seam
 

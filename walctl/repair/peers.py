@@ -14,6 +14,7 @@ from walctl.datadir.layout import understand
 from walctl.datadir.survey import Survey
 from walctl.errors import AccessError, UnsupportedError, UsageError
 from walctl.fs.base import FileSystem
+from walctl.inspect.agreement import highest_term, reach_of
 from walctl.inspect.membership import Membership, membership
 from walctl.inspect.reading import ONE_PROCESS, Depth
 from walctl.inspect.verify import Examination, examine
@@ -103,28 +104,6 @@ class Peer:
         if not self.survey.log.live:
             return f"{self.path}: its log holds no entry"
         return None
-
-
-def reach_of(survey: Survey) -> tuple[int, int]:
-    """Term and index of the last entry of a log, or of a snapshot's marker that is beyond it."""
-    runs = survey.log.live
-    entry = (runs[-1].term, runs[-1].last) if runs else (0, 0)
-    marked = max(((each.mark.term, each.mark.index) for each in survey.marks), default=(0, 0))
-    return max(entry, marked)
-
-
-def highest_term(survey: Survey) -> int:
-    """The highest term of any hard state, entry or marker of a log, behind damage too."""
-    states = [
-        state.state.term
-        for segment in survey.segments
-        for stretch in segment.digest.stretches
-        for state in (stretch.first_state, stretch.last_state)
-        if state is not None
-    ]
-    stepped = [step.before.state.term for step in survey.steps]
-    runs = [run.term for run in survey.runs]
-    return max([*states, *stepped, *runs, *(each.mark.term for each in survey.marks)], default=0)
 
 
 def read_peers(

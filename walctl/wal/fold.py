@@ -18,6 +18,8 @@ from walctl.model.log import (
     Run,
     StateStep,
     Stretch,
+    add_run,
+    add_state,
     takes_back,
 )
 from walctl.model.record import (
@@ -168,9 +170,10 @@ def _add_run(stretch: Stretch, run: Run) -> None:
 
 
 def _add_states(stretch: Stretch, batch: Batch) -> None:
-    """Fold the runs of hard states; only the first, the last and backward steps are kept."""
+    """Fold the runs of hard states; what is kept follows the votes, not the states."""
     for run in batch.states:
         stretch.states_count += run.count
+        add_run(stretch.votes, run)
         stretch.commit_max = max(stretch.commit_max, run.commit_last)
         first = PlacedState(segment=run.segment, offset=run.first_offset, state=run.first_state)
         before = stretch.last_state
@@ -209,6 +212,7 @@ def _recovered(damage: Damage) -> Stretch:
         case HardState():
             state = PlacedState(segment=segment, offset=start, state=record)
             stretch.first_state = stretch.last_state = state
+            add_state(stretch.votes, segment, start, record)
             stretch.states_count, stretch.commit_max = 1, record.commit
         case SnapshotMark():
             stretch.marks.append(PlacedMark(segment=segment, offset=start, mark=record))

@@ -21,7 +21,10 @@ from walctl.inspect.explanation import (
 )
 from walctl.model.finding import Code
 
-DUMP_ALL = "Compare what the logs hold, by index and term: `walctl dump COPY -o ndjson` of each."
+COMPARE_ALL = (
+    "See where they part, what a majority holds, and who must not be wiped: `walctl compare COPY "
+    "COPY COPY`, with all members."
+)
 NOT_BYTES = (
     "Do not compare segments byte by byte: the checksum chains of two members differ even where "
     "their entries are equal."
@@ -31,11 +34,12 @@ PAGES = (
     Explanation(
         topic=Code.DIVERGED_COMMITTED,
         group=Group.MEMBERS,
-        is_reported=False,
         title="Two members hold different entries at an index that was committed.",
         severities=(DAMAGE,),
         what="Raft promises that a committed entry is the same on every member. Two logs differ in "
-        "term or content at an index that one of them calls committed.",
+        "term or content at an index that one of them calls committed, and no leader can have "
+        "brought that about: both call it so, or the other entry is of a later term, or of the "
+        "same.",
         why="A member forgot its vote or its log (rolled back, restored from a copy, wiped under "
         "the same id), so that two leaders were elected in one term; or `--force-new-cluster` "
         "while the others lived on.",
@@ -44,7 +48,7 @@ PAGES = (
         do=(
             "Stop all members: with each write the histories part further.",
             COPY_ALL,
-            DUMP_ALL,
+            COMPARE_ALL,
             "Decide which history is kept, then restore all members from one snapshot of it: "
             "`etcdutl snapshot restore`.",
         ),
@@ -54,13 +58,13 @@ PAGES = (
     Explanation(
         topic=Code.DIVERGED_TAIL,
         group=Group.MEMBERS,
-        is_reported=False,
         title="Members hold different entries at the end of their logs, above what was committed.",
         severities=(INFO, HARMLESS, DAMAGE),
-        judged="Normal after a change of leader; damage if a member lacks entries that it had "
-        "acknowledged.",
+        judged="Harmless after a change of leader; damage if two entries have one term, or if a "
+        "member lacks entries that it had acknowledged; of no matter in front of a snapshot.",
         what="The last entries differ. The leader overwrites a follower's entries that are not "
-        "committed.",
+        "committed. Or entries are known to be committed, and fewer voters have them than must "
+        "have had them.",
         why="A leader lost its office before its last entries reached a majority; or a member lost "
         "the end of its log.",
         etcd=(
@@ -71,7 +75,7 @@ PAGES = (
             ),
         ),
         lost="Nothing that was acknowledged, unless a member lost the end of its log.",
-        do=(COPY_ALL, DUMP_ALL, "If a member panics, replace it. " + PEER),
+        do=(COPY_ALL, COMPARE_ALL, "If a member panics, replace it. " + PEER),
         avoid=(NOT_BYTES, NO_WIPE),
         see=(Code.DB_AHEAD, Code.DIVERGED_COMMITTED),
     ),
@@ -79,8 +83,9 @@ PAGES = (
         topic=Code.CLUSTER_MISMATCH,
         group=Group.MEMBERS,
         title="The parts or directories do not belong to one cluster.",
-        severities=(DAMAGE,),
-        judged="Of one directory: the database names none of the members that its log names.",
+        severities=(INFO, DAMAGE),
+        judged="Of one directory: the database names none of the members that its log names. Two "
+        "copies of one member are only worth knowing.",
         what="The metadata of each log names a cluster and a member, and a database names members. "
         "They are of different clusters, or a member id occurs twice.",
         why="A directory of another cluster, of the same one before a restore, or two copies of "
@@ -89,7 +94,7 @@ PAGES = (
         lost="Nothing.",
         do=(
             "See whose each directory is: `walctl doctor DIR`.",
-            "Compare only those of one cluster.",
+            "Compare only those of one cluster: `walctl compare DIR DIR`.",
         ),
         avoid=("Do not start two copies of one member.",),
         see=(Code.METADATA_CONFLICT, Code.MEMBERSHIP_DIFFERS),
@@ -148,7 +153,6 @@ PAGES = (
     Explanation(
         topic=Code.HASH_DIFFERS,
         group=Group.MEMBERS,
-        is_reported=False,
         title="The key spaces of two members differ at the same revision.",
         severities=(DAMAGE,),
         what="The hash of all keys at one revision is not the same, although both members are at "
@@ -166,7 +170,7 @@ PAGES = (
         do=(
             STOP,
             COPY_ALL,
-            DUMP_ALL,
+            COMPARE_ALL,
             "If the logs are equal, the odd one out of three has the wrong database. " + PEER,
             RESTORE,
         ),

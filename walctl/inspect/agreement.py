@@ -123,6 +123,28 @@ def shared(first: Log, second: Log) -> Iterator[tuple[Run, Run, Range]]:
             there += 1
 
 
+def reach_of(survey: Survey) -> tuple[int, int]:
+    """Term and index of the last entry of a log, or of a snapshot's marker that is beyond it."""
+    runs = survey.log.live
+    entry = (runs[-1].term, runs[-1].last) if runs else (0, 0)
+    marked = max(((each.mark.term, each.mark.index) for each in survey.marks), default=(0, 0))
+    return max(entry, marked)
+
+
+def highest_term(survey: Survey) -> int:
+    """The highest term of any hard state, entry or marker of a log, behind damage too."""
+    states = [
+        state.state.term
+        for segment in survey.segments
+        for stretch in segment.digest.stretches
+        for state in (stretch.first_state, stretch.last_state)
+        if state is not None
+    ]
+    stepped = [step.before.state.term for step in survey.steps]
+    runs = [run.term for run in survey.runs]
+    return max([*states, *stepped, *runs, *(each.mark.term for each in survey.marks)], default=0)
+
+
 def _first_difference(
     disk: FileSystem, one: tuple[Survey, Run], other: tuple[Survey, Run], span: Range
 ) -> int | None:
