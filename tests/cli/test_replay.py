@@ -520,3 +520,10 @@ def test_a_request_that_does_not_decode_says_which_index_stopped_it(
     (finding,) = found["findings"]
     assert (finding["code"], finding["index"]) == ("payload-undecodable", 2)
     assert tell("replay", path, "--until", "1").status == 0
+
+
+def test_keys_are_asked_of_a_machine_that_has_some(tell: Tell, snapshots: Path) -> None:
+    for options in (["--keys"], ["--key", "a"]):
+        told = tell("replay", snapshots, "--machine", "none", *options)
+        assert (told.status, told.out) == (4, "")
+        assert "only states of etcd and raftexample have keys" in told.err

@@ -32,7 +32,7 @@ from walctl.inspect.reading import Depth, survey_of
 from walctl.inspect.state import Replayed, Wish, replayed
 from walctl.machine.keyrow import key_row
 from walctl.machine.state import Options
-from walctl.model.finding import Code
+from walctl.model.finding import Code, Severity
 from walctl.replay.differences import DIFFERENCES_MAX
 
 DISK = RealFileSystem()
@@ -133,6 +133,18 @@ def test_a_difference_is_found_with_the_entry_that_made_it(tmp_path: Path, name:
     assert (finding.code, finding.place.index) == (Code.DB_DIFFERS, first_index)
     assert "1 differences" not in finding.detail
     assert found.exit_status is ExitStatus.DAMAGE
+
+
+def test_a_log_with_doubtful_entries_may_be_right_all_the_same(tmp_path: Path) -> None:
+    asked = lived()
+    full = AlarmRequest(action=AlarmAction.ACTIVATE, member_id=1, alarm=AlarmType.NOSPACE)
+    asked.ask(alarm=full)
+    path = member(tmp_path / "n1", asked.entries, edit=DIFFERS["another value"][0])
+    found = rebuilt(path)
+    (finding,) = found.findings
+    assert (finding.code, finding.severity) == (Code.DB_DIFFERS, Severity.INFO)
+    assert "it may be right" in finding.detail
+    assert found.exit_status is ExitStatus.CLEAN
 
 
 def test_the_state_goes_on_with_the_logs(tmp_path: Path) -> None:

@@ -235,6 +235,15 @@ def test_alarms_end_one_by_one() -> None:
     assert member.put(b"k").outcome is Outcome.APPLIED
 
 
+def test_alarms_of_two_kinds_are_doubtful() -> None:
+    member = raised(NOSPACE)
+    both = member.ask(alarm=AlarmRequest(action=1, member_id=5, alarm=CORRUPT))
+    assert "etcd 3.5" in (both.hazard or "")
+    one_ends = member.ask(alarm=AlarmRequest(action=2, member_id=5, alarm=CORRUPT))
+    assert "etcd 3.5" in (one_ends.hazard or "")
+    assert member.ask(alarm=AlarmRequest(action=2, member_id=5, alarm=NOSPACE)).hazard is None
+
+
 def test_versions_and_downgrades_are_kept_as_they_were_said() -> None:
     member = Asked()
     member.ask(cluster_version_set=ClusterVersionSetRequest(ver="3.5.0"))

@@ -21,12 +21,14 @@ from walctl.cli.options import (
 )
 from walctl.datadir.layout import understand
 from walctl.datadir.survey import Survey
-from walctl.errors import ExitStatus, UsageError
+from walctl.errors import ExitStatus, UnsupportedError, UsageError
 from walctl.fs.base import FileSystem
 from walctl.inspect.history import between, history
 from walctl.inspect.reading import Depth, survey_of
 from walctl.inspect.state import AUTO, Wish, replayed
 from walctl.machine.base import Machine
+from walctl.machine.etcd import Etcd
+from walctl.machine.kv import Kv
 from walctl.payload.base import Redaction
 from walctl.render import history as render_history
 from walctl.render import replay as render
@@ -219,13 +221,16 @@ def _answered(
         if asked.diff is not None:
             first, last = asked.diff
             changed = between(disk, seen, wish, first=first, last=last)
+            found = changed.replayed
         elif asked.history and asked.key is not None:
             found, versions = history(disk, seen, wish, asked.key)
         else:
             found = replayed(disk, seen, wish)
     is_there = True
+    is_of_keys = asked.keys or asked.key is not None
+    if is_of_keys and not isinstance(found.machine, Etcd | Kv):
+        raise UnsupportedError("--keys, --key: only states of etcd and raftexample have keys here")
     if asked.diff is not None:
-        found = changed.replayed
         render_history.show_between(screen, changed, hidden=asked.hidden)
     elif asked.history and asked.key is not None:
         render_history.show_versions(screen, found, asked.key, versions, hidden=asked.hidden)

@@ -14,9 +14,9 @@ What a member does with an entry, in this order:
 Before a request runs, alarms are asked (NOSPACE stops what could grow, CORRUPT nearly all), then
 whether the user may. A refused request has no effect and makes no revision, but its index is used.
 
-Where the same entry has had different effects on real members, `Result.hazard` says so. Not
-followed: with etcd up to 3.5 an alarm takes permission checks away until the next start, and one
-alarm that ends takes the other's effect with it; how many learners there may be; v2 keys.
+Where the same entry has had different effects on real members, `Result.hazard` says so: with etcd
+up to 3.5 one alarm that comes or goes takes another's effect with it. Not followed: that an alarm
+takes permission checks away until the next start; how many learners there may be; v2 keys.
 
 Source: etcd's server/etcdserver/apply.go and apply_auth.go; etcd-data-dir notes 9.
 """

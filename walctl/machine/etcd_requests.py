@@ -56,6 +56,12 @@ _APPLIED: Final = Result(Outcome.APPLIED)
 _UNCHANGED: Final = Result(Outcome.UNCHANGED)
 
 
+_TWO_ALARMS: Final = (
+    "up to etcd 3.5 an alarm that comes or goes takes the effect of one of another kind with it, so"
+    " a member may have carried out what this refuses"
+)
+
+
 def refused(words: str, hazard: str | None = None) -> Result:
     """A check failed."""
     return Result(Outcome.REFUSED, words=words, hazard=hazard)
@@ -205,11 +211,14 @@ def alarm(state: State, request: AlarmRequest, who: Identity) -> Result:
     had = named in state.alarms
     if request.action == AlarmAction.ACTIVATE:
         state.alarms.add(named)
-        return changed(not had)
-    if request.action == AlarmAction.DEACTIVATE:
+        result = changed(not had)
+    elif request.action == AlarmAction.DEACTIVATE:
         state.alarms.discard(named)
-        return changed(had)
-    return _UNCHANGED
+        result = changed(had)
+    else:
+        return _UNCHANGED
+    is_alone = all(each.type == named.type for each in state.alarms)
+    return result if is_alone else result._replace(hazard=_TWO_ALARMS)
 
 
 def cluster_version_set(state: State, request: ClusterVersionSetRequest, who: Identity) -> Result:
