@@ -69,7 +69,7 @@ def command(
       walctl compare -o json n1 n2 n3
 
     \b
-    Keys of -o json (ids and hashes are hex strings; a range is [first, last]):
+    Keys of -o json (ids are hex strings; a range is [first, last]):
       cluster_id, verdict, newest_safe, stopped_at
       members[]: name, path, error, understood_as, compared, node_id,
         cluster_id, verdict, damage, first_index, last_index, hard_state,

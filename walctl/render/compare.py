@@ -227,7 +227,7 @@ def _keys(found: Compared) -> str:
         for at, each in enumerate(spaces.found):
             if each.hash is not None:
                 by_hash.setdefault(each.hash, []).append(at)
-        told = [f"{value:08x} ({_names(found, who)})" for value, who in by_hash.items()]
+        told = [f"{value} ({_names(found, who)})" for value, who in by_hash.items()]
         compacted = "" if spaces.compacted == NEVER else f", compacted at {spaces.compacted}"
         same = "differ: " if len(told) > 1 else ""
         words.append(f"HashKV at revision {spaces.revision}{compacted}: {same}{', '.join(told)}")

@@ -1,4 +1,4 @@
-"""A comparison as JSON. Keys are stable; ids and hashes are hex strings, indexes and terms numbers.
+"""A comparison as JSON. Keys are stable; ids are hex strings; indexes, terms and hashes numbers.
 
 v, cluster_id, verdict, newest_safe, stopped_at
 members[]      name, path, error, understood_as, compared, node_id, cluster_id, verdict, damage,
@@ -99,7 +99,7 @@ def _member(given: Given, judgement: Judgement, space: KeySpace | None) -> Docum
         "applied_index": seen.applied,
         "revision": None if space is None else space.revision,
         "compact_revision": None if space is None else _compacted(space.compacted),
-        "hash": None if space is None or space.hash is None else f"{space.hash:08x}",
+        "hash": None if space is None else space.hash,
         "hash_problem": None if space is None else space.problem or None,
         **said,
     }

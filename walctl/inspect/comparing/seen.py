@@ -212,7 +212,7 @@ def _hashes(members: Sequence[Given], spaces: KeySpaces) -> Iterator[Seen]:
     for at, each in enumerate(spaces.found):
         if each.hash is not None:
             groups.setdefault(each.hash, []).append(at)
-    told = "; ".join(f"{names_at(members, who)}: {value:08x}" for value, who in groups.items())
+    told = "; ".join(f"{names_at(members, who)}: {value}" for value, who in groups.items())
     words = f"The key spaces at revision {spaces.revision} have different hashes ({told})."
     if spaces.parts_at is not None:
         words += f" The first revision that differs is {spaces.parts_at}."
