@@ -527,3 +527,11 @@ def test_keys_are_asked_of_a_machine_that_has_some(tell: Tell, snapshots: Path) 
         told = tell("replay", snapshots, "--machine", "none", *options)
         assert (told.status, told.out) == (4, "")
         assert "only states of etcd and raftexample have keys" in told.err
+
+
+def test_committed_entries_alone_are_what_is_applied_unless_asked(
+    tell: Tell, snapshots: Path
+) -> None:
+    plain, said = (tell("replay", snapshots, *each).out for each in ((), ("--commit-only",)))
+    assert plain == said
+    assert tell("replay", snapshots, "--uncommitted").status == 0

@@ -91,10 +91,11 @@ def machine_of(name: str) -> Callable[[], Machine] | None:
     " `snap`, each also as `last-100`; `-3` leaves out the last three committed ones.",
 )
 @click.option(
-    "--uncommitted",
+    "--uncommitted/--commit-only",
     "is_uncommitted",
-    is_flag=True,
-    help="Apply entries that are not committed, too: no member would.",
+    default=False,
+    help="Apply entries that are not committed, too, which no member would; or, as without it,"
+    " committed ones alone.",
 )
 @click.option(
     "--from-snapshot",
@@ -175,7 +176,7 @@ def command(
     Entries that are not committed are applied only with --uncommitted. Nothing in PATH is written;
     --to-snapshot and --export make new files elsewhere. Exits 1 where the two ways do not agree,
     where applying ended before its time, or where --key names no key; 4 where there is no way to
-    the state.
+    the state. Damage that the state does not need is not asked for: that is verify's.
 
     \b
     Examples:

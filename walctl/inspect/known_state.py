@@ -19,6 +19,8 @@ DATABASE_BYTES_MAX = 64 << 20
 """A larger database is not loaded for a screen."""
 ENTRIES_MAX = 100_000
 """Nor is a longer log replayed for one."""
+LOG_BYTES_MAX = 256 << 20
+"""Nor one that is larger, however few its entries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,8 @@ def _too_large(disk: FileSystem, seen: Survey) -> str:
         size = disk.stat(database).size
     if size > DATABASE_BYTES_MAX:
         return f"not rebuilt: the database has {size:,} bytes (walctl replay does it)"
+    if seen.log_bytes > LOG_BYTES_MAX:
+        return f"not rebuilt: the log has {seen.log_bytes:,} bytes (walctl replay does it)"
     if seen.entries > ENTRIES_MAX:
         return f"not rebuilt: the log has {seen.entries:,} entries (walctl replay does it)"
     return ""

@@ -67,7 +67,7 @@ def kind_of(disk: FileSystem, seen: Survey) -> Kind:
     if any(placed.metadata.node_id is not None for placed in seen.metadata) or seen.database:
         return Kind.ETCD
     first = seen.log.first or 0
-    found = entries_between(disk, seen, first, first + SAMPLE_ENTRIES)
+    found = entries_between(disk, seen, first, first + SAMPLE_ENTRIES - 1)
     payloads = [entry.data for entry in found if entry.data and not entry.type]
     return Kind.KV if payloads and all(map(_is_pair, payloads)) else Kind.NONE
 
