@@ -166,3 +166,24 @@ def test_a_hole_in_one_member_is_filled_by_the_others_and_it_may_be_replaced(
     assert judged.next == f"walctl repair {root}/n1 --from {root}/n2 --from {root}/n3"
     assert any(each.cells[0].holds is Holds.DAMAGED for each in found.sections)
     assert {each: fingerprint(root / each) for each in before} == before
+
+
+def test_a_database_of_strangers_without_a_log_overrules_nobody(tmp_path: Path) -> None:
+    stranger = copy_of("d-cluster3-35", tmp_path) / "n1"
+    for segment in (stranger / "member/wal").iterdir():
+        segment.unlink()
+    (stranger / "member/wal").rmdir()
+    alone, found = of(LOST[0]), compared(*(unpacked(LOST[0]) / m for m in logs(LOST[0])), stranger)
+    assert len(found.members) == len(alone.members)
+    assert found.quorum.voters == alone.quorum.voters
+    assert found.quorum.committed_to == alone.quorum.committed_to
+    words = [each.standing for each in found.judgements]
+    assert words[:-1] == [each.standing for each in alone.judgements]
+    assert codes(found) == [("cluster-mismatch", "damage"), *codes(alone)]
+
+
+def test_a_log_of_raftexample_is_of_no_cluster_that_has_an_id() -> None:
+    path = unpacked(LOST[0])
+    found = compared(path / "n1", unpacked("f-raftexample-35") / "raftexample-1", path / "n3")
+    assert [each.name for each in found.members] == ["n1", "n3"]
+    assert codes(found) == [("cluster-mismatch", "damage")]

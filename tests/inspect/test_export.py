@@ -161,3 +161,24 @@ def test_without_a_machine_the_log_is_told_alone(machine: str, tmp_path: Path) -
     assert entries.column("index") == list(range(1, len(entries.rows) + 1))
     assert set(entries.column("outcome")) == {None}
     assert (bool(requests.rows), keys.rows) == (True, [])
+
+
+@needs_corpus
+def test_an_entry_in_a_damaged_frame_is_left_out_and_no_other(tmp_path: Path) -> None:
+    """The database has its effect; what is behind it is applied all the same."""
+    path = tmp_path / "n1"
+    copy_tree(unpacked("x-follower-tail-lost-34") / "n3", path)
+    (segment,) = (path / "member/wal").glob("*.wal")
+    seen = surveyed(path)
+    run = seen.log.run_of(97)
+    assert run is not None
+    with DISK.open(segment) as file:
+        offset = entry_offset(file, run, 97)
+    data = bytearray(segment.read_bytes())
+    data[offset + 40] ^= 1
+    segment.write_bytes(data)
+    entries, _, _ = told(path)
+    last = seen.log.last or 0
+    assert entries.column("index") == [each for each in range(1, last + 1) if each != 97]
+    outcomes = dict(zip(entries.column("index"), entries.column("outcome"), strict=True))
+    assert outcomes[last] is not None

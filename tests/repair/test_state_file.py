@@ -59,10 +59,19 @@ def test_who_asks_to_stop_finds_nothing_made(member: Path, tmp_path: Path) -> No
     assert [each.name for each in tmp_path.iterdir()] == ["n1"]
 
 
-@pytest.mark.parametrize("folder", ["member/wal", "member/snap"])
+@pytest.mark.parametrize(
+    "folder", ["member/wal", "member/snap", "member", "member/snap/../wal", "."]
+)
 def test_nothing_is_put_among_the_members_own_files(member: Path, folder: str) -> None:
     with pytest.raises(UsageError, match="folder of the member itself"):
-        demand_outside(surveyed(member).layout, member / folder / "x")
+        demand_outside(DISK, surveyed(member).layout, member / folder / "x")
+
+
+def test_a_link_into_the_member_is_no_way_around(member: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(member / "member")
+    with pytest.raises(UsageError, match="folder of the member itself"):
+        demand_outside(DISK, surveyed(member).layout, tmp_path / "link" / "wal" / "x")
+    demand_outside(DISK, surveyed(member).layout, tmp_path / "x")
 
 
 def test_the_commands_name_the_member_its_addresses_and_the_file(

@@ -9,14 +9,12 @@ import click
 from walctl.cli.interrupts import held_interrupts
 from walctl.cli.options import PATH, jobs, output, pass_judged_disk, pass_screen, quiet
 from walctl.errors import AccessError, UsageError
+from walctl.fs.above import lies_within
 from walctl.fs.base import FileSystem
 from walctl.inspect.compare import Compared, compare
 from walctl.inspect.reading import Depth
 from walctl.render import compare as render
 from walctl.render.screen import Screen
-
-FOLDERS_MAX = 256
-"""How deep a folder may lie."""
 
 
 @click.command("compare", short_help="Hold the members of a cluster against each other.")
@@ -129,18 +127,6 @@ def _demand_new(disk: FileSystem, wanted: list[Path], paths: tuple[Path, ...]) -
     for each in wanted:
         if disk.exists(each):
             raise AccessError(f"{each}: there is such a file; nothing is ever written over")
-        above = set(_above(disk, each.parent))
         for path in paths:
-            if disk.exists(path) and disk.stat(path).inode in above:
+            if lies_within(disk, each, path):
                 raise UsageError(f"{each}: expected a file outside of {path}, which is only read")
-
-
-def _above(disk: FileSystem, folder: Path) -> Iterator[int]:
-    """The inodes of a folder and of all that it lies in."""
-    before = None
-    for _ in range(FOLDERS_MAX):
-        inode = disk.stat(folder).inode
-        if inode == before:
-            return
-        yield inode
-        before, folder = inode, folder / ".."

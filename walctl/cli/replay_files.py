@@ -51,8 +51,7 @@ class Files:
         for path in filter(None, (self.snapshot, self.export)):
             if target.exists(path):
                 raise AccessError(f"{path}: there is such a file; nothing is ever written over")
-            demand_outside(seen.layout, path)
-            target.stat(path.parent)
+            demand_outside(target, seen.layout, path)
 
 
 def files(function: Callable[..., R]) -> Callable[..., R]:

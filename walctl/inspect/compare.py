@@ -12,6 +12,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from walctl.datadir.layout import Shape
 from walctl.errors import ExitStatus
 from walctl.fs.base import FileSystem
 from walctl.inspect.comparing.divergence import Divergence, divergences
@@ -101,7 +102,7 @@ def compare(
     given = read_given(disk, paths, depth_for)
     read = [each for each in given if each.survey is not None]
     cluster_id = _cluster_of(read)
-    members = [each for each in read if each.cluster_id in (None, cluster_id)]
+    members = [each for each in read if _belongs(each, cluster_id, read)]
     sections = sections_of(disk, members, step=step)
     quorum = quorum_of(members, sections.found)
     parted = divergences(disk, members, sections.found, committed=quorum.committed_to)
@@ -133,6 +134,27 @@ def _cluster_of(read: Sequence[Given]) -> int | None:
     """The cluster that most name; the first of them at a tie, `None` when nobody names one."""
     named = Counter(each.cluster_id for each in read if each.cluster_id is not None)
     return named.most_common(1)[0][0] if named else None
+
+
+def _belongs(given: Given, cluster_id: int | None, read: Sequence[Given]) -> bool:
+    """Whether a directory is of this cluster; one that does not say so is, if it names nobody, or
+    somebody whom the others know. raftexample's logs are never of a cluster that has an id."""
+    if cluster_id is None or given.cluster_id is not None:
+        return given.cluster_id == cluster_id
+    if given.seen.layout.shape is Shape.RAFTEXAMPLE:
+        return False
+    known = set().union(*(_ids(each) for each in read if each.cluster_id == cluster_id))
+    own = _ids(given)
+    return not own or bool(own & known)
+
+
+def _ids(given: Given) -> set[int]:
+    """Everybody whom a directory names, itself included."""
+    named = {peer.id for view in given.membership.views for peer in view.peers}
+    witness = given.seen.database
+    if witness is not None:
+        named |= {member.id for member in witness.members} | set(witness.removed_members)
+    return named | ({given.node_id} if given.node_id is not None else set())
 
 
 def _odd(spaces: KeySpaces) -> frozenset[int]:

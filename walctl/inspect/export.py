@@ -130,8 +130,9 @@ class _Teller:
         self.files.close()
 
     def _tell_unapplied(self, last: int) -> None:
-        """The entries behind the last one told, up to `last`; gaps are passed."""
-        for entry in entries_between(self.disk, self.seen, self.told + 1, last):
+        """The entries behind the last one told, up to `last`; gaps and damage are passed."""
+        found = entries_between(self.disk, self.seen, self.told + 1, last, passes_damage=True)
+        for entry in found:
             self._tell(entry, None)
 
     def _tell(self, entry: Entry, result: Result | None) -> None:
@@ -189,7 +190,7 @@ class _Teller:
         for run in self.seen.log.live if folder is not None else ():
             assert folder is not None, "asked before"
             if run.is_recovered:
-                return
+                continue
             file = self.files.enter_context(self.disk.open(folder / run.segment))
             for at, (offset, frame_bytes) in enumerate(places_of(file, run)):
                 yield Place(run.first + at, run.segment, offset, frame_bytes)

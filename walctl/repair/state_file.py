@@ -22,6 +22,7 @@ from walctl.backend.pages import PageError, Pages
 from walctl.backend.schema import AUTH_USERS
 from walctl.datadir.layout import Layout
 from walctl.errors import RefusedError, UnsupportedError, UsageError
+from walctl.fs.above import lies_within
 from walctl.fs.base import FileSystem
 from walctl.fs.hashing import blocks_of
 from walctl.fs.writable import WritableFileSystem
@@ -71,9 +72,12 @@ def demand_database(found: Replayed) -> Etcd:
     return found.machine
 
 
-def demand_outside(layout: Layout, path: Path) -> None:
-    """Nothing new comes to lie among a member's own files. Raises: UsageError."""
-    if path.parent in (layout.wal_dir, layout.snap_dir):
+def demand_outside(disk: FileSystem, layout: Layout, path: Path) -> None:
+    """Nothing new comes to lie among a member's own files. Raises: UsageError; AccessError."""
+    own = [each for each in (layout.wal_dir, layout.snap_dir) if each is not None]
+    if layout.is_member:
+        own.append(layout.path)
+    if any(lies_within(disk, path, each) for each in own):
         raise UsageError(f"{path}: is in a folder of the member itself; name another place")
 
 
@@ -93,7 +97,7 @@ def save(
     member's own files; AccessError, also when there is such a file; StoppedError.
     """
     machine = demand_database(found)
-    demand_outside(found.seen.layout, path)
+    demand_outside(disk, found.seen.layout, path)
     known = put_passwords_back(source, found, machine)
     try:
         write_new(

@@ -75,10 +75,14 @@ def committed(seen: Survey) -> int:
     return max(seen.commit, applied)
 
 
-def entries_between(disk: FileSystem, seen: Survey, first: int, last: int) -> Iterator[Entry]:
+def entries_between(
+    disk: FileSystem, seen: Survey, first: int, last: int, *, passes_damage: bool = False
+) -> Iterator[Entry]:
     """The live entries `first..last` (both included) that are there, ascending; gaps are passed.
 
-    It ends at an entry whose frame is damaged: what was read of it is a guess, however good.
+    It ends at an entry whose frame is damaged, as what was read of it is a guess, however good;
+    `passes_damage` leaves out that one alone.
+
     Raises: AccessError, when a segment is not what it was.
     """
     folder = seen.layout.wal_dir
@@ -89,6 +93,8 @@ def entries_between(disk: FileSystem, seen: Survey, first: int, last: int) -> It
             for run in runs:
                 low, high = max(first, run.first), min(last, run.last)
                 if low > high:
+                    continue
+                if run.is_recovered and passes_damage:
                     continue
                 if run.is_recovered:
                     return

@@ -73,11 +73,15 @@ def _seen(
 def _clusters(read: Sequence[Given], members: Sequence[Given]) -> Iterator[Seen]:
     """Directories of other clusters than that of most."""
     names = {each.name for each in members}
-    here = ", ".join(each.name for each in members)
+    here = ", ".join(each.name for each in members if each.cluster_id is not None) or "the rest"
     for given in read:
         if given.name in names:
             continue
-        words = f"{given.name} is of cluster {given.cluster_id:x}, and {here} of another one: it is"
+        if given.cluster_id is None:
+            words = f"{given.name} names nobody whom {here} know, and no cluster: it is"
+        else:
+            words = f"{given.name} is of cluster {given.cluster_id:x}, and {here} of another one:"
+            words += " it is"
         yield _seen(Code.CLUSTER_MISMATCH, Severity.DAMAGE, [given.name], f"{words} not compared.")
 
 
