@@ -3,23 +3,9 @@
 import json
 from pathlib import Path
 
-import pytest
-
 from fixtures.unpack import unpack
-from tests.cli.commands import Tell, Told
+from tests.cli.commands import Tell
 from tests.corpus import fingerprint
-from walctl.cli.main import run
-
-
-@pytest.fixture
-def tell(capsys: pytest.CaptureFixture[str]) -> Tell:
-    """Run a command in this process."""
-
-    def told(*words: str | Path) -> Told:
-        status = run([str(word) for word in words])
-        return Told(status, *capsys.readouterr())
-
-    return told
 
 
 def test_archived_segments_are_read_as_they_are_and_come_back(tell: Tell, tmp_path: Path) -> None:

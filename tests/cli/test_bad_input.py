@@ -12,41 +12,19 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from fixtures.recipes import etcd
 from fixtures.unpack import unpack
+from tests.cli.commands import Tell, Told
 from tests.corpus import fingerprint
-from walctl.cli.main import run
 
 WAL = Path("member/wal")
 SNAP = Path("member/snap")
 FIRST = "0000000000000000-0000000000000000.wal"
 COMMANDS = (["verify"], ["doctor"], ["dump"], ["verify", "-o", "json"], ["doctor", "-o", "json"])
 NOBODY = 65534
-
-
-class Told(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-Tell = Callable[..., Told]
-
-
-@pytest.fixture
-def tell(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Tell:
-    """Run a command in this process."""
-    monkeypatch.delenv("WALCTL_TRACEBACK", raising=False)
-
-    def told(*words: str | Path) -> Told:
-        status = run([str(word) for word in words])
-        return Told(status, *capsys.readouterr())
-
-    return told
 
 
 @pytest.fixture

@@ -6,24 +6,12 @@ from pathlib import Path
 import pytest
 
 from fixtures.unpack import unpack
-from tests.cli.commands import Tell, Told, ran
+from tests.cli.commands import Tell, ran
 from tests.corpus import fingerprint
 from tests.inspect.comparing import VOTERS, knows, member
 from tests.repair.members import puts, written
-from walctl.cli.main import run
 
 A, B, C = VOTERS
-
-
-@pytest.fixture
-def tell(capsys: pytest.CaptureFixture[str]) -> Tell:
-    """Run a command in this process."""
-
-    def told(*words: str | Path) -> Told:
-        status = run([str(word) for word in words])
-        return Told(status, *capsys.readouterr())
-
-    return told
 
 
 @pytest.fixture

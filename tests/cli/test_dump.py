@@ -11,20 +11,8 @@ import pytest
 from fixtures.unpack import unpack
 from tests.cli.commands import ROOT, WALCTL, Tell, Told, environment
 from tests.corpus import fingerprint
-from walctl.cli.main import run
 
 FIRST = "0000000000000000-0000000000000000.wal"
-
-
-@pytest.fixture
-def tell(capsys: pytest.CaptureFixture[str]) -> Tell:
-    """Run a command in this process."""
-
-    def told(*words: str | Path) -> Told:
-        status = run([str(word) for word in words])
-        return Told(status, *capsys.readouterr())
-
-    return told
 
 
 @pytest.fixture(scope="module")

@@ -10,24 +10,12 @@ from typing import Any
 import pytest
 
 from fixtures.unpack import unpack
-from tests.cli.commands import ROOT, SECONDS_MAX, WALCTL, Tell, Told, environment
+from tests.cli.commands import ROOT, SECONDS_MAX, WALCTL, Tell, environment
 from tests.corpus import fingerprint
-from walctl.cli.main import run
 from walctl.model.record import EntryKind
 from walctl.payload.etcd import EtcdDecoder
 
 NAME = "0000000000000000-0000000000000000.wal"
-
-
-@pytest.fixture
-def tell(capsys: pytest.CaptureFixture[str]) -> Tell:
-    """Run a command in this process."""
-
-    def told(*words: str | Path) -> Told:
-        status = run([str(word) for word in words])
-        return Told(status, *capsys.readouterr())
-
-    return told
 
 
 @pytest.fixture(scope="module")

@@ -11,33 +11,17 @@ from pathlib import Path
 import pytest
 from _pytest.mark import ParameterSet
 
-from tests.cli.commands import ROOT, WALCTL, Tell, Told, environment
+from tests.cli.commands import ROOT, WALCTL, Tell, environment
 from tests.cli.repairing import CLEAN, COSTLY, FREE, HARMLESS, aged, documented, flat, held, member
 from tests.corpus import fingerprint
 from walctl.cli import repair as module
-from walctl.cli.main import run
+
+pytestmark = pytest.mark.usefixtures("hurried")
 
 
 def slow(*values: object) -> ParameterSet:
     """Values of a test that takes long with them."""
     return pytest.param(*values, marks=pytest.mark.slow)
-
-
-@pytest.fixture(autouse=True)
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was just written is looked at twice, without the wait in between."""
-    monkeypatch.setattr("walctl.cli.world.time.sleep", lambda seconds: None)
-
-
-@pytest.fixture
-def tell(capsys: pytest.CaptureFixture[str]) -> Tell:
-    """Run a command in this process."""
-
-    def told(*words: str | Path) -> Told:
-        status = run([str(word) for word in words])
-        return Told(status, *capsys.readouterr())
-
-    return told
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,6 @@ from tests.cli.commands import ROOT, SECONDS_MAX, WALCTL, Tell, Told, environmen
 from tests.corpus import fingerprint, needs_corpus, unpacked
 from tests.inspect.made_members import Written, lay_log, member
 from tests.machine.replays import entries, surveyed
-from walctl.cli.main import run
 from walctl.datadir.layout import understand
 from walctl.fs.real import RealFileSystem
 from walctl.inspect.reading import Depth, survey_of
@@ -34,18 +33,6 @@ from walctl.wal.writer import Wal
 FIRST = "0000000000000000-0000000000000000.wal"
 HASH = 756754465
 """What etcd said of the fixture etcd-3.5-snapshots."""
-
-
-@pytest.fixture
-def tell(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Tell:
-    """Run a command in this process."""
-    monkeypatch.delenv("WALCTL_TRACEBACK", raising=False)
-
-    def told(*words: str | Path) -> Told:
-        status = run([str(word) for word in words])
-        return Told(status, *capsys.readouterr())
-
-    return told
 
 
 @pytest.fixture

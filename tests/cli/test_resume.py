@@ -4,28 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import Tell, Told
+from tests.cli.commands import Tell
 from tests.cli.repairing import FREE, documented, flat, held, member
 from tests.corpus import fingerprint
-from walctl.cli.main import run
 from walctl.errors import AccessError
 
-
-@pytest.fixture(autouse=True)
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was just written is looked at twice, without the wait in between."""
-    monkeypatch.setattr("walctl.cli.world.time.sleep", lambda seconds: None)
-
-
-@pytest.fixture
-def tell(capsys: pytest.CaptureFixture[str]) -> Tell:
-    """Run a command in this process."""
-
-    def told(*words: str | Path) -> Told:
-        status = run([str(word) for word in words])
-        return Told(status, *capsys.readouterr())
-
-    return told
+pytestmark = pytest.mark.usefixtures("hurried")
 
 
 @pytest.fixture

@@ -10,20 +10,8 @@ from pathlib import Path
 import pytest
 
 from fixtures.unpack import unpack
-from tests.cli.commands import ROOT, WALCTL, Tell, Told, environment
+from tests.cli.commands import ROOT, WALCTL, Tell, environment
 from tests.corpus import copy_tree, fingerprint, needs_corpus, unpacked
-from walctl.cli.main import run
-
-
-@pytest.fixture
-def tell(capsys: pytest.CaptureFixture[str]) -> Tell:
-    """Run a command in this process."""
-
-    def told(*words: str | Path) -> Told:
-        status = run([str(word) for word in words])
-        return Told(status, *capsys.readouterr())
-
-    return told
 
 
 @pytest.fixture

@@ -9,22 +9,11 @@ import pytest
 from click.testing import CliRunner
 
 from fixtures.unpack import unpack
-from tests.cli.commands import Tell, Told, ran
+from tests.cli.commands import Tell, ran
 from tests.corpus import fingerprint, needs_corpus, unpacked
-from walctl.cli.main import main, run
+from walctl.cli.main import main
 
 FIRST = "0000000000000000-0000000000000000.wal"
-
-
-@pytest.fixture
-def tell(capsys: pytest.CaptureFixture[str]) -> Tell:
-    """Run a command in this process."""
-
-    def told(*words: str | Path) -> Told:
-        status = run([str(word) for word in words])
-        return Told(status, *capsys.readouterr())
-
-    return told
 
 
 @pytest.fixture(scope="module")

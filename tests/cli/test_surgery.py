@@ -6,30 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import Tell, Told, ran
+from tests.cli.commands import Tell, ran
 from tests.cli.repairing import aged, documented, flat, held, member
 from tests.corpus import copy_tree, fingerprint, needs_corpus, unpacked
-from walctl.cli.main import run
 from walctl.cli.surgery import VERBS
 
+pytestmark = pytest.mark.usefixtures("hurried")
+
 WHOLE, SEVERAL = "etcd-3.5-snapshots", "etcd-3.5-three-members"
-
-
-@pytest.fixture(autouse=True)
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was just written is looked at twice, without the wait in between."""
-    monkeypatch.setattr("walctl.cli.world.time.sleep", lambda seconds: None)
-
-
-@pytest.fixture
-def tell(capsys: pytest.CaptureFixture[str]) -> Tell:
-    """Run a command in this process."""
-
-    def told(*words: str | Path) -> Told:
-        status = run([str(word) for word in words])
-        return Told(status, *capsys.readouterr())
-
-    return told
 
 
 def test_a_plan_changes_nothing_and_ends_with_0(tell: Tell, tmp_path: Path) -> None:

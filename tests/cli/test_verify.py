@@ -12,22 +12,10 @@ from pathlib import Path
 import pytest
 
 from fixtures.unpack import unpack
-from tests.cli.commands import ROOT, WALCTL, Tell, Told, environment, ran
+from tests.cli.commands import ROOT, WALCTL, Tell, environment, ran
 from tests.corpus import fingerprint, needs_corpus, unpacked
-from walctl.cli.main import run
 
 CASES = {"etcd-3.5-snapshots": 0, "snap-crc": 3, "zero-page": 1, "etcd-3.5-killed": 0}
-
-
-@pytest.fixture
-def tell(capsys: pytest.CaptureFixture[str]) -> Tell:
-    """Run a command in this process."""
-
-    def told(*words: str | Path) -> Told:
-        status = run([str(word) for word in words])
-        return Told(status, *capsys.readouterr())
-
-    return told
 
 
 @pytest.fixture(scope="module")

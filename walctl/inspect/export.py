@@ -7,8 +7,7 @@ its entries stays told, and the second one goes on. Overwritten entries are none
 are not told. Memory follows the state, not the log.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
@@ -23,7 +22,7 @@ from walctl.machine.shortcut import simple_id, simple_put
 from walctl.payload.base import Decoder, PayloadError, Redaction
 from walctl.payload.etcd import EtcdDecoder
 from walctl.payload.raftexample import RaftexampleDecoder
-from walctl.replay.apply import STEP_ENTRIES, committed, entries_between
+from walctl.replay.apply import STEP_ENTRIES, committed, entries_between, live_runs
 from walctl.replay.ground import Ground, Kind, kind_of
 from walctl.wal.entry_frames import places_of
 from walctl.wal.records import entry_kind
@@ -101,9 +100,8 @@ class _Teller:
     is_stopped: Callable[[], bool]
     last: int
     told: int = 0
-    files: ExitStack = field(default_factory=ExitStack)
     safe: int = field(init=False)
-    places: Iterator[Place] = field(init=False)
+    places: Generator[Place, None, None] = field(init=False)
 
     def __post_init__(self) -> None:
         self.safe, self.places = committed(self.seen), self._places()
@@ -127,7 +125,7 @@ class _Teller:
 
     def close(self) -> None:
         """Give back what was opened."""
-        self.files.close()
+        self.places.close()
 
     def _tell_unapplied(self, last: int) -> None:
         """The entries behind the last one told, up to `last`; gaps and damage are passed."""
@@ -184,16 +182,12 @@ class _Teller:
             add(row)
         return request.type
 
-    def _places(self) -> Iterator[Place]:
-        """Where each entry of the log stands, ascending, as `entries_between` gives them."""
-        folder = self.seen.layout.wal_dir
-        for run in self.seen.log.live if folder is not None else ():
-            assert folder is not None, "asked before"
-            if run.is_recovered:
-                continue
-            file = self.files.enter_context(self.disk.open(folder / run.segment))
-            for at, (offset, frame_bytes) in enumerate(places_of(file, run)):
-                yield Place(run.first + at, run.segment, offset, frame_bytes)
+    def _places(self) -> Generator[Place, None, None]:
+        """Where each entry of the log stands, ascending; damaged frames are passed."""
+        for run, file in live_runs(self.disk, self.seen):
+            if not run.is_recovered:
+                for index, (offset, frame_bytes) in enumerate(places_of(file, run), run.first):
+                    yield Place(index, run.segment, offset, frame_bytes)
 
 
 def _utf8(text: str | None) -> str | None:

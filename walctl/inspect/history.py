@@ -73,7 +73,7 @@ class _Versions:
             rows = ground.machine.store.index.get(self.key, [])
             self.found = [Version(change=KeyVersion(*row)) for row in rows]
         elif isinstance(ground.machine, Kv) and self.key in ground.machine.pairs:
-            self.found = [Version(change=_bare(self.key, ground.machine.pairs[self.key]))]
+            self.found = [Version(change=bare(self.key, ground.machine.pairs[self.key]))]
 
     def watch(self, entry: Entry, result: Result) -> None:
         machine = self.machine
@@ -81,7 +81,7 @@ class _Versions:
             if result.outcome is Outcome.APPLIED and result.kind == "put":
                 pair = parse_pair(entry.data or b"")
                 if pair.key == self.key:
-                    self._add(_bare(pair.key, pair.value), entry, result)
+                    self._add(bare(pair.key, pair.value), entry, result)
         elif result.revision is not None and isinstance(machine, Etcd):
             rows = machine.store.index.get(self.key, ())
             newest = takewhile(lambda row: row[keyindex.MAIN] == result.revision, reversed(rows))
@@ -197,6 +197,6 @@ def _named(machine: Etcd) -> dict[tuple[str, bytes], str]:
     return found
 
 
-def _bare(key: bytes, value: bytes) -> KeyVersion:
+def bare(key: bytes, value: bytes) -> KeyVersion:
     """A pair of a map that has no revisions."""
     return KeyVersion(key, 0, 0, 0, 1, value, 0)

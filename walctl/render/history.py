@@ -1,6 +1,6 @@
 """How keys over time look: the versions of one, and what changed between two indexes."""
 
-from walctl.inspect.history import Between, Version
+from walctl.inspect.history import Between, Version, bare
 from walctl.inspect.state import Replayed
 from walctl.inspect.state_document import (
     between_document,
@@ -70,7 +70,7 @@ def show_key(screen: Screen, found: Replayed, key: bytes, *, hidden: bool) -> bo
         found_row = machine.store.get(key)
         row = None if found_row is None else KeyVersion(*found_row)
     elif isinstance(machine, Kv) and key in machine.pairs:
-        row = KeyVersion(key, 0, 0, 0, 1, machine.pairs[key], 0)
+        row = bare(key, machine.pairs[key])
     if screen.output != Output.TEXT:
         told = None if row is None else key_document(row, is_value_hidden=hidden)
         screen.show(

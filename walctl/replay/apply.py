@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from walctl.datadir.survey import Survey
-from walctl.fs.base import FileSystem
+from walctl.fs.base import File, FileSystem
 from walctl.fs.lazy import LazyFile
 from walctl.machine.base import Machine, Outcome, Result
 from walctl.machine.etcd import Etcd
+from walctl.model.log import Run
 from walctl.raft.types import Entry
 from walctl.wal.entry_frames import made_of
 
@@ -75,6 +76,18 @@ def committed(seen: Survey) -> int:
     return max(seen.commit, applied)
 
 
+def live_runs(disk: FileSystem, seen: Survey) -> Iterator[tuple[Run, File]]:
+    """The runs of the entries that count, ascending, each with its segment, which is open while the
+    run is current: one file at a time, however many runs there are."""
+    folder = seen.layout.wal_dir
+    if folder is None:
+        return
+    for segment, runs in groupby(seen.log.live, key=lambda run: run.segment):
+        with LazyFile(disk, folder / segment) as file:
+            for run in runs:
+                yield run, file
+
+
 def entries_between(
     disk: FileSystem, seen: Survey, first: int, last: int, *, passes_damage: bool = False
 ) -> Iterator[Entry]:
@@ -85,20 +98,14 @@ def entries_between(
 
     Raises: AccessError, when a segment is not what it was.
     """
-    folder = seen.layout.wal_dir
-    if folder is None:
-        return
-    for segment, runs in groupby(seen.log.live, key=lambda run: run.segment):
-        with LazyFile(disk, folder / segment) as file:
-            for run in runs:
-                low, high = max(first, run.first), min(last, run.last)
-                if low > high:
-                    continue
-                if run.is_recovered and passes_damage:
-                    continue
-                if run.is_recovered:
-                    return
-                yield from made_of(file, run, first=low, last=high, make=Entry)
+    for run, file in live_runs(disk, seen):
+        low, high = max(first, run.first), min(last, run.last)
+        if low > high:
+            continue
+        if not run.is_recovered:
+            yield from made_of(file, run, first=low, last=high, make=Entry)
+        elif not passes_damage:
+            return
 
 
 def apply_entries(
