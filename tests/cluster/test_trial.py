@@ -14,8 +14,8 @@ import pytest
 from fixtures.recipes import etcd
 from fixtures.unpack import unpack
 from tests.corpus import copy_tree, needs_corpus, unpacked
-from walctl.cluster import lab, trial
-from walctl.cluster.lab import Program, isolation
+from walctl.cluster import closed, trial
+from walctl.cluster.closed import Program, isolation
 from walctl.cluster.trial import find_program, knows_only_itself, last_words, trial_start
 from walctl.datadir.layout import understand
 from walctl.datadir.survey import survey
@@ -66,12 +66,12 @@ def test_what_does_not_close_the_network_is_not_believed(monkeypatch: pytest.Mon
     with Path("/proc/self/net/dev").open() as devices:
         if len(devices.readlines()) <= 3:
             pytest.skip("this machine has no network of its own")
-    monkeypatch.setattr(lab, "_ISOLATIONS", (("env",), ("no-such-program",)))
+    monkeypatch.setattr(closed, "_ISOLATIONS", (("env",), ("no-such-program",)))
     assert isolation() is None
 
 
 def test_a_program_that_will_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lab, "END_SECONDS", 0.2)
+    monkeypatch.setattr(closed, "END_SECONDS", 0.2)
     code = (
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
         " print('deaf', flush=True); time.sleep(60)"
@@ -93,7 +93,7 @@ def test_a_program_gets_no_environment_and_its_last_lines_are_kept() -> None:
         assert program.ends_within(20)
         assert program.lines[0] == "[]"
         assert program.lines[-1] == "end"
-        assert max(map(len, program.lines)) <= lab.LINE_BYTES_MAX
+        assert max(map(len, program.lines)) <= closed.LINE_BYTES_MAX
 
 
 def test_a_program_that_is_not_there_is_an_error_in_one_line() -> None:
@@ -109,7 +109,7 @@ def test_a_program_does_not_outlive_us(tmp_path: Path) -> None:
     if "setpriv" not in closed.words:
         pytest.skip("no setpriv here")
     code = (
-        "import os, sys, time; from pathlib import Path; from walctl.cluster.lab import *\n"
+        "import os, sys, time; from pathlib import Path; from walctl.cluster.closed import *\n"
         "with Program([*isolation().words, 'sleep', '60'], folder=Path('/'),\n"
         "    kill_group=os.killpg) as program:\n"
         "    print(program.pid, flush=True); time.sleep(60)"

@@ -33,7 +33,8 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "zlib": ("walctl.payload.compressed",),
     "gzip": NOWHERE,  # its reader has no bound on what comes out
     # The disk.
-    "os": (*_CLI, *_DISK),
+    # Process ids, signals and the sockets' folder of a lab are the runtime's.
+    "os": (*_CLI, *_DISK, "walctl.cluster.runtime"),
     "shutil": (*_CLI, *_DISK),
     "fcntl": _DISK,
     "tempfile": _DISK,

@@ -1,1 +1,27 @@
-"""One member and several: what starts and runs them."""
+"""One member and several: what starts and runs them.
+
+Without asyncio, and run by the simulator as well:
+
+    driver.py       one member of one group: log, snapshots, Raft core and machine, in Ready's order
+    service.py      what clients may ask of a machine: requests into payloads, states into answers
+    faults.py       what can be done to links, disks, clocks and processes: frozen data, no deeds
+    scenario.py     the text form of what is done to a cluster, one command a line
+    script*.py      the script language of Raft's own tests
+
+Real processes on this machine (asyncio may be used):
+
+    runtime.py      the only place that makes clocks, randomness, disks, process ids
+    lab.py          the folder of a lab, and the file that says what it is
+    events.py       the one file of all that happened in it
+    transport.py    messages between nodes · proxy*.py  what stands between them and breaks links
+    node.py         a process: the groups of one node, its HTTP API (http.py)
+    supervisor.py   the process that starts nodes, breaks links and writes the event file
+    etcd*.py        the same with etcd's own members
+    client.py       asks nodes as a client does; what became of a request is an `Answer`
+    answers.py      ... and what there is to tell of it
+    copying*.py     a lab from copies of members that are somebody's
+    closed.py, trial.py  a place without a network; a trial start in it
+
+Nothing here decides about Raft (that is `walctl.raft`), about bytes (`formats`) or about whether a
+history is right (`walctl.checker`).
+"""

@@ -1,198 +1,268 @@
-"""A place without a network, and a program that runs in it until we say so.
+"""A lab: the folder in which a cluster on this machine lives, and the file that says what it is.
 
-A member of a cluster knows the addresses of the others, and they are real machines. A copy of it
-that is started for a trial has the same identity as the real member: let it speak to one of them,
-and it votes and acknowledges in its name. So it runs in a network namespace of its own that holds
-nothing but a loopback device which is down; it is reached through a socket in the file system.
-What `unshare` gave is not believed but looked at.
+    LAB/lab.json          this module's file: what makes a folder a lab
+        events.jsonl      all that happened (`events`)
+        NODE/GROUP/       a data directory: etcd's member/wal and member/snap
+        NODE.log          what a node printed
+        run/              what runs just now: sockets, and a file for each process
 
-The program gets no environment (so no proxy, no settings), no input and a session of its own, so
-that Ctrl-C reaches us first. It may be a script that starts another program: so the whole process
-group is ended, asked first and then killed, whatever happens here; where the system has `setpriv`,
-the program itself also when we are killed. What holds its output open is never waited for.
+    NODE/GROUP/member/wal, member/snap      one group's member, engine walctl
+    NODE/etcd/member/wal, member/snap       engine etcd: its --data-dir
+
+A node listens at `client_port` for clients and at `peer_port` for its peers, which do not know
+that: they dial `proxy_port`, behind which the lab's supervisor can break the link. All ports are on
+the loopback device. `token` is what may tell a node to do things that no client may; so the file is
+for its owner alone. A folder without the file is no lab, and nothing in it is touched.
+
+This module knows the file, and starts nothing.
 """
 
-import contextlib
-import selectors
-import signal
-import subprocess
-import threading
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import enum
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Self, TypeAlias
+from typing import Any, Final
 
-from walctl.errors import AccessError
+from walctl.errors import AccessError, UsageError
+from walctl.fs.base import FileSystem, Kind
+from walctl.fs.writable import WritableFileSystem
 
-PROBE_SECONDS = 10.0
-END_SECONDS = 0.8
-"""How long a program may take to end once it was asked to: it ran on a copy, and loses nothing."""
-READ_SECONDS = 0.1
-LATE_READS_MAX = 64
-"""How much is read of a program that has ended, where something else holds its output open."""
-LINES_MAX = 400
-LINE_BYTES_MAX = 1 << 14
-
-KillGroup: TypeAlias = Callable[[int, int], None]
-"""Sends a signal to a process group, as `os.killpg` does."""
-
-_ISOLATIONS = (
-    ("unshare", "--net"),
-    ("unshare", "--user", "--map-root-user", "--net"),
-)
-"""Ways into a network namespace of one's own: as root, and as a plain user."""
-_LEASH = ("setpriv", "--pdeathsig", "KILL")
-_DEVICES = "/proc/self/net/dev"
+LAB_FILE: Final = "lab.json"
+EVENTS_FILE: Final = "events.jsonl"
+RUN_FOLDER: Final = "run"
+LAB_VERSION: Final = 1
+LAB_BYTES_MAX: Final = 16 << 20
+ETCD_GROUP: Final = "etcd"
+"""What the one group of an etcd cluster is called."""
+HOST: Final = "127.0.0.1"
+NAME: Final = re.compile(r"[a-z][a-z0-9_.-]{0,62}")
+"""How nodes and groups are called; `leader`, `follower` and `random` mean a node, and name none."""
+RESERVED: Final = frozenset({RUN_FOLDER, "leader", "follower", "random", "all"})
 
 
-@dataclass(frozen=True, slots=True)
-class Isolation:
-    """The words that are put in front of a command so that it runs without a network."""
+class Engine(enum.StrEnum):
+    """Whose members a lab has."""
 
-    words: tuple[str, ...]
-
-
-def isolation() -> Isolation | None:
-    """A way to run a program without a network that works here; `None` when there is none."""
-    for words in _ISOLATIONS:
-        for leash in (_LEASH, ()):
-            if _is_closed((*words, *leash)):
-                return Isolation((*words, *leash))
-    return None
+    WALCTL = "walctl"
+    ETCD = "etcd"
 
 
-def _is_closed(words: Sequence[str]) -> bool:
-    """Whether a program that runs behind these words sees no device but its own loopback."""
-    try:
-        done = subprocess.run(
-            [*words, "cat", _DEVICES],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            env={},
-            timeout=PROBE_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    # Two lines of headings, then a line for each device.
-    devices = [line.partition(b":")[0].strip() for line in done.stdout.splitlines()[2:]]
-    return done.returncode == 0 and set(devices) <= {b"lo"}
+class MachineKind(enum.StrEnum):
+    """What the members of engine walctl apply their logs to."""
+
+    KV = "kv"
+    """raftexample's map."""
+    ETCD = "etcd"
+    """etcd's key space, for a lab made from copies of etcd's members."""
 
 
-class Program:
-    """A program that runs while the `with` block does; its last lines are kept.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How fast Raft's clock goes."""
 
-    Raises: AccessError, when it cannot be started.
+    tick_ms: int = 100
+    heartbeat_ticks: int = 1
+    election_ticks: int = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How the members of a lab behave; `snapshot_count` and what is kept behind it in entries."""
+
+    timing: Timing = Timing()
+    pre_vote: bool = True
+    check_quorum: bool = True
+    snapshot_count: int = 10_000
+    catch_up_entries: int = 10_000
+    segment_bytes: int = 64_000_000
+    machine: MachineKind = MachineKind.KV
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One node. `id` is Raft's id, the same in all groups; `None` while etcd has not given one.
+
+    A node that is removed from all groups stays in the file, so that its id is not given again.
+    `peer_url` is what the members know it by where that is not our own choice (a copied member).
     """
 
-    def __init__(
-        self, command: Sequence[str | Path], *, folder: Path, kill_group: KillGroup
-    ) -> None:
-        self._kill_group = kill_group
-        try:
-            self._process = subprocess.Popen(
-                command,
-                bufsize=0,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env={},
-                cwd=folder,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise AccessError(f"{command[0]}: cannot be started: {error.strerror}") from error
-        assert self._process.stdout is not None
-        self._lines: deque[str] = deque(maxlen=LINES_MAX)
-        self._is_over = threading.Event()
-        self._reader = threading.Thread(
-            target=self._read, args=(self._process.stdout,), daemon=True
+    name: str
+    id: int | None
+    client_port: int
+    peer_port: int
+    proxy_port: int
+    is_removed: bool = False
+    peer_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """One Raft group: `first` are the nodes that it began with, `hosts` those that hold a member of
+    it now or did, and are to start it."""
+
+    name: str
+    first: tuple[str, ...]
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lab:
+    """What `lab.json` says. `program` is the etcd that is run, for engine etcd.
+
+    `is_closed`: everything of it runs in a network namespace of its own (`closed`), and is reached
+    through sockets in `run/`.
+    """
+
+    path: Path
+    engine: Engine
+    settings: Settings
+    nodes: tuple[Node, ...]
+    groups: tuple[Group, ...]
+    token: str
+    program: str | None = None
+    is_closed: bool = False
+    origin: dict[str, Any] | None = None
+    """For a lab from copies: where each node's directory came from, with hashes."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        return self.path.name
+
+    @property
+    def events_path(self) -> Path:
+        """The event file."""
+        return self.path / EVENTS_FILE
+
+    @property
+    def run_path(self) -> Path:
+        """The folder of what runs now."""
+        return self.path / RUN_FOLDER
+
+    def data_path(self, node: str, group: str) -> Path:
+        """The data directory of a node's member of a group."""
+        return self.path / node / group
+
+    def log_path(self, node: str) -> Path:
+        """What a node printed."""
+        return self.path / f"{node}.log"
+
+    def node(self, name: str) -> Node:
+        """The node of that name. Raises: UsageError, with the names that there are."""
+        for each in self.nodes:
+            if each.name == name:
+                return each
+        names = ", ".join(each.name for each in self.nodes)
+        raise UsageError(f"{self.path}: no node {name!r} in this lab; there are {names}")
+
+    def group(self, name: str | None = None) -> Group:
+        """The group of that name, the first for `None`. Raises: UsageError."""
+        for each in self.groups:
+            if name is None or each.name == name:
+                return each
+        names = ", ".join(each.name for each in self.groups) or "none"
+        raise UsageError(f"{self.path}: no group {name!r} in this lab; there are {names}")
+
+    def hosted_by(self, name: str) -> Iterator[Group]:
+        """The groups of which this node is to hold a member."""
+        return (each for each in self.groups if name in each.hosts)
+
+    def with_node(self, node: Node) -> "Lab":
+        """The same with this node put in place of the one of its name, or added."""
+        others = [node if each.name == node.name else each for each in self.nodes]
+        is_new = all(each.name != node.name for each in self.nodes)
+        return replace(self, nodes=(*others, node) if is_new else tuple(others))
+
+    def with_group(self, group: Group) -> "Lab":
+        """The same with this group put in place of the one of its name, or added."""
+        others = [group if each.name == group.name else each for each in self.groups]
+        is_new = all(each.name != group.name for each in self.groups)
+        return replace(self, groups=(*others, group) if is_new else tuple(others))
+
+    def without_group(self, name: str) -> "Lab":
+        """The same without that group."""
+        return replace(self, groups=tuple(each for each in self.groups if each.name != name))
+
+
+def demand_name(name: str, *, what: str) -> str:
+    """`name`, which may be given to a node or a group. Raises: UsageError."""
+    if NAME.fullmatch(name) is None or name in RESERVED or name.endswith((".log", ".json")):
+        raise UsageError(
+            f"{name!r} is no name for a {what}: expected small letters, digits, '-', '_' and '.',"
+            f" and none of {', '.join(sorted(RESERVED))}"
         )
-        self._reader.start()
+    return name
 
-    def ends_within(self, seconds: float) -> bool:
-        """Whether it has ended, or does within so long; this is also how one waits."""
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return False
-        self._read_out()
-        return True
 
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
+def is_lab(disk: FileSystem, path: Path) -> bool:
+    """Whether there is a lab's file in this folder; nothing is said of what it holds."""
+    return disk.exists(path / LAB_FILE)
 
-    @property
-    def lines(self) -> list[str]:
-        """The last lines that it printed, oldest first."""
-        return list(self._lines)
 
-    def end(self) -> None:
-        """Ask all of it to end, and kill what does not; harmless when it has ended."""
-        try:
-            if self._process.poll() is None:
-                self._signal(signal.SIGTERM)
-                self._process.wait(END_SECONDS)
-        except subprocess.TimeoutExpired:
-            pass
-        finally:
-            # Also when the first process has ended: others of its group may be there.
-            self._signal(signal.SIGKILL)
-            self._process.wait()
-            self._read_out()
-            if self._process.stdout is not None and not self._reader.is_alive():
-                self._process.stdout.close()
+def load(disk: FileSystem, path: Path) -> Lab:
+    """The lab in a folder.
 
-    def __enter__(self) -> Self:
-        return self
+    Raises: AccessError, when there is no folder, or it is not a lab, or its file does not read.
+    """
+    file = path / LAB_FILE
+    if disk.stat(path).kind is not Kind.DIRECTORY or not disk.exists(file):
+        raise AccessError(
+            f"{path}: expected a lab, found no {LAB_FILE} in it; walctl cluster new LAB makes one"
+        )
+    with disk.open(file) as opened:
+        data = opened.read_at(0, LAB_BYTES_MAX + 1)
+    try:
+        found = json.loads(data)
+        if found.get("walctl_lab") != LAB_VERSION:
+            raise AccessError(f"{file}: expected version {LAB_VERSION}, found another")
+        return _lab(path, found)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise AccessError(
+            f"{file}: expected a lab's file, found something else: {error}"
+        ) from error
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.end()
 
-    def _signal(self, number: int) -> None:
-        """Send a signal to the whole group, of which nobody may be left."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            self._kill_group(self._process.pid, number)
+def save(disk: WritableFileSystem, lab: Lab) -> None:
+    """Put the lab's file in place, whole or not at all. Raises: AccessError."""
+    file = lab.path / LAB_FILE
+    aside = file.with_name(file.name + ".tmp")
+    if disk.exists(aside):
+        disk.remove(aside)
+    disk.create(aside, document(lab))
+    with disk.open_file(aside) as opened:
+        opened.sync()
+    disk.rename(aside, file)
+    disk.sync_dir(lab.path)
 
-    def _read_out(self) -> None:
-        """Take what it has printed, and wait for no more."""
-        self._is_over.set()
-        self._reader.join(READ_SECONDS * LATE_READS_MAX)
 
-    def _read(self, pipe: IO[bytes]) -> None:
-        """Keep the last lines, so that the program never waits for us.
+def document(lab: Lab) -> bytes:
+    """The text of the lab's file."""
+    fields = asdict(lab)
+    del fields["path"]
+    return (json.dumps({"walctl_lab": LAB_VERSION, **fields}, indent=1) + "\n").encode()
 
-        The pipe's end is no sign to wait for: a process that was left behind may hold it open.
-        """
-        rest, late = b"", 0
-        with selectors.DefaultSelector() as selector:
-            selector.register(pipe, selectors.EVENT_READ)
-            while late < LATE_READS_MAX:
-                is_over = self._is_over.is_set()
-                late += is_over
-                if not selector.select(0 if is_over else READ_SECONDS):
-                    if is_over:
-                        break
-                    continue
-                data = pipe.read(LINE_BYTES_MAX)
-                if not data:
-                    break
-                *lines, rest = (rest + data).split(b"\n")
-                if len(rest) >= LINE_BYTES_MAX:
-                    lines, rest = [*lines, rest], b""
-                for line in lines:
-                    self._keep(line)
-        if rest:
-            self._keep(rest)
 
-    def _keep(self, line: bytes) -> None:
-        self._lines.append(line[:LINE_BYTES_MAX].decode("utf-8", "replace").rstrip())
+def _lab(path: Path, found: dict[str, Any]) -> Lab:
+    settings = dict(found["settings"])
+    return Lab(
+        path=path,
+        engine=Engine(found["engine"]),
+        settings=Settings(
+            **{
+                **settings,
+                "timing": Timing(**settings["timing"]),
+                "machine": MachineKind(settings["machine"]),
+            }
+        ),
+        nodes=tuple(Node(**each) for each in found["nodes"]),
+        groups=tuple(
+            Group(name=each["name"], first=tuple(each["first"]), hosts=tuple(each["hosts"]))
+            for each in found["groups"]
+        ),
+        token=str(found["token"]),
+        program=found["program"],
+        is_closed=bool(found["is_closed"]),
+        origin=found["origin"],
+    )

@@ -1,7 +1,7 @@
 """A trial start: a real etcd on a copy of a data directory, in a lab that nothing leaves.
 
 Whether a repair is good is shown best by the program that it was made for. The copy is started
-where it can reach nobody (see `lab`), through sockets in the file system, and never with a flag
+where it can reach nobody (see `closed`), through sockets in the file system, and never with a flag
 that changes what it is: no forced new cluster. A member that is the only voter has to become
 healthy, take a put and give it back at the next revision. A member of several cannot: it finds no
 majority there. It has to read its log and then stand and wait for a leader, without dying.
@@ -24,7 +24,7 @@ from typing import TypeVar
 
 from formats import raftpb
 from formats.errors import FormatError
-from walctl.cluster.lab import KillGroup, Program, isolation
+from walctl.cluster.closed import KillGroup, Program, isolation
 from walctl.datadir.layout import Layout, Shape, understand
 from walctl.datadir.survey import Survey
 from walctl.errors import AccessError, StoppedError, WalctlError
