@@ -32,7 +32,7 @@ def test_pairs_are_put_and_the_last_one_counts() -> None:
     machine.apply(pair(2, b"k", b""))
     assert machine.pairs == {b"k": b""}
     assert machine.apply(Entry(1, 3, None, None)) == Result(Outcome.UNCHANGED)
-    assert machine.apply(Entry(1, 4, 2, b"x")) == Result(Outcome.UNCHANGED)
+    assert machine.apply(Entry(1, 4, 3, b"x")) == Result(Outcome.UNCHANGED)
 
 
 def test_members_come_and_go() -> None:
@@ -53,19 +53,18 @@ def test_what_does_not_decode_is_told(entry: Entry) -> None:
     assert found.words
 
 
-def test_a_snapshot_gives_the_map_back_unless_it_was_no_text() -> None:
+@pytest.mark.parametrize("value", [b"v", "é\N{REPLACEMENT CHARACTER}<".encode(), b"\xff"])
+def test_a_snapshot_gives_the_map_back_whatever_its_bytes(value: bytes) -> None:
     machine, other = Kv(), Kv()
-    machine.apply(pair(1, b"k<", "é".encode()))
+    machine.apply(pair(1, b"k<", value))
+    machine.apply(pair(2, b"", b""))
     other.restore(machine.snapshot())
     assert other.pairs == machine.pairs
     assert other.digest() == machine.digest()
-    machine.apply(pair(2, b"k", b"\xff"))
-    other.restore(machine.snapshot())
-    assert other.pairs[b"k"] == "\N{REPLACEMENT CHARACTER}".encode()
-    assert other.digest() != machine.digest()
+    assert machine.snapshot().startswith(b'{"walctl":1,' if value == b"\xff" else b'{"":"",')
     with pytest.raises(FormatError):
         other.restore(b"[")
-    assert b"k" in other.pairs
+    assert other.pairs == machine.pairs
 
 
 @needs_corpus
