@@ -74,7 +74,7 @@ def _begin(
     expected: Value = None
     written: Value = None
     if function is Function.CAS:
-        if not isinstance(value, tuple) or len(value) != 2:  # noqa: PLR2004 - from and to
+        if not isinstance(value, tuple) or len(value) != 2:
             raise HistoryError(line, "expected [FROM TO] as :value of a cas")
         expected, written = _value(value[0], line), _value(value[1], line)
     elif not function.is_read and function is not Function.DELETE:
