@@ -8,7 +8,8 @@ What is set is a `DiskFault`, and every fault can be taken off. Beside the words
     fail-fsync   of files: the file holds again what was synced of it, bytes and size
     eio          nothing of the write is done
     full         bytes count as they are written, wherever, and as a file is made longer by an
-                 allocation; of the write that does not fit the part that does is done
+                 allocation; what is cut off a file is room again; of the write that does not fit
+                 the part that does is done
     lie          of files and of directories; the next sync that is none makes all of it durable
 
 Power is cut by writing to the disk below: it then holds what a power cut could have left, by the

@@ -68,8 +68,10 @@ class FailingFile:
     def truncate(self, size: int) -> None:
         """See `WritableFile.truncate`."""
         self._demand_open()
+        freed = self._shadow.size - size
         self._disk.unsynced.before_size(self._shadow, size)
         self._file.truncate(size)
+        self._disk.give_room(self.path, freed)
 
     def allocate(self, size: int) -> None:
         """See `WritableFile.allocate`."""

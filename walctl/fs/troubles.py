@@ -147,6 +147,11 @@ class Troubles:
         full.fault = replace(full.fault, bytes_left=full.fault.bytes_left - count)
         return count
 
+    def give_room(self, path: Path, size: int) -> None:
+        """So many bytes of a file were cut off."""
+        if self._armed and (full := self._fault(DiskFaultKind.FULL, path)) is not None:
+            full.fault = replace(full.fault, bytes_left=full.fault.bytes_left + max(0, size))
+
     def refuse_full(self, path: Path, *, call: str, offset: int | None) -> None:
         """Raise AccessError: there is no room."""
         if (full := self._fault(DiskFaultKind.FULL, path)) is not None:

@@ -14,12 +14,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from walctl.errors import AccessError
 from walctl.fs.base import File, Kind
 from walctl.fs.crash import Assign, NameChange
-from walctl.fs.hashing import WINDOW_BYTES
 from walctl.fs.nodes import Directory
-from walctl.fs.writable import WritableFile, WritableFileSystem
+from walctl.fs.trees import copy_sparsely, remove_tree
+from walctl.fs.writable import WritableFileSystem
 
 HELD_MAX = 8
 """Files without a name that are kept at a time."""
@@ -213,29 +212,3 @@ class UnsyncedNames:
             found[path] = folder
             self._places[folder] = path
         self._folders = found
-
-
-def remove_tree(disk: WritableFileSystem, path: Path) -> int:
-    """Take away a file, a link, or a directory with all that is in it; how many files went.
-
-    What a link leads to stays. Raises: AccessError.
-    """
-    if not disk.attributes(path).is_directory:
-        disk.remove(path)
-        return 1
-    count = sum(remove_tree(disk, path / name) for name in disk.names(path))
-    disk.remove_dir(path)
-    return count
-
-
-def copy_sparsely(source: File, target: WritableFile) -> None:
-    """Give a new file all bytes of another, a window at a time; holes stay holes."""
-    size = source.stat().size
-    for start, stop in source.data_ranges(0, size):
-        for offset in range(start, stop, WINDOW_BYTES):
-            data = source.read_at(offset, min(WINDOW_BYTES, stop - offset))
-            if not data:
-                raise AccessError(f"{source.path}: it became shorter while it was read")
-            target.write_at(offset, data)
-    if target.stat().size < size:
-        target.truncate(size)
