@@ -8,11 +8,11 @@ this alike.
     KvService       raftexample's map, its proposals and those of ours (`formats.kvpb`)
     EtcdService     etcd's key space, requests as etcd 3.5 logs them: for labs from copied members
 
-A snapshot is frozen in the thread that applies, which takes milliseconds, and built in another one
-if need be.
+Large states cost time, and the thread that applies has none: there a snapshot is frozen and taken
+over, which takes milliseconds for a million keys; another one may build and read it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, Protocol
 
@@ -33,11 +33,8 @@ from walctl.cluster.answers import Fate
 from walctl.machine import txn
 from walctl.machine.base import Entry, Outcome, Result
 from walctl.machine.etcd import Etcd
-from walctl.machine.kv import SWAP, Kv, parse_proposal
+from walctl.machine.kv import SWAP, Kv, parse_proposal, refusal
 from walctl.machine.mvcc import ENDLESS
-
-NOT_SWAPPED: Final = "the key has another value"
-"""Why a swap of etcd's keys was not done; etcd itself just takes the other branch."""
 
 _REQUEST_ID_BITS: Final = 48
 _DONE: Final = (Outcome.APPLIED, Outcome.UNCHANGED, Outcome.SKIPPED)
@@ -65,6 +62,9 @@ class Frozen(Protocol):
     def chunks(self) -> Iterator[bytes]:
         """The same in pieces."""
 
+    def digest(self) -> str:
+        """A short text that is equal for equal states."""
+
 
 class Service(Protocol):
     """The face of a machine to clients; see the module. `read` and `range` see what was applied."""
@@ -90,8 +90,14 @@ class Service(Protocol):
     def freeze(self) -> Frozen:
         """The state as it is now."""
 
+    def thaw(self, data: bytes) -> Callable[[], None]:
+        """Read a snapshot, in any thread; what comes back makes the machine become that.
+
+        Raises: FormatError.
+        """
+
     def restore(self, data: bytes) -> None:
-        """Become what a snapshot says. Raises: FormatError; the state is as it was then."""
+        """Become what a snapshot says, at once. Raises: FormatError; the state is as it was."""
 
     def digest(self) -> str:
         """A short text that is equal for equal states."""
@@ -102,6 +108,7 @@ class KvService:
 
     def __init__(self, machine: Kv | None = None) -> None:
         self.machine = Kv() if machine is None else machine
+        self.machine.keep_order()
 
     def put(self, key: bytes, value: bytes) -> bytes:
         """See `Service`; raftexample's own pair."""
@@ -135,9 +142,16 @@ class KvService:
         """See `Service`."""
         return self.machine.freeze()
 
+    def thaw(self, data: bytes) -> Callable[[], None]:
+        """See `Service`."""
+        other = Kv()
+        other.restore(data)
+        other.keep_order()
+        return lambda: self.machine.take(other)
+
     def restore(self, data: bytes) -> None:
         """See `Service`."""
-        self.machine.restore(data)
+        self.thaw(data)()
 
     def digest(self) -> str:
         """See `Service`."""
@@ -164,6 +178,9 @@ class _FrozenEtcd:
 
     def chunks(self) -> Iterator[bytes]:
         yield self.machine.snapshot()
+
+    def digest(self) -> str:
+        return self.machine.digest()
 
 
 class EtcdService:
@@ -218,16 +235,23 @@ class EtcdService:
         has_held, found = txn.is_met(store, condition), self.read(condition.key or b"")
         done = _done(self.machine.apply(entry))
         if done.fate is Fate.OK and not has_held:
-            return Done(Fate.FAIL, NOT_SWAPPED, found)
+            # etcd itself says no more than that it took the other branch.
+            return Done(Fate.FAIL, refusal(found, condition.value), found)
         return done
 
     def freeze(self) -> Frozen:
         """See `Service`."""
         return _FrozenEtcd(self.machine.copied())
 
+    def thaw(self, data: bytes) -> Callable[[], None]:
+        """See `Service`."""
+        other = Etcd(options=self.machine.options)
+        other.restore(data)
+        return lambda: self.machine.take(other)
+
     def restore(self, data: bytes) -> None:
         """See `Service`."""
-        self.machine.restore(data)
+        self.thaw(data)()
 
     def digest(self) -> str:
         """See `Service`."""

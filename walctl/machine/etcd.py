@@ -112,6 +112,10 @@ class Etcd:
         """Become what `snapshot` gave. Raises: FormatError."""
         self.state = state_of(parcel.unpack(_MAGIC, data), self.options)
 
+    def take(self, other: "Etcd") -> None:
+        """The state of another, which is not used any more."""
+        self.state = other.state
+
     def rows(self, form: Form = FORM) -> Iterator[Row]:
         """The rows of a database of this member, bucket by bucket, in order.
 

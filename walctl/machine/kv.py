@@ -57,6 +57,14 @@ class Frozen:
         """The snapshot."""
         return b"".join(self.chunks())
 
+    def digest(self) -> str:
+        """SHA-256 of the pairs by their keys, in hex."""
+        total = hashlib.sha256()
+        for key in itertools.chain.from_iterable(self.order):
+            value = self.pairs[key]
+            total.update(b"%d %d " % (len(key), len(value)) + key + value)
+        return total.hexdigest()
+
     def _batches(self) -> Iterator[Batch]:
         pairs = self.pairs
         return ([(key, pairs[key]) for key in block] for block in self.order)
@@ -108,12 +116,17 @@ class Kv:
         self.pairs = kvstore.parse_map(data)
         self._order = None
 
+    def take(self, other: "Kv") -> None:
+        """The map of another, which is not used any more; members stay."""
+        self.pairs, self._order = other.pairs, other._order
+
+    def keep_order(self) -> None:
+        """Sort the keys now: from here on ranges and snapshots need not."""
+        self._ordered()
+
     def digest(self) -> str:
         """SHA-256 of the pairs by their keys, in hex."""
-        total = hashlib.sha256()
-        for key, value in sorted(self.pairs.items()):
-            total.update(b"%d %d " % (len(key), len(value)) + key + value)
-        return total.hexdigest()
+        return self.freeze().digest()
 
     def _request(self, request: KvRequest) -> Result:
         """A delete or a swap."""
@@ -122,7 +135,7 @@ class Kv:
         if request.op == Op.DELETE:
             return Result(self._become(key, had, None), DELETE)
         if had != request.expected:
-            return Result(Outcome.REFUSED, SWAP, _refusal(had, request.expected))
+            return Result(Outcome.REFUSED, SWAP, refusal(had, request.expected))
         return Result(self._become(key, had, request.value), SWAP)
 
     def _become(self, key: bytes, had: bytes | None, value: bytes | None) -> Outcome:
@@ -189,7 +202,7 @@ def parse_proposal(data: bytes) -> Pair | KvRequest:
     return kvpb.parse_request(data) if kvpb.is_marked(data) else parse_pair(data)
 
 
-def _refusal(had: bytes | None, expected: bytes | None) -> str:
+def refusal(had: bytes | None, expected: bytes | None) -> str:
     """Why a key that has `had` is not swapped."""
     if expected is None:
         return IS_THERE
