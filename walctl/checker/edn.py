@@ -68,13 +68,13 @@ def _take(pairing: Pairing, line: int, found: dict[str, Term]) -> None:
 def _begin(
     pairing: Pairing, line: int, process: int, function: Function, found: dict[str, Term]
 ) -> None:
-    if process in pairing.open:
+    if process in pairing.pending:
         raise HistoryError(line, f"process {process} begins a second operation before the end")
     value = found.get(":value")
     expected: Value = None
     written: Value = None
     if function is Function.CAS:
-        if not isinstance(value, tuple) or len(value) != 2:  # noqa: PLR2004 - from and to
+        if not isinstance(value, tuple) or len(value) != 2:
             raise HistoryError(line, "expected [FROM TO] as :value of a cas")
         expected, written = _value(value[0], line), _value(value[1], line)
     elif not function.is_read and function is not Function.DELETE:
