@@ -68,7 +68,7 @@ def _take(pairing: Pairing, line: int, found: dict[str, Term]) -> None:
 def _begin(
     pairing: Pairing, line: int, process: int, function: Function, found: dict[str, Term]
 ) -> None:
-    if process in pairing.open:
+    if process in pairing.pending:
         raise HistoryError(line, f"process {process} begins a second operation before the end")
     value = found.get(":value")
     expected: Value = None

@@ -18,7 +18,8 @@ LINE: Final = re.compile(
     r"INFO\s+jepsen\.util\s+-\s+(\d+)\s+:(invoke|ok|fail|info)\s+:(read|write|cas)\s+(\S.*)"
 )
 OTHER: Final = re.compile(
-    r"(?:INFO|WARN|ERROR|DEBUG)\s+(?:(?!jepsen\.util\b)\S|\S+\s+-\s+:nemesis)"
+    r"(?:INFO|WARN|ERROR|DEBUG)\s+"
+    r"(?:(?!jepsen\.util\b)\S|\S+\s+-\s+:nemesis)"
 )
 VALUE: Final = re.compile(r"nil|-?\d+")
 PAIR: Final = re.compile(r"\[(nil|-?\d+)\s+(nil|-?\d+)\]")
@@ -48,7 +49,7 @@ def parse(lines: Iterable[str]) -> History:
 def _take(pairing: Pairing, line: int, process: str, kind: str, name: str, value: str) -> None:
     function = Function(name)
     if kind == "invoke":
-        if process in pairing.open:
+        if process in pairing.pending:
             raise HistoryError(line, f"process {process} begins a second operation before the end")
         before, after = _values(function, value, line) if name != "read" else (None, None)
         pairing.begin(

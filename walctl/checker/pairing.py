@@ -12,14 +12,14 @@ from walctl.checker.history import Fate, Function, HistoryError, Operation, Valu
 
 @dataclass(slots=True)
 class Pairing:
-    """Collects operations. `open` maps who asked to the position of what is not ended yet."""
+    """Collects operations. `pending` maps who asked to the position of what is not ended yet."""
 
     operations: list[Operation] = field(default_factory=list)
-    open: dict[Hashable, int] = field(default_factory=dict)
+    pending: dict[Hashable, int] = field(default_factory=dict)
 
     def begin(self, who: Hashable, operation: Operation) -> None:
         """An invocation; its fate is unknown until a later line says more."""
-        self.open[who] = len(self.operations)
+        self.pending[who] = len(self.operations)
         self.operations.append(operation)
 
     def find(self, who: Hashable, function: Function | None, line: int) -> Operation:
@@ -27,7 +27,7 @@ class Pairing:
 
         Raises: HistoryError, when there is no such thing, or it was another function.
         """
-        position = self.open.get(who)
+        position = self.pending.get(who)
         if position is None:
             raise HistoryError(line, "expected an invocation before its completion, found none")
         found = self.operations[position]
@@ -48,7 +48,7 @@ class Pairing:
         index: int | None = None,
     ) -> None:
         """The completion of what `find` found; of unknown fate is what has no end."""
-        position = self.open.pop(who)
+        position = self.pending.pop(who)
         self.operations[position] = replace(
             self.operations[position],
             end=None if fate is Fate.UNKNOWN else time,

@@ -5,8 +5,8 @@ can be next: whose call comes before any return that is still in the list, and w
 in the state that has been reached. It is placed: taken out of the list, call and return. When a
 return is met, its operation should have been placed by now, and nothing behind can be: a dead end.
 The last one placed is put back, and the search goes on behind it. The list is done with when no
-return is left: then the operations placed are an order; what else is left was never seen to end, and
-may never have happened. When there is nothing to put back, there is no order.
+return is left: then the operations placed are an order; what else is left was never seen to end,
+and may never have happened. When there is nothing to put back, there is no order.
 
 What makes it quick: whoever placed the same operations and came to the same state before needs not
 be followed again. A state is a small number; a set of operations and a state are one whole number,
@@ -28,7 +28,9 @@ STATE_BITS: Final = 32
 """Room for the number of a state; memory ends long before it."""
 ENTRY_BYTES: Final = 110
 """What one cached pair takes, without the digits of its number: measured, and a little more."""
+MEMO_BYTES: Final = 120
 STATE_BYTES: Final = 300
+"""Of a remembered step, and of a state beside its value."""
 DIGIT_BITS: Final = 30
 UNKNOWN_STEP: Final = -2
 WRONG: Final = -1
@@ -102,7 +104,7 @@ class Search:
         count, head, tail = len(self.part), self._head, self._tail
         class_count = len(self._asked)
         entry, placed, state = self._entry, self._placed, self._state
-        known = len(cache)
+        known, stepped = len(cache), len(memo)
         left = steps_max
         while left > 0:
             left -= 1
@@ -146,6 +148,7 @@ class Search:
         self._entry, self._placed, self._state = entry, placed, state
         self.steps += steps_max - left
         self.memory += (len(cache) - known) * self._pair_bytes
+        self.memory += (len(memo) - stepped) * MEMO_BYTES
 
     def drop(self) -> None:
         """Forget what was searched, to have the memory back; the search cannot go on."""

@@ -8,6 +8,7 @@ Source for zones: Gibbons and Korach, Testing Shared Memories, 1997.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from walctl.checker.history import Fate, Function, Operation, Place, Value
@@ -75,17 +76,17 @@ def by_zones(part: Part, absent: Value) -> bool | None:
     forward = sorted(
         ((each.first_end, each.last_call) for each in zones if each.is_forward),
     )
-    for (_, last), (following, _) in zip(forward, forward[1:], strict=False):
+    for (_, last), (following, _) in pairwise(forward):
         if following < last:
             return False
     # Forward zones lie apart now, so the one that begins last before a backward one is the one
     # that could hold it.
     backward = sorted((each.last_call, each.first_end) for each in zones if not each.is_forward)
-    at = -1
+    begun = -1
     for call, end in backward:
-        while at + 1 < len(forward) and forward[at + 1][0] < call:
-            at += 1
-        if at >= 0 and end < forward[at][1]:
+        while begun + 1 < len(forward) and forward[begun + 1][0] < call:
+            begun += 1
+        if begun >= 0 and end < forward[begun][1]:
             return False
     return True
 
@@ -109,8 +110,8 @@ def _zones(part: Part, absent: Value) -> list[Zone] | None:
     for value, positions in writes.items():
         if value not in reads:
             # One that nobody saw end and nobody read may never have happened.
-            ended = [each for each in positions if part.ends[each] < OPEN]
-            zones += [Zone(part.ends[each], part.calls[each]) for each in ended]
+            ended = [at for at in positions if part.ends[at] < OPEN]
+            zones += [Zone(part.ends[at], part.calls[at]) for at in ended]
         elif len(positions) > 1 or value == absent:
             return None
     for value, positions in reads.items():
@@ -119,12 +120,12 @@ def _zones(part: Part, absent: Value) -> list[Zone] | None:
         elif value in writes:
             (write,) = writes[value]
             zone = Zone(part.ends[write], part.calls[write])
-            if any(part.ends[each] < part.calls[write] for each in positions):
+            if any(part.ends[at] < part.calls[write] for at in positions):
                 return [Zone(EARLIEST, OPEN), Zone(EARLIEST, OPEN)]
         else:
             return [Zone(EARLIEST, OPEN), Zone(EARLIEST, OPEN)]
-        for each in positions:
-            zone.add(part.calls[each], part.ends[each])
+        for at in positions:
+            zone.add(part.calls[at], part.ends[at])
         zones.append(zone)
     return zones
 

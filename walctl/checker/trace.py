@@ -113,7 +113,7 @@ def _client(event: Mapping[str, Any], line: int) -> str:
 def _function(event: Mapping[str, Any], line: int) -> Function:
     name = event.get("f")
     try:
-        return Function(name)
+        return Function(str(name))
     except ValueError as error:
         raise HistoryError(
             line, f"expected one of {', '.join(Function)} as 'f', found {name!r}"

@@ -11,6 +11,9 @@ COMMANDS: Mapping[str, Lazy] = {
     "script": Lazy(
         "walctl.cli.cluster_script", "Run a Raft script, and print it with its actual outputs."
     ),
+    "check": Lazy(
+        "walctl.cli.cluster_check", "Judge whether a history of requests is linearizable."
+    ),
 }
 """Every command of the group, in the order of its help; adding one is one line."""
 
