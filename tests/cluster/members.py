@@ -161,7 +161,7 @@ class Members:
         def tell(kind: EventKind, fields: Mapping[str, Any]) -> None:
             site.events.append((kind, dict(fields)))
 
-        return Surroundings(disk=site.disk, draw=self._draw, send=send, tell=tell)
+        return Surroundings(disk=site.disk, draw=self._draw, now_us=lambda: 0, send=send, tell=tell)
 
     def _draw(self, n: int) -> int:
         self.draws += 1

@@ -350,6 +350,7 @@ def test_a_snapshot_of_something_else_is_refused_when_a_member_starts() -> None:
     world = Surroundings(
         disk=site.disk,
         draw=lambda n: 0,
+        now_us=lambda: 0,
         send=lambda messages: None,
         tell=lambda kind, fields: None,
     )

@@ -8,6 +8,22 @@ from walctl.cli.lazy import Commands, Lazy
 from walctl.errors import ExitStatus
 
 COMMANDS: Mapping[str, Lazy] = {
+    "new": Lazy("walctl.cli.cluster_new", "Make a lab: a folder for a cluster on this machine."),
+    "up": Lazy("walctl.cli.cluster_up", "Start a lab's nodes, and watch them."),
+    "down": Lazy("walctl.cli.cluster_down", "End everything that a lab started."),
+    "rm": Lazy("walctl.cli.cluster_rm", "Remove a lab that is down, with all its files."),
+    "status": Lazy("walctl.cli.cluster_status", "Show how a lab's nodes stand."),
+    "logs": Lazy("walctl.cli.cluster_logs", "Print what a lab's nodes printed."),
+    "events": Lazy("walctl.cli.cluster_events", "Print what happened in a lab."),
+    "start": Lazy("walctl.cli.cluster_start", "Start a node."),
+    "kill": Lazy("walctl.cli.cluster_kill", "End a node as a power cut does to a process."),
+    "pause": Lazy("walctl.cli.cluster_pause", "Let a node stand still."),
+    "resume": Lazy("walctl.cli.cluster_resume", "Let a paused node go on."),
+    "restart": Lazy("walctl.cli.cluster_restart", "End a node, if it runs, and start it."),
+    "supervise": Lazy(
+        "walctl.cli.cluster_supervise", "Run a lab's nodes until told to end.", is_hidden=True
+    ),
+    "node": Lazy("walctl.cli.cluster_node", "Be one node of a lab.", is_hidden=True),
     "script": Lazy(
         "walctl.cli.cluster_script", "Run a Raft script, and print it with its actual outputs."
     ),
@@ -22,18 +38,23 @@ COMMANDS: Mapping[str, Lazy] = {
     "cluster",
     cls=Commands,
     table=COMMANDS,
-    short_help="Play a Raft cluster, by script.",
+    short_help="Run a Raft cluster on this machine, and break it.",
     invoke_without_command=True,
     subcommand_metavar="COMMAND ...",
 )
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """Play a Raft cluster: the algorithm that etcd's members run among themselves, step by step.
+    """Run a Raft cluster on this machine: real processes with real directories, in a lab.
 
-    `script` runs a text that says who does what when, and shows all that happens.
+    A lab is one folder. `new` makes it, `up` starts its nodes, and everything that is done to it
+    and that happens in it is in one event file. `script` plays the algorithm alone, step by step,
+    with no process and no clock.
 
     \b
     Examples:
+      walctl cluster new demo --engine etcd
+      walctl cluster up demo -d
+      walctl cluster kill demo leader
       walctl cluster script election.txt
       walctl cluster script --help
     """

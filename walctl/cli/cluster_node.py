@@ -20,7 +20,7 @@ from walctl.cluster.runtime import draw, now_us
 from walctl.fs.base import FileSystem
 
 
-@click.command("node", hidden=True, short_help="Be one node of a lab.")
+@click.command("node", short_help="Be one node of a lab.")
 @click.argument("lab", type=PATH)
 @click.argument("name")
 @pass_disk

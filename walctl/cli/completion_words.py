@@ -206,7 +206,105 @@ paths | file*
 -q --quiet | flag | Print no text: the exit status is the answer
 """,
     "cluster": """
+new | command | Make a lab: a folder for a cluster on this machine.
+up | command | Start a lab's nodes, and watch them.
+down | command | End everything that a lab started.
+rm | command | Remove a lab that is down, with all its files.
+status | command | Show how a lab's nodes stand.
+logs | command | Print what a lab's nodes printed.
+events | command | Print what happened in a lab.
+start | command | Start a node.
+kill | command | End a node as a power cut does to a process.
+pause | command | Let a node stand still.
+resume | command | Let a paused node go on.
+restart | command | End a node, if it runs, and start it.
 script | command | Run a Raft script, and print it with its actual outputs.
+""",
+    "cluster new": """
+lab | file
+--nodes | text | How many nodes
+--groups | text | Raft groups of engine walctl, each with a member on every node
+--engine | [walctl etcd] | Whose members: our own, or real etcd
+--etcd-bin | file | The etcd to run, if not the one found
+--snapshot-count | text | Entries between two snapshots
+--tick | text | Milliseconds of one step of Raft's clock; a heartbeat is one
+--election | text | Milliseconds without a leader until a node stands for election
+--prevote | [on off]
+--checkquorum | [on off]
+--base-port | text | Where the ports begin: three in a row for a node
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster up": """
+lab | file
+-d --detach | flag | Leave it running, once every node knows a leader
+--only | text | Start these nodes alone
+--wait | text | How long -d waits for nodes to be ready
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster down": """
+lab | file
+--kill | flag | Kill the nodes instead of asking them
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster rm": """
+lab | file
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster status": """
+lab | file
+--watch | flag | Go on showing it, until Ctrl-C
+-o --output | [text json ndjson] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster logs": """
+lab | file
+node | text
+-f --follow | flag | Go on as more is printed, until Ctrl-C
+""",
+    "cluster events": """
+lab | file
+-f --follow | flag | Go on as more happens, until Ctrl-C
+--kind | text | Events of these kinds alone
+-o --output | [text ndjson] | The form of what goes to standard output
+""",
+    "cluster start": """
+lab | file
+node | text
+--group | text | Whose leader leader and follower mean; the first group, if left out
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster kill": """
+lab | file
+node | text
+--group | text | Whose leader leader and follower mean; the first group, if left out
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster pause": """
+lab | file
+node | text
+--group | text | Whose leader leader and follower mean; the first group, if left out
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster resume": """
+lab | file
+node | text
+--group | text | Whose leader leader and follower mean; the first group, if left out
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster restart": """
+lab | file
+node | text
+--group | text | Whose leader leader and follower mean; the first group, if left out
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
 """,
     "cluster script": """
 path | file

@@ -60,7 +60,7 @@ COMMANDS: Mapping[str, Lazy] = {
     "archive": Lazy(
         "walctl.cli.archive", "Pack sealed segments, each as one file, and put them back."
     ),
-    "cluster": Lazy("walctl.cli.cluster", "Play a Raft cluster, by script."),
+    "cluster": Lazy("walctl.cli.cluster", "Run a Raft cluster on this machine, and break it."),
 }
 """Every command, in the order of `walctl --help`; adding one is one line."""
 

@@ -59,6 +59,8 @@ MESSAGE_BYTES_MAX = 1 << 20
 """Entries in one append, as raftexample has it."""
 INFLIGHT_COUNT_MAX = 256
 UNCOMMITTED_BYTES_MAX = 1 << 30
+SYNC_SHARE = 8
+"""The weight of one sync among those that were before it, in what they take."""
 READ_RETRY_TICKS = 5
 """A question for a read's index that has no answer is asked again after so long."""
 
@@ -68,10 +70,12 @@ class Surroundings:
     """What a member may use of the world.
 
     `send` takes messages in order and may lose any. `tell` takes what happened, for the event file.
+    `now_us` is only for telling how long something took: nothing is decided by it.
     """
 
     disk: WritableFileSystem
     draw: Draw
+    now_us: Callable[[], int]
     send: Callable[[Sequence[Message]], None]
     tell: Callable[[EventKind, Mapping[str, Any]], None]
 
@@ -115,7 +119,8 @@ class Driver:
     """One member; see the module. `begin`, `join` and `take_up` make one.
 
     `is_removed` once it has applied its own removal: nothing needs it any more. `wants_snapshot`:
-    somebody needs one now, however few entries there are.
+    somebody needs one now, however few entries there are. `sync_us` is what a write that has to be
+    durable takes of late.
     """
 
     def __init__(
@@ -133,6 +138,7 @@ class Driver:
         self.place = place
         self.is_removed = False
         self.wants_snapshot = False
+        self.sync_us = 0
         self.storage = storage
         self._world = world
         snapshot = storage.snapshot()
@@ -326,7 +332,11 @@ class Driver:
         self._put_forward()
         while self.node.has_ready():
             ready = self.node.ready()
+            began = self._world.now_us()
             self.storage.save(ready.hard_state, ready.entries, ready.snapshot)
+            if ready.must_sync:
+                taken = self._world.now_us() - began
+                self.sync_us += (taken - self.sync_us) // SYNC_SHARE
             self._tell_of(ready)
             self._send(ready.messages)
             self._apply(ready)

@@ -56,7 +56,6 @@ class Member:
     driver: Driver | None
     words: str = ""
     is_removed: bool = False
-    sync_us: int = 0
 
 
 class Instance:
@@ -294,7 +293,9 @@ class Instance:
         def send(messages: Sequence[Message]) -> None:
             self._transport.send(group.name, messages)
 
-        world = Surroundings(disk=self._disk, draw=self._draw, send=send, tell=tell)
+        world = Surroundings(
+            disk=self._disk, draw=self._draw, now_us=self.clock_us, send=send, tell=tell
+        )
         if self._disk.exists(place.wal) and self._disk.names(place.wal):
             return Driver.take_up(self.id, place=place, service=service, world=world)
         if self.own.name in group.first:
@@ -325,7 +326,7 @@ class Instance:
             self.is_over.set()
 
     def _tell(self, group: str, kind: EventKind, fields: Mapping[str, Any]) -> None:
-        self._tell_line({"k": str(kind), "t": self.clock_us(), "g": group, **fields})
+        self._tell_line({"k": str(kind), "g": group, **fields})
 
     # What the transport tells.
 

@@ -15,6 +15,7 @@ METRICS = {
     "last": "Index of the last entry that the log holds.",
     "snapshot": "Index of the newest snapshot, 0 without one.",
     "segments": "Segments of the log that are held.",
+    "sync_us": "Microseconds that a write that has to be durable takes of late.",
 }
 """Numbers of a member that are metrics as well, with their help."""
 
@@ -65,6 +66,7 @@ def _driver_status(node: Instance, driver: Driver) -> dict[str, Any]:
         "last": driver.storage.last_index(),
         "snapshot": driver.snapshot_index,
         "segments": driver.storage.segment_count,
+        "sync_us": driver.sync_us,
         "is_learner": raft.is_learner,
         "voters": [f"{each:x}" for each in conf.voters],
         "learners": [f"{each:x}" for each in conf.learners],
