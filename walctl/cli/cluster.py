@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from walctl.cli import cluster_from
 from walctl.cli.options import PATH, pass_disk, pass_screen, quiet
 from walctl.cli.world import real_path, writable
 from walctl.cluster.script import Outcome, run
@@ -29,16 +30,20 @@ TOLD_MAX = 10
 def command(ctx: click.Context) -> None:
     """Play a Raft cluster: the algorithm that etcd's members run among themselves, step by step.
 
-    `script` runs a text that says who does what when, and shows all that happens.
+    `script` runs a text that says who does what when, and shows all that happens. `from` makes a
+    lab from copies of real members.
 
     \b
     Examples:
       walctl cluster script election.txt
-      walctl cluster script --help
+      walctl cluster from m1.etcd m2.etcd m3.etcd --lab case42
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help(), err=True)
         ctx.exit(ExitStatus.USAGE)
+
+
+command.add_command(cluster_from.command)
 
 
 @command.command("script", short_help="Run a Raft script, and print it with its actual outputs.")

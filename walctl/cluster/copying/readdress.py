@@ -130,9 +130,11 @@ def _json(text: str, member: int, book: Book) -> str:
     new = dict(found)
     own = found.get("id", member)
     member = own if isinstance(own, int) and 0 < own < 1 << 64 else member
-    for name, instead in (("peerURLs", book.peer_urls), ("clientURLs", book.client_urls)):
-        if isinstance(found.get(name), list):
-            new[name] = list(instead(member, [str(url) for url in found[name]]))
+    instead = {"peerurls": book.peer_urls, "clienturls": book.client_urls}
+    for name, urls in found.items():
+        # Go takes a field's name in letters of either case.
+        if name.casefold() in instead and isinstance(urls, list):
+            new[name] = list(instead[name.casefold()](member, [str(url) for url in urls]))
     return text if new == found else gojson.build(new).decode()
 
 
