@@ -385,19 +385,19 @@ def _prove(
 
 def _version_warnings(wish: Wish, analysis: Analysis) -> Iterator[str]:
     """Data of a release that the program is not."""
-    if wish.version is None:
-        return
-    own = _minor(wish.version)
+    own = _minor(wish.version) if wish.version is not None else None
     for each in analysis.originals:
-        if each.version is not None and _minor(each.version) != own:
-            yield (
-                f"{each.path}: the cluster's version is {each.version}, and {wish.program} is"
-                f" {wish.version}: a server older than its cluster does not start"
-            )
+        cluster = _minor(each.version) if each.version is not None else None
+        if own is None or cluster is None or own == cluster:
+            continue
+        what = "does not start on it" if own < cluster else "may raise that"
+        yield f"{each.path}: the cluster's version is {each.version}: etcd {wish.version} {what}"
 
 
-def _minor(version: str) -> tuple[str, ...]:
-    return tuple(version.split(".")[:2])
+def _minor(version: str) -> tuple[int, ...] | None:
+    """The first two numbers of a version; `None` for what is none."""
+    parts = version.split(".")[:2]
+    return tuple(map(int, parts)) if all(each.isdecimal() for each in parts) else None
 
 
 def _lab(wish: Wish, plan: _Plan, analysis: Analysis, copies: Sequence[Copied], token: str) -> Lab:

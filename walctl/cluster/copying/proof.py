@@ -50,6 +50,8 @@ def leaks(disk: FileSystem, paths: Iterable[Path], places: Sequence[str]) -> Ite
                     wanted = min(WINDOW_BYTES + overlap, stop - offset) + offset - low
                     data = file.read_at(low, wanted)
                     for at, needle in _found(data, needles):
+                        if not offset <= low + at < offset + WINDOW_BYTES:
+                            continue  # the window beside has it too
                         yield Leak(path=path, offset=low + at, place=needle.decode())
 
 

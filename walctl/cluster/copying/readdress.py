@@ -18,7 +18,7 @@ from typing import Any, Final
 import crc32c
 
 from formats import gojson, raftpb, snappb
-from formats.errors import FormatError
+from formats.errors import FormatError, LimitError
 from formats.etcdserverpb import REQUEST
 from formats.etcdserverpb import Request as V2Request
 from formats.internalpb import INTERNAL_RAFT_REQUEST
@@ -32,10 +32,13 @@ from walctl.cluster.copying.addresses import Book, parsed
 from walctl.errors import UnsupportedError
 from walctl.fs.base import File
 from walctl.inspect.published import may_publish
+from walctl.payload.base import PayloadError
+from walctl.payload.etcd import parse
 from walctl.repair.pieces import Rechain, rechained
 
 _MEMBER_PATH: Final = re.compile(r"/0/members/([0-9a-f]{1,16})/(?:raftAttributes|attributes)")
 _FOLDER: Final = b"/0/members/"
+_URL_MARK: Final = b"//"
 _NORMAL_HEAD: Final = b"\x08\x00"
 """How an entry begins that is no membership change, by each encoder that ever was."""
 _EVERY_TYPE: Final = tuple(int(each) for each in RecordType)
@@ -56,7 +59,10 @@ def segment_blocks(file: File, stop: int, *, seed: int, book: Book) -> Iterator[
 
 
 def readdressed_entry(data: bytes, book: Book) -> bytes:
-    """The bytes of an entry; one that does not read, or names no address, as it is."""
+    """The bytes of an entry; one that etcd could not read, or that names no address, as it is.
+
+    Raises: UnsupportedError, for a membership change of which it is not known where it leads.
+    """
     if data.startswith(_NORMAL_HEAD) and not may_publish(data):
         return data
     try:
@@ -66,6 +72,8 @@ def readdressed_entry(data: bytes, book: Book) -> bytes:
             return data
         new = _change(entry.type or 0, payload, book) if entry.type else _words(payload, book)
         return data if new == payload else raftpb.ENTRY.build(replace(entry, data=new))
+    except LimitError as error:
+        raise UnsupportedError(f"an entry is too large to be read: {error.message}") from error
     except FormatError:
         return data
 
@@ -88,28 +96,37 @@ def _context(context: bytes | None, member: int, book: Book) -> bytes | None:
         return context
     try:
         text = context.decode()
-    except UnicodeDecodeError:
-        return context
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        text, found = context.decode("utf-8", "replace"), None
+    if isinstance(found, dict):
+        return _json(text, member, book).encode()
     if parsed(text) is not None:
         return book.peer_urls(member, [text])[0].encode()
-    return _json(text, member, book).encode()
+    if _URL_MARK in context:
+        raise UnsupportedError(
+            f"a change of member {member:x} holds a URL in words that are not etcd's: {text[:60]!r}"
+        )
+    return context
 
 
 def _words(payload: bytes, book: Book) -> bytes:
-    """What a member says of itself, in one of three forms. Raises: FormatError."""
-    if _FOLDER in payload:
-        try:
-            return REQUEST.build(_by_v2(REQUEST.parse(payload), book))
-        except FormatError:
-            pass  # it lies in a request of version 3, or is of something else
-    request = INTERNAL_RAFT_REQUEST.parse(payload)
-    said, v2 = request.cluster_member_attr_set, request.v2
+    """What a member says of itself, in one of three forms; any other request as it is."""
+    try:
+        request = parse(payload)
+    except PayloadError:
+        return payload
+    if isinstance(request, V2Request):
+        own = _by_v2(request, book)
+        return payload if own is request else REQUEST.build(own)
+    v2 = None if request.v2 is None else _by_v2(request.v2, book)
+    said = request.cluster_member_attr_set
     if said is not None and said.member_attributes is not None:
         urls = book.client_urls(said.member_id or 0, said.member_attributes.client_urls)
         attributes = replace(said.member_attributes, client_urls=urls)
         said = replace(said, member_attributes=attributes)
-    v2 = None if v2 is None else _by_v2(v2, book)
-    return INTERNAL_RAFT_REQUEST.build(replace(request, cluster_member_attr_set=said, v2=v2))
+    new = replace(request, cluster_member_attr_set=said, v2=v2)
+    return payload if new == request else INTERNAL_RAFT_REQUEST.build(new)
 
 
 def _by_v2(request: V2Request, book: Book) -> V2Request:
