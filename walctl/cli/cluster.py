@@ -23,6 +23,9 @@ COMMANDS: Mapping[str, Lazy] = {
     "supervise": Lazy(
         "walctl.cli.cluster_supervise", "Run a lab's nodes until told to end.", is_hidden=True
     ),
+    "from": Lazy(
+        "walctl.cli.cluster_from", "Make a lab of copies of real members, closed to the outside."
+    ),
     "node": Lazy("walctl.cli.cluster_node", "Be one node of a lab.", is_hidden=True),
     "script": Lazy(
         "walctl.cli.cluster_script", "Run a Raft script, and print it with its actual outputs."

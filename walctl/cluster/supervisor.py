@@ -343,9 +343,7 @@ def heed_signals(supervisor: Supervisor) -> None:
 
 
 def _place(node: Node) -> Place:
-    return Place(
-        name=node.name, proxy_port=node.proxy_port, peer_port=node.peer_port, id=node.id
-    )
+    return Place(name=node.name, proxy_port=node.proxy_port, peer_port=node.peer_port, id=node.id)
 
 
 def _ports(node: Node) -> tuple[int, ...]:
