@@ -78,7 +78,3 @@ class StoppedError(WalctlError):
     """A person or the system asked to stop; what was under way was finished or rolled back."""
 
     exit_status = ExitStatus.INTERRUPTED
-
-
-class ClusterError(WalctlError):
-    """A cluster does not do what it was asked: no leader, no answer in time, a node is gone."""

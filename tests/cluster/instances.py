@@ -4,10 +4,12 @@ Peers are reached directly: a node's proxy port is its own peer port.
 """
 
 import asyncio
+import itertools
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +111,10 @@ class Here:
             return found
 
 
+def _drawn(numbers: Iterator[int], n: int) -> int:
+    return next(numbers) * 7 % n
+
+
 @asynccontextmanager
 async def running(lab: Lab, *names: str) -> AsyncIterator[Here]:
     """Start these nodes (none named: all) and end them."""
@@ -117,12 +123,12 @@ async def running(lab: Lab, *names: str) -> AsyncIterator[Here]:
         session = await stack.enter_async_context(aiohttp.ClientSession())
         here = Here(lab, session)
         for number, name in enumerate(names or [each.name for each in lab.nodes]):
-            draws = iter(range(number, 1 << 30, 3))
+            draws = itertools.count(number, 3)
             node = Instance(
                 lab,
                 name,
                 disk=disk,
-                draw=lambda n, draws=draws: next(draws) * 7 % n,
+                draw=partial(_drawn, draws),
                 clock_us=lambda: int(asyncio.get_running_loop().time() * 1e6),
                 tell=here.events.append,
             )

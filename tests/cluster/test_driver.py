@@ -1,6 +1,6 @@
 """One member of a group: what it writes, says and applies, and in which order."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given
@@ -311,13 +311,16 @@ def assert_durable(site: Site, messages: Sequence[Message]) -> None:
     storage.close()
 
 
+def cut_off(number: int) -> Callable[[int, int], bool]:
+    return lambda source, target: number in (source, target)
+
+
 @given(st.lists(st.integers(0, 1 << 16), max_size=40))
 def test_nothing_is_said_before_what_it_promises_is_on_the_disk(deeds: list[int]) -> None:
     members = Members(place=SMALL)
     members.on_send = assert_durable
     for number, deed in enumerate(deeds):
         kind, rest = deed % 6, deed // 6
-        cut = rest % 4
         match kind:
             case 0 | 1:
                 members.put(rest % 3 + 1, b"/%d" % (rest % 5), b"%d" % number)
@@ -328,7 +331,7 @@ def test_nothing_is_said_before_what_it_promises_is_on_the_disk(deeds: list[int]
                 members[rest % 3 + 1].campaign()
                 members.settle()
             case 4:
-                members.is_cut = lambda source, target, cut=cut: cut in (source, target)
+                members.is_cut = cut_off(rest % 4)
             case _:
                 members.is_cut = lambda source, target: False
                 members.tick(2)

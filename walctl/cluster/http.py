@@ -346,8 +346,11 @@ async def serve(api: Api, host: str, port: int) -> web.ServerRunner:
 
     loop = asyncio.get_running_loop()
 
-    def request(*parts: Any) -> web.BaseRequest:
-        return web.BaseRequest(*parts, loop, client_max_size=VALUE_BYTES_MAX + 1)
+    def request(message: Any, payload: Any, protocol: Any, *rest: Any) -> web.BaseRequest:
+        writer, task = rest
+        return web.BaseRequest(
+            message, payload, protocol, writer, task, loop, client_max_size=VALUE_BYTES_MAX + 1
+        )
 
     server = web.Server(api.handle, request_factory=request)
     runner = web.ServerRunner(server, access_log=None)
