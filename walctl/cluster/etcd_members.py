@@ -144,7 +144,8 @@ class EtcdMembership:
             try:
                 return await self._any(lab, route, body, but=but)
             except GatewayError as error:
-                passes = is_read or any(words in error.message for words in _NOT_YET)
+                passes = any(words in error.message for words in _NOT_YET)
+                passes |= is_read and not error.is_unreached
                 if not passes or runtime.now_us() > deadline:
                     raise
             await asyncio.sleep(_POLL_SECONDS)
