@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.commands import Tell, ran
+from tests.cli.commands import WALCTL, Tell, environment, ran
 from tests.cluster.labs import DISK, again, ended, made, needs_etcd, pids, wait_for
 from walctl.cluster import running, runtime
 from walctl.cluster.answers import Answer, Fate, Read, Wait
@@ -215,10 +216,50 @@ def test_a_supervisor_that_was_killed_leaves_nothing_that_down_does_not_end(
         stranger.kill()
         # What it left in `run` is no hindrance: here with nodes that are still there.
         middle = without_its_supervisor(lab)
+        (lab.run_path / "n2.json").unlink()
         up_detached(DISK, again(lab), only=())
         assert not set(middle.values()) & set(pids(lab).values())
         seqs = [each["i"] for each in events(lab)]
         assert seqs == list(range(len(seqs)))
+
+
+def test_a_copy_of_a_lab_that_runs_ends_nothing_of_it(
+    tmp_path: Path, whole: Lab, tell: Tell
+) -> None:
+    before = pids(whole)
+    copy = shutil.copytree(whole.path, tmp_path / "copy", ignore=_sockets)
+    assert "was not up" in tell("cluster", "down", copy).out
+    assert pids(whole) == before
+    assert tell("cluster", "up", copy, "-d").err.count("is in use by another program") == 1
+    assert tell("cluster", "rm", copy).status == 0
+    assert pids(whole) == before
+
+
+def _sockets(folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if name.endswith(".sock")]
+
+
+def test_a_lab_in_the_foreground_ends_with_ctrl_c(tmp_path: Path) -> None:
+    lab = made(tmp_path / "demo", nodes=1)
+    with (
+        ended(lab),
+        subprocess.Popen(
+            [*WALCTL, "cluster", "up", lab.path],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(),
+            text=True,
+        ) as process,
+    ):
+        assert process.stdout is not None
+        lines = iter(process.stdout.readline, "")
+        assert any(line == "n1: leader of term 2\n" for line in lines)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+        assert (process.returncode, err) == (0, "")
+        assert out.splitlines()[-1] == f"{lab.path}: is down"
+        assert pids(lab) == {}
+    assert [each["k"] for each in events(lab)][-1] == "stop"
 
 
 def test_a_port_that_is_in_use_is_named_with_the_way_out(tmp_path: Path, tell: Tell) -> None:
