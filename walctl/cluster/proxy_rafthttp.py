@@ -305,11 +305,13 @@ class _Answers:
         """Take bytes of a body in chunks; what is behind it."""
         payload, rest = chunks.feed(data)
         pipe, borders = self._awaited[0].pipe, self._awaited[0].borders
-        if not self._is_stream or pipe is None:
-            self._show(chunk(payload) if payload else b"")
+        if not payload:
+            pass  # and an empty chunk would end the body
+        elif not self._is_stream or pipe is None:
+            self._show(chunk(payload))
         elif borders:
             pipe.feed(payload, borders)
-        elif payload:
+        else:
             pipe.push(payload, begins=True, ends=True)
         if rest is None:
             return b""

@@ -187,8 +187,9 @@ def _nothing() -> None:
 class Hooks:
     """What a pipe tells its owner.
 
-    `on_pass`: a message begins to be handed on. `on_loss`: one was lost by chance. `on_full` and
-    `on_room`: its source is to stop, and may go on. `on_idle`: nothing waits any more.
+    `on_pass`: a message begins to be handed on. `on_loss`: one was lost by chance that its stream
+    cannot just go on without. `on_full` and `on_room`: its source is to stop, and may go on.
+    `on_idle`: nothing waits any more.
     """
 
     on_pass: Callable[[], None] = _nothing
@@ -334,7 +335,8 @@ class Pipe:
                 self._await_overtaking()
                 return
             case _Fate.LOSE:
-                self._hooks.on_loss()
+                if self._manner is not Manner.MESSAGES:
+                    self._hooks.on_loss()
                 return
             case _Fate.CUT:
                 return
