@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from walctl.cluster.faults import Link
 from walctl.cluster.lab import Engine
-from walctl.cluster.proxy import Place, Proxy
+from walctl.cluster.proxy import Proxy
+from walctl.cluster.proxy_session import Place
 from walctl.cluster.topology import change
 
 T = TypeVar("T")

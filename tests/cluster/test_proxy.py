@@ -14,7 +14,8 @@ from fixtures.recipes.etcd import free_ports
 from formats.peer import Frame, FrameKind, Hello, Purpose, build_frame, build_hello
 from walctl.cluster.faults import PPM, WELL, Link, LinkFault
 from walctl.cluster.lab import HOST, Engine
-from walctl.cluster.proxy import Place, Proxy
+from walctl.cluster.proxy import Proxy
+from walctl.cluster.proxy_session import Place
 from walctl.errors import AccessError, UsageError
 
 CUT = LinkFault(is_cut=True)

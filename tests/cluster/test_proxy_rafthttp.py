@@ -11,8 +11,9 @@ from formats.errors import FormatError
 from tests.cluster.hand_clock import HandClock
 from walctl.cluster.faults import PPM, WELL, Link, LinkFault
 from walctl.cluster.proxy_frames import Chunks, chunk
+from walctl.cluster.proxy_links import LinkState
 from walctl.cluster.proxy_rafthttp import HEAD_BYTES_MAX, TAKEN, RaftHttpTalk
-from walctl.cluster.shaping import Hooks, LinkState, Manner, Pipe
+from walctl.cluster.shaping import Hooks, Manner, Pipe
 
 CUT = LinkFault(is_cut=True)
 LOSS = LinkFault(loss_ppm=PPM)

