@@ -57,6 +57,10 @@ class ProxyThread:
             lambda: {link: each.messages for link, each in self.proxy.counters().items()}
         )
 
+    def bytes(self, link: Link) -> int:
+        """How many bytes a link has passed on."""
+        return self.call(lambda: self.proxy.state(link).counters.bytes)
+
     def call(self, deed: Callable[[], T]) -> T:
         """Run something on the loop."""
 
