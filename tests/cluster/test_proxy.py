@@ -13,7 +13,7 @@ import pytest
 from fixtures.recipes.etcd import free_ports
 from formats.peer import Frame, FrameKind, Hello, Purpose, build_frame, build_hello
 from walctl.cluster.faults import PPM, WELL, Link, LinkFault
-from walctl.cluster.lab import HOST, Engine
+from walctl.cluster.lab import HOST, Engine, Node
 from walctl.cluster.proxy import Proxy
 from walctl.cluster.proxy_session import Place
 from walctl.errors import AccessError, UsageError
@@ -93,7 +93,8 @@ async def ground(
     one, two, peer, other = free_ports(4)
     events: list[dict[str, object]] = []
     proxy = Proxy(engine, draw=lambda _: 0, tell=events.append)
-    place = Place(name="n2", proxy_port=two, peer_port=peer, id=2)
+    node = Node(name="n2", id=2, client_port=1, peer_port=peer, proxy_port=two)
+    place = Place.of(node)
     here = Ground(proxy, place, events)
     await proxy.start([Place(name="n1", proxy_port=one, peer_port=other, id=1), place])
     if has_member:

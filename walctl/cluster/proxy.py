@@ -16,6 +16,10 @@ What a cut means for connections:
     the end of a connection                  the other side is not told before the heal
     with reset                               connections are closed at once, with a TCP reset
 
+Who does not say its name (TLS, etcd's probes and questions for a version, a member whose id is not
+known yet) is a stranger, `?`: it is cut off from a node when that node is cut off from all others.
+So with TLS a node can be kept from hearing, and not from dialling.
+
 Bytes of a link that is well go from one socket to the other as they come. A socket that takes no
 more stops the reading of the one before it, so memory does not follow what passes.
 """
@@ -91,11 +95,11 @@ class Proxy:
         """Listen for a node no more, close what leads to it, and take its links' faults off."""
         server = self._servers.pop(name, None)
         self._places.pop(name, None)
+        for session in [each for each in self.sessions if each.here == name]:
+            session.hang_up(is_reset=True)
         if server:
             server.close()
             await server.wait_closed()
-        for session in [each for each in self.sessions if each.here == name]:
-            session.hang_up()
         for link in [each for each in self._faults if name in (each.source, each.target)]:
             del self._faults[link]
         self._apply()

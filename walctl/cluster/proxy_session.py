@@ -16,7 +16,7 @@ from typing import Final, Protocol
 
 from formats.errors import FormatError
 from walctl.cluster.faults import Link
-from walctl.cluster.lab import HOST
+from walctl.cluster.lab import HOST, Node
 from walctl.cluster.proxy_links import LinkState
 from walctl.cluster.proxy_talk import STRANGER, RawTalk, Talk
 from walctl.cluster.shaping import Hooks, Manner, Pipe
@@ -38,6 +38,11 @@ class Place:
     proxy_port: int
     peer_port: int
     id: int | None = None
+
+    @classmethod
+    def of(cls, node: Node) -> "Place":
+        """A node of a lab."""
+        return cls(name=node.name, proxy_port=node.proxy_port, peer_port=node.peer_port, id=node.id)
 
 
 class Side(asyncio.Protocol):
@@ -92,7 +97,7 @@ class Side(asyncio.Protocol):
 
     def send(self, data: bytes) -> None:
         """Write, unless the socket is gone."""
-        if self.transport is not None and not self.is_lost:
+        if self.transport is not None and not self.transport.is_closing():
             self.transport.write(data)
 
     def close(self, *, is_reset: bool) -> None:
