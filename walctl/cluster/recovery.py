@@ -19,7 +19,7 @@ Source: etcd-data-dir notes 1.4 and 6.7; etcd `server/wal/repair.go` 3.5.
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from walctl.datadir.layout import Layout, Shape
 from walctl.datadir.start import marked_snapshots
@@ -57,10 +57,17 @@ class Cut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovered:
-    """A log that may be written on; `cut` is what had to be cut off, if anything."""
+    """A log that may be written on; `cut` is what had to be cut off, if anything. A context
+    manager, which closes the storage."""
 
     storage: WalStorage
     cut: Cut | None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.storage.close()
 
 
 def reopen(
