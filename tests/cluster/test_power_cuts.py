@@ -154,7 +154,9 @@ def test_a_disk_that_lies_loses_what_was_promised(tmp_path: Path) -> None:
     told = member.promised
     disk.set(DiskFault(kind=DiskFaultKind.LYING_SYNC))
     member.run(storage, random, saves=3)
-    disk.power_cut(CrashMode.LOSE_ALL, random.randrange)
+    toll = disk.power_cut(CrashMode.LOSE_ALL, random.randrange)
+    assert set(toll.lost) <= {"wal", "names"}
+    assert toll.lost["wal"] >= 3
     with pytest.raises(Killed):
         storage.close()
     assert member.promised > told
