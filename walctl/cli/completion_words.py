@@ -220,6 +220,11 @@ resume | command | Let a paused node go on.
 restart | command | End a node, if it runs, and start it.
 member | command | List, add, promote and remove members.
 transfer | command | Hand the lead to another node.
+put | command | Store a value in a lab.
+get | command | Read a value from a lab.
+del | command | Take a key away from a lab.
+cas | command | Store a value in a lab, if the key holds another.
+load | command | Let clients ask a lab, and write down what they see.
 from | command | Make a lab from copies of real members.
 script | command | Run a Raft script, and print it with its actual outputs.
 check | command | Judge whether a history of requests is linearizable.
@@ -348,6 +353,62 @@ node | text
 lab | file
 node | text
 --group | text | Whose leader leader and follower mean; the first group, if left out
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster put": """
+lab | file
+key | text
+value | text
+--wait | [commit propose] | When it is told to be done: propose is what raftexample does, and may n…
+--group | text | Which group; the first one, if left out
+--via | text | The node to ask; the leader, if left out
+--timeout | text | Seconds until nobody is waited for any more
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster get": """
+lab | file
+key | text
+--prefix | flag | Every key that begins with KEY
+--read | [index lease local] | How it is made sure that nothing older is given: index asks a quorum…
+--group | text | Which group; the first one, if left out
+--via | text | The node to ask; the leader, if left out
+--timeout | text | Seconds until nobody is waited for any more
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster del": """
+lab | file
+key | text
+--group | text | Which group; the first one, if left out
+--via | text | The node to ask; the leader, if left out
+--timeout | text | Seconds until nobody is waited for any more
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster cas": """
+lab | file
+key | text
+words | text*
+--absent | flag | Only if there is no such key
+--group | text | Which group; the first one, if left out
+--via | text | The node to ask; the leader, if left out
+--timeout | text | Seconds until nobody is waited for any more
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster load": """
+lab | file
+--clients | text
+--rate | text | Requests a second of all clients together; 0: as many as there can be
+--keys | text
+--mix | text | How often which of put, get, cas and del
+--for | text
+--group | text* | Which group, may be repeated; all, if left out
+--via | text* | Which nodes clients begin with, in turn; each finds the leader, if left out
+--value-bytes | text | How long a value is at least
+--read | [index lease local] | How it is made sure that nothing older is given: index asks a quorum…
 -o --output | [text json] | The form of what goes to standard output
 -q --quiet | flag | Print no text: the exit status is the answer
 """,

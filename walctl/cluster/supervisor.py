@@ -21,7 +21,8 @@ from walctl.cluster.lab import HOST, Group, Lab, Node, save
 from walctl.cluster.making import PORTS_A_NODE, free_ports
 from walctl.cluster.node_log import NodeLog
 from walctl.cluster.node_process import NodeProcess
-from walctl.cluster.proxy import Place, Proxy
+from walctl.cluster.proxy import Proxy
+from walctl.cluster.proxy_session import Place
 from walctl.cluster.standing import NodeState
 from walctl.cluster.trial import last_words
 from walctl.errors import AccessError, ClusterError, UsageError
