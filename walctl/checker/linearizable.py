@@ -144,12 +144,14 @@ def check(
     all_keys: bool = False,
     is_divided: bool = True,
     has_shortcuts: bool = True,
+    wants_orders: bool = False,
     arrange: Callable[[list[Part]], list[Part]] | None = None,
 ) -> Judgement:
     """Judge a history, by the narrowest model that fits unless one is given.
 
     `all_keys`: go on behind the first bad key. `is_divided`: each key by itself, which is as right
-    and far quicker. `arrange` puts the keys into another order than by size.
+    and far quicker. `wants_orders`: an order for good keys as well, if it is found soon where no
+    search was needed. `arrange` puts the keys into another order than by size.
     """
     model = model or model_for(history)
     step = step_of(model, history)
@@ -162,7 +164,11 @@ def check(
     if arrange is not None:
         parts = arrange(parts)
     cases = [Case(part, step, initial) for part in parts]
-    _decide(cases, history.absent, limits or Limits(), all_keys, has_shortcuts=has_shortcuts)
+    limits = limits or Limits()
+    _decide(cases, history.absent, limits, all_keys, has_shortcuts=has_shortcuts)
+    for case in cases:
+        if _is_bad(case) or wants_orders:
+            _picture(case, limits)
     keys = tuple(each.judged for each in cases if each.judged is not None)
     return Judgement(history=history, model=model, verdict=_of_all(history, keys), keys=keys)
 
@@ -193,9 +199,6 @@ def _decide(
     for case in cases:
         if case.judged is None:
             case.close(Verdict.UNKNOWN, Way.STOPPED)
-    for case in cases:
-        if _is_bad(case):
-            _picture(case, limits)
 
 
 def _is_bad(case: Case) -> bool:
@@ -255,11 +258,11 @@ def _keep_within(waiting: deque[Case], memory_bytes: int) -> None:
 
 
 def _picture(case: Case, limits: Limits) -> None:
-    """For a key that a shortcut found bad: where a search gets stuck, within a little time."""
+    """For a key that a shortcut decided: an order, or where there is none, if found soon."""
     assert case.judged is not None, "it is judged"
-    if case.judged.way is Way.SEARCH:
+    if case.judged.way not in (Way.UNWRITTEN, Way.ZONES):
         return
     case.search = Search(case.part, case.step, case.initial)
     while case.search.found is None and case.search.steps < PICTURE_STEPS and not limits.is_over():
         case.search.run(SLICE_STEPS)
-    case.close(Verdict.NOT_LINEARIZABLE, case.judged.way)
+    case.close(case.judged.verdict, case.judged.way)
