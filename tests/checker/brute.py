@@ -1,4 +1,4 @@
-"""The definition of linearizability, tried in the plainest way, and small histories to try it on."""
+"""The definition of linearizability, tried in the plainest way, and small histories for it."""
 
 from collections.abc import Sequence
 

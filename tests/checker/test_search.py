@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.checker.brute import REGISTER, histories, is_linearizable
 from walctl.checker.history import Function, History
 from walctl.checker.linearizable import Limits, Verdict, Way, check
-from walctl.checker.models import MODELS, model_for, step_of
+from walctl.checker.models import MODELS, State, model_for, step_of
 from walctl.checker.parts import split
 from walctl.checker.search import Search
 
@@ -46,7 +46,7 @@ def test_what_is_called_the_longest_order_is_right_and_the_stuck_one_is_not_in_i
     judgement = check(history, has_shortcuts=False)
     step = step_of(judgement.model, history)
     for judged in judgement.keys:
-        state = history.absent
+        state: State = history.absent
         for each in judged.order:
             is_right, after = step(state, each)
             assert is_right
@@ -72,9 +72,7 @@ def test_a_wider_model_says_the_same(history: History) -> None:
 def test_all_keys_as_one_are_judged_as_each_by_itself(history: History) -> None:
     from dataclasses import replace
 
-    moved = tuple(
-        replace(each, key=b"k%d" % (each.number % 2)) for each in history.operations
-    )
+    moved = tuple(replace(each, key=b"k%d" % (each.number % 2)) for each in history.operations)
     two = History(moved)
     assert check(two).verdict == check(two, is_divided=False, has_shortcuts=False).verdict
 
@@ -105,3 +103,14 @@ def two_writes() -> History:
 
 def test_no_operations_are_a_verdict_of_their_own() -> None:
     assert check(History(())).verdict is Verdict.NO_OPERATIONS
+
+
+@given(histories(CAS, has_indexes=True))
+def test_an_order_by_the_log_is_an_order_and_has_the_log_s(history: History) -> None:
+    judgement = check(history, is_ordered=True)
+    if judgement.verdict is Verdict.LINEARIZABLE:
+        assert check(history).verdict is Verdict.LINEARIZABLE
+        for judged in judgement.keys:
+            writes = [each for each in judged.order if each.function is Function.WRITE]
+            indexes = [each.index for each in writes if each.index is not None]
+            assert indexes == sorted(indexes)

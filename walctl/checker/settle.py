@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from walctl.checker.history import Fate, Function, History, Operation, Value
-from walctl.checker.linearizable import Judgement, Verdict
+from walctl.checker.linearizable import Judgement, Limits, Verdict, check
 
 NEVER: Final = 1 << 62
 
@@ -87,7 +87,7 @@ class Settled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WithLogs:
-    """The second verdict: of the settled history."""
+    """The second verdict: of the settled history, in the order of the logs."""
 
     settled: Settled
     judgement: Judgement
@@ -146,6 +146,13 @@ def settle(history: History, logs: Iterable[CommittedLog]) -> Settled:
         foreign=sum(group.foreign for group in groups),
         contradictions=tuple(each for group in groups for each in group.doubts),
     )
+
+
+def with_logs(history: History, logs: Iterable[CommittedLog], limits: Limits) -> WithLogs:
+    """Settle a history and judge it again."""
+    settled = settle(history, logs)
+    judgement = check(settled.history, limits=limits, is_ordered=True)
+    return WithLogs(settled=settled, judgement=judgement)
 
 
 def _identity(operation: Operation) -> tuple[bytes, Value]:
