@@ -233,7 +233,7 @@ def _member(
 ) -> Layout:
     log, snaps = wal_dir or member / "wal", snap_dir or member / "snap"
     database: Path | None = snaps / DB_NAME
-    if _names_no_member(disk, log) and not disk.exists(snaps / DB_NAME):
+    if not disk.exists(snaps / DB_NAME) and _names_no_member(disk, log):
         shape, database = Shape.RAFTEXAMPLE, None
     return Layout(path=path, shape=shape, wal_dir=log, snap_dir=snaps, database=database)
 
