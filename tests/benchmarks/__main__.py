@@ -22,6 +22,7 @@ from pathlib import Path
 import crc32c
 
 from formats import internalpb, raftpb, walpb
+from tests.benchmarks.checking import bench_checking
 from tests.benchmarks.comparing import bench_comparing
 from tests.benchmarks.logs import write_log
 from tests.benchmarks.machine import bench_machine
@@ -252,6 +253,8 @@ def main() -> None:
         shutil.rmtree(place)
     sys.stdout.write("Three Raft nodes agree\n")
     bench_raft(row)
+    sys.stdout.write("Histories are judged\n")
+    bench_checking(row)
     sys.stdout.write("A log is applied to etcd's machine\n")
     bench_machine(row)
     sys.stdout.write("walctl replay of a million puts\n")

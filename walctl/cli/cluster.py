@@ -30,11 +30,13 @@ COMMANDS: Mapping[str, Lazy] = {
 def command(ctx: click.Context) -> None:
     """Play a Raft cluster: the algorithm that etcd's members run among themselves, step by step.
 
-    `script` runs a text that says who does what when, and shows all that happens.
+    `script` runs a text that says who does what when, and shows all that happens. `check` says
+    whether the requests of clients, and what they were told, are linearizable.
 
     \b
     Examples:
       walctl cluster script election.txt
+      walctl cluster check history.edn
       walctl cluster script --help
     """
     if ctx.invoked_subcommand is None:

@@ -207,10 +207,23 @@ paths | file*
 """,
     "cluster": """
 script | command | Run a Raft script, and print it with its actual outputs.
+check | command | Judge whether a history of requests is linearizable.
 """,
     "cluster script": """
 path | file
 --rewrite | flag | Put the actual outputs into FILE, and print nothing
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster check": """
+path | file
+--model | [register cas-register kv] | What the store is; by default the narrowest that knows all t…
+--time-limit | text | Seconds after which the verdict is unknown, if there is none
+--memory-limit | text | Memory that searches may take; the biggest is given up when all need more
+--steps | text | Steps of search after which the verdict is unknown: the same on every machine
+--all-keys | flag | Judge every key; else the first bad one ends the search
+--undivided | flag | Search all keys as one: the same verdict, far slower; for comparing checkers
+--html | file | Draw the operations into this new file: a page that needs nothing else
+-o --output | [text json] | The form of what goes to standard output
 -q --quiet | flag | Print no text: the exit status is the answer
 """,
 }
