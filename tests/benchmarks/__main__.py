@@ -22,6 +22,7 @@ from pathlib import Path
 import crc32c
 
 from formats import internalpb, raftpb, walpb
+from tests.benchmarks.checking import bench_checking
 from tests.benchmarks.comparing import bench_comparing
 from tests.benchmarks.kvmap import bench_map
 from tests.benchmarks.logs import write_log
@@ -256,6 +257,8 @@ def main() -> None:
     bench_raft(row)
     sys.stdout.write("Frames between two members, through the proxy of a lab\n")
     bench_proxy(row)
+    sys.stdout.write("Histories are judged\n")
+    bench_checking(row)
     sys.stdout.write("A log is applied to etcd's machine\n")
     bench_machine(row)
     sys.stdout.write("Snapshots of a lab's map\n")

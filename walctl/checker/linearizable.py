@@ -14,7 +14,7 @@ from typing import Final
 from walctl.checker.history import History, Operation, Place, Value
 from walctl.checker.models import Model, State, Step, model_for, step_of, whole
 from walctl.checker.parts import Part, split, undivided
-from walctl.checker.search import Search
+from walctl.checker.search import Search, footprint
 from walctl.checker.shortcuts import by_indexes, by_zones, unwritten
 
 SLICE_STEPS: Final = 20_000
@@ -248,6 +248,9 @@ def _search(waiting: deque[Case], limits: Limits, all_keys: bool) -> None:
             return
         case = waiting.popleft()
         if case.search is None:
+            if footprint(len(case.part)) > limits.memory_bytes:
+                case.close(Verdict.UNKNOWN, Way.MEMORY)
+                continue
             case.search = case.started()
         before = case.search.steps
         slice_steps = SLICE_STEPS if limits.steps is None else limits.steps - steps
@@ -277,7 +280,8 @@ def _keep_within(waiting: deque[Case], memory_bytes: int) -> None:
 def _picture(case: Case, limits: Limits) -> None:
     """For a key that a shortcut decided: an order, or where there is none, if found soon."""
     assert case.judged is not None, "it is judged"
-    if case.judged.way not in (Way.UNWRITTEN, Way.ZONES):
+    is_small = footprint(len(case.part)) <= limits.memory_bytes
+    if case.judged.way not in (Way.UNWRITTEN, Way.ZONES) or not is_small:
         return
     case.search = case.started()
     while case.search.found is None and case.search.steps < PICTURE_STEPS and not limits.is_over():

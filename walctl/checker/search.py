@@ -40,6 +40,12 @@ WRONG: Final = -1
 NO_CALL: Final = -1
 
 
+def footprint(count: int) -> int:
+    """Bytes that a search of so many operations takes before it has come anywhere, about: sets of
+    operations, one for each and one for each step of a whole order."""
+    return count * count // 8
+
+
 class Search:
     """A search that can be interrupted, and goes on where it was.
 
@@ -54,7 +60,7 @@ class Search:
         self.part = part
         self.found: bool | None = None
         self.steps = 0
-        self.memory = 0
+        self.memory = footprint(len(part))
         self.best: tuple[int, ...] = ()
         self.stuck: int | None = None
         self._step = step

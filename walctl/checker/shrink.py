@@ -31,9 +31,9 @@ def shrunk(judgement: Judgement, judged: Judged, limits: Limits | None = None) -
     step = step_of(judgement.model, judgement.history)
     trial = _Trial(step, judgement, limits or Limits())
     operations = _until_stuck(judged, trial)
-    if len(operations) <= OPERATIONS_MAX:
-        operations = _minimal(operations, judgement.history.absent, trial.is_bad)
-    return trial.picture(operations, judged)
+    if len(operations) > OPERATIONS_MAX:
+        return judged
+    return trial.picture(_minimal(operations, trial.absent, trial.is_bad), judged)
 
 
 class _Trial:
@@ -89,9 +89,18 @@ def _until_stuck(judged: Judged, trial: _Trial) -> tuple[Operation, ...]:
         until = tuple(
             each for each, call in zip(part.operations, part.calls, strict=True) if call < end
         )
-        needs = needs_of(part.operations, trial.absent)
-        kept = closed(_mask(part.operations, until), needs)
-        smaller = _chosen(part.operations, kept)
+        if len(until) > OPERATIONS_MAX:
+            return part.operations
+        # What ended later may have seen what was written later: it goes, with all that needs it.
+        last = judged.stuck.end
+        kept = sum(
+            1 << at
+            for at, each in enumerate(until)
+            if each.function.is_put
+            or each.function in (Function.APPEND, Function.DELETE)
+            or (each.end is not None and last is not None and each.end <= last)
+        )
+        smaller = _chosen(until, closed(kept, needs_of(until, trial.absent)))
         if len(smaller) < len(part) and trial.is_bad(smaller):
             return smaller
     return part.operations
@@ -167,11 +176,6 @@ def closed(kept: int, needs: list[int]) -> int:
 
 def _positions(kept: int) -> list[int]:
     return [position for position in range(kept.bit_length()) if kept >> position & 1]
-
-
-def _mask(operations: Sequence[Operation], some: Sequence[Operation]) -> int:
-    numbers = {each.number for each in some}
-    return sum(1 << at for at, each in enumerate(operations) if each.number in numbers)
 
 
 def _chosen(operations: Sequence[Operation], kept: int) -> tuple[Operation, ...]:

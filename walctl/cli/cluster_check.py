@@ -122,6 +122,7 @@ def command(
     \b
     Keys of -o json (bytes are objects with data in base64, and text):
       verdict: linearizable, not-linearizable, unknown, no-operations
+      from_clients: the same, from the clients alone; with_logs: null
       path, format, model, steps
       operations: count, ok, fail, unknown
       keys[]: group, key, verdict, operations, steps, placed,
@@ -150,7 +151,7 @@ def command(
     if html is not None:
         _draw(disk, screen, html, checked)
     screen.show(checked, text=render.screenful, document=render.document)
-    ctx.exit(STATUSES[judgement.verdict])
+    ctx.exit(STATUSES[checked.verdict])
 
 
 def _model(model_name: str | None, name: str, history: History) -> Model | None:
