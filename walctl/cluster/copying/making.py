@@ -213,7 +213,7 @@ def _planned(
             return _in_namespace(wish, analysis, addresses)
         except UnsupportedError as error:
             if wish.net is not None:
-                raise
+                raise UnsupportedError(f"{error.message}; use --net rewrite") from error
             reason = error.message
     try:
         for original in analysis.originals:

@@ -34,7 +34,7 @@ def closed_command(
     """
     way = isolation(is_leashed=False)
     if way is None:
-        raise UnsupportedError(f"{_UNSHARE}; use --net rewrite")
+        raise UnsupportedError(f"{_UNSHARE}")
     words = [*way.words, sys.executable, "-m", MODULE, "--outside", str(namespace_id(disk))]
     for address in addresses:
         words += ["--address", address]
@@ -60,8 +60,7 @@ def addresses_of(analysis: Analysis) -> tuple[str, ...]:
             other = owners.setdefault(url.place, original.member_id)
             if other != original.member_id:
                 raise UnsupportedError(
-                    f"members {other:x} and {original.member_id:x} are both at {url.place}; use"
-                    " --net rewrite"
+                    f"members {other:x} and {original.member_id:x} are both at {url.place}"
                 )
     return tuple(sorted(str(each) for each in found.values()))
 
@@ -71,7 +70,7 @@ def _peer_urls(analysis: Analysis, member: int) -> Iterator[Url]:
         url = parsed(text)
         problem = "no URL with host and port" if url is None else _problem(url)
         if url is None or problem:
-            raise UnsupportedError(f"member {member:x} is at {text}: {problem}; use --net rewrite")
+            raise UnsupportedError(f"member {member:x} is at {text}: {problem}")
         yield url
 
 
@@ -98,10 +97,8 @@ def demand_possible(disk: FileSystem, addresses: Sequence[str]) -> None:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise UnsupportedError(f"{_UNSHARE}: {error}; use --net rewrite") from error
+        raise UnsupportedError(f"{_UNSHARE}: {error}") from error
     if done.returncode != 0:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
         why = said[-1] if said else f"status {done.returncode}"
-        raise UnsupportedError(
-            f"no closed network with the old addresses: {why}; use --net rewrite"
-        )
+        raise UnsupportedError(f"no closed network with the old addresses: {why}")
