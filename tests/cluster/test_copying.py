@@ -11,7 +11,7 @@ from tests.corpus import copy_of, copy_tree, fingerprint, manifest, needs_corpus
 from walctl.cluster.closed import isolation
 from walctl.cluster.copying import making
 from walctl.cluster.copying.files import copy_file
-from walctl.cluster.copying.making import CopyWay, Net, Wish
+from walctl.cluster.copying.planning import CopyWay, Net, Wish
 from walctl.cluster.copying.ports import is_free
 from walctl.cluster.lab import Engine, MachineKind, is_lab, load
 from walctl.datadir.layout import understand

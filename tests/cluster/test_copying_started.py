@@ -23,7 +23,7 @@ from tests.cluster.copied import (
 )
 from tests.corpus import copy_of, needs_corpus
 from walctl.cluster.closed import isolation
-from walctl.cluster.copying.making import Net
+from walctl.cluster.copying.planning import Net
 from walctl.errors import UnsupportedError
 
 pytestmark = [
