@@ -8,7 +8,7 @@ from typing import Any
 import click
 import pytest
 
-from walctl.cli.main import Commands, Lazy
+from walctl.cli.lazy import Commands, Lazy
 
 
 def group_of(monkeypatch: pytest.MonkeyPatch, **functions: Callable[..., Any]) -> Commands:
@@ -20,4 +20,6 @@ def group_of(monkeypatch: pytest.MonkeyPatch, **functions: Callable[..., Any]) -
         module.__dict__["command"] = made
         monkeypatch.setitem(sys.modules, module.__name__, module)
         table[name] = Lazy(module.__name__, f"What {name} does.")
-    return Commands("walctl", table=table, context_settings={"help_option_names": ["-h", "--help"]})
+    settings = {"help_option_names": ["-h", "--help"]}
+    front = "doctor" if "doctor" in table else None
+    return Commands("walctl", table=table, front_door=front, context_settings=settings)

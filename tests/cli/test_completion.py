@@ -76,7 +76,7 @@ def test_an_option_is_offered_again_only_if_it_may_be_given_again(
         (["explain", "tocommit"], ["tocommit-out-of-range"]),
         (["explain", "torn-tail", ""], ["<file>"]),
         (["dump", ""], ["<file>"]),
-        (["cluster", "sc"], ["script"]),
+        (["cluster", "scr"], ["script"]),
         (["cluster", "script", "--re"], ["--rewrite"]),
         (["cluster", "script", ""], ["<file>"]),
         (["verify", "n1", "n"], ["<file>"]),

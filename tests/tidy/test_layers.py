@@ -29,8 +29,9 @@ _DATADIR = _FILES | {"walctl.wal", "walctl.snap", "walctl.backend", "walctl.payl
 _REPLAY = _DATADIR | {"walctl.datadir", "walctl.machine", "walctl.raft"}
 _INSPECT = _REPLAY | {"walctl.replay"}
 _REPAIR = _INSPECT | {"walctl.inspect"}
-_CLUSTER = _REPAIR | {"walctl.repair", "walctl.checker"}
-_RENDER = _CLUSTER | {"walctl.cluster", "walctl.sim", "walctl.version"}
+# The event file of a lab says which walctl wrote it.
+_CLUSTER = _REPAIR | {"walctl.repair", "walctl.checker", "walctl.version"}
+_RENDER = _CLUSTER | {"walctl.cluster", "walctl.sim"}
 
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "formats": frozenset(),

@@ -1,127 +1,73 @@
-"""`walctl cluster`: what is done with a whole Raft cluster; of it, scripts."""
+"""`walctl cluster`: what is done with a whole Raft cluster; the table of its commands."""
 
-import sys
-from pathlib import Path
+from collections.abc import Mapping
 
 import click
 
-from walctl.cli import cluster_from
-from walctl.cli.options import PATH, pass_disk, pass_screen, quiet
-from walctl.cli.world import real_path, writable
-from walctl.cluster.script import Outcome, run
-from walctl.cluster.script_file import SCRIPT_BYTES_MAX, decoded, load, save
-from walctl.cluster.script_text import ScriptError
-from walctl.errors import AccessError, ExitStatus, UsageError
-from walctl.fs.base import FileSystem
-from walctl.render.screen import Screen
+from walctl.cli.lazy import Commands, Lazy
+from walctl.errors import ExitStatus
 
-STANDARD_INPUT = Path("-")
-TOLD_MAX = 10
-"""Directives that differ and are told one by one; the others are counted."""
+COMMANDS: Mapping[str, Lazy] = {
+    "new": Lazy("walctl.cli.cluster_new", "Make a lab: a folder for a cluster on this machine."),
+    "up": Lazy("walctl.cli.cluster_up", "Start a lab's nodes, and watch them."),
+    "down": Lazy("walctl.cli.cluster_down", "End everything that a lab started."),
+    "rm": Lazy("walctl.cli.cluster_rm", "Remove a lab that is down, with all its files."),
+    "status": Lazy("walctl.cli.cluster_status", "Show how a lab's nodes stand."),
+    "logs": Lazy("walctl.cli.cluster_logs", "Print what a lab's nodes printed."),
+    "events": Lazy("walctl.cli.cluster_events", "Print what happened in a lab."),
+    "start": Lazy("walctl.cli.cluster_start", "Start a node."),
+    "kill": Lazy("walctl.cli.cluster_kill", "End a node as a power cut does to a process."),
+    "pause": Lazy("walctl.cli.cluster_pause", "Let a node stand still."),
+    "resume": Lazy("walctl.cli.cluster_resume", "Let a paused node go on."),
+    "restart": Lazy("walctl.cli.cluster_restart", "End a node, if it runs, and start it."),
+    "member": Lazy("walctl.cli.cluster_member", "List, add, promote and remove members."),
+    "transfer": Lazy("walctl.cli.cluster_transfer", "Hand the lead to another node."),
+    "supervise": Lazy(
+        "walctl.cli.cluster_supervise", "Run a lab's nodes until told to end.", is_hidden=True
+    ),
+    "put": Lazy("walctl.cli.cluster_put", "Store a value in a lab."),
+    "get": Lazy("walctl.cli.cluster_get", "Read a value from a lab."),
+    "del": Lazy("walctl.cli.cluster_del", "Take a key away from a lab."),
+    "cas": Lazy("walctl.cli.cluster_cas", "Store a value in a lab, if the key holds another."),
+    "load": Lazy("walctl.cli.cluster_load", "Let clients ask a lab, and write down what they see."),
+    "from": Lazy(
+        "walctl.cli.cluster_from", "Make a lab of copies of real members, closed to the outside."
+    ),
+    "node": Lazy("walctl.cli.cluster_node", "Be one node of a lab.", is_hidden=True),
+    "script": Lazy(
+        "walctl.cli.cluster_script", "Run a Raft script, and print it with its actual outputs."
+    ),
+    "check": Lazy(
+        "walctl.cli.cluster_check", "Judge whether a history of requests is linearizable."
+    ),
+}
+"""Every command of the group, in the order of its help; adding one is one line."""
 
 
 @click.group(
     "cluster",
-    short_help="Play a Raft cluster, by script.",
+    cls=Commands,
+    table=COMMANDS,
+    short_help="Run a Raft cluster on this machine, and break it.",
     invoke_without_command=True,
     subcommand_metavar="COMMAND ...",
 )
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """Play a Raft cluster: the algorithm that etcd's members run among themselves, step by step.
+    """Run a Raft cluster on this machine: real processes with real directories, in a lab.
 
-    `script` runs a text that says who does what when, and shows all that happens. `from` makes a
-    lab from copies of real members.
+    A lab is one folder. `new` makes it, `up` starts its nodes, and everything that is done to it
+    and that happens in it is in one event file. `script` plays the algorithm alone, step by step,
+    with no process and no clock.
 
     \b
     Examples:
+      walctl cluster new demo --engine etcd
+      walctl cluster up demo -d
+      walctl cluster kill demo leader
       walctl cluster script election.txt
-      walctl cluster from m1.etcd m2.etcd m3.etcd --lab case42
+      walctl cluster script --help
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help(), err=True)
         ctx.exit(ExitStatus.USAGE)
-
-
-command.add_command(cluster_from.command)
-
-
-@command.command("script", short_help="Run a Raft script, and print it with its actual outputs.")
-@click.argument("path", type=PATH, metavar="FILE|-")
-@click.option(
-    "--rewrite",
-    "is_rewrite",
-    is_flag=True,
-    help="Put the actual outputs into FILE, and print nothing.",
-)
-@quiet
-@pass_disk
-@pass_screen
-@click.pass_context
-def script(
-    ctx: click.Context, screen: Screen, disk: FileSystem, /, path: Path, is_rewrite: bool
-) -> None:
-    """Run the Raft script in FILE, or on standard input, and print it with its actual outputs.
-
-    A script is directives with the output that each is expected to give, in the language of the
-    tests of etcd's Raft library. It is about a whole cluster, about quorums, or about changes of
-    the membership. There is no network, no disk and no clock in it: the same script always gives
-    the same. Lines of a log (INFO …, DEBUG …) in outputs are not compared, and none are printed.
-
-    Exits 0 when every output is as expected; 1 when one differs, or when the core broke an
-    invariant and stopped; 2 when the script cannot be run, with its line.
-
-    \b
-    Examples:
-      walctl cluster script election.txt
-      walctl cluster script election.txt --rewrite
-      walctl cluster script - < election.txt
-    """
-    is_stream = path == STANDARD_INPUT
-    if is_rewrite and is_stream:
-        raise click.UsageError("--rewrite wants a FILE to write into.", ctx)
-    name = "<stdin>" if is_stream else str(path)
-    try:
-        text = decoded(_standard_input()) if is_stream else load(disk, path)
-    except ScriptError as error:
-        raise UsageError(f"{name}:{error.message}") from error
-    outcome = run(text)
-    if not is_rewrite:
-        screen.write_lines(outcome.text.encode())
-    if outcome.stop is not None:
-        _stopped(ctx, screen, name, outcome)
-    if is_rewrite:
-        if outcome.text != text:
-            save(writable(disk), real_path(path), outcome.text)
-        screen.note(f"{name}: {len(outcome.differing)} of {outcome.count} outputs were others")
-        ctx.exit(ExitStatus.CLEAN)
-    _tell_differing(screen, name, outcome)
-    ctx.exit(ExitStatus.DAMAGE if outcome.differing else ExitStatus.CLEAN)
-
-
-def _stopped(ctx: click.Context, screen: Screen, name: str, outcome: Outcome) -> None:
-    """Say where the script came to a stop, and end. Raises: UsageError, for a bad script."""
-    stop = outcome.stop
-    assert stop is not None, "it has come to a stop"
-    if not stop.is_panic:
-        raise UsageError(f"{name}:{stop.line}: {stop.reason}")
-    screen.error(f"{name}:{stop.line}: the core panicked: {stop.reason}")
-    ctx.exit(ExitStatus.DAMAGE)
-
-
-def _tell_differing(screen: Screen, name: str, outcome: Outcome) -> None:
-    """Name the directives that print something else; where there are none, nothing is said."""
-    for directive in outcome.differing[:TOLD_MAX]:
-        screen.note(f"{name}:{directive.line}: {directive.name}: the output differs")
-    if len(outcome.differing) > TOLD_MAX:
-        screen.note(f"{name}: and {len(outcome.differing) - TOLD_MAX} more")
-
-
-def _standard_input() -> bytes:
-    """Raises: AccessError, when it is closed or does not read."""
-    if sys.stdin is None:
-        raise AccessError("standard input is closed")
-    try:
-        return sys.stdin.buffer.read(SCRIPT_BYTES_MAX + 1)
-    except OSError as error:
-        raise AccessError(f"standard input: {error.strerror or error}") from error

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from walctl.cli.main import Commands, main
+from walctl.cli.lazy import Commands, below_of
+from walctl.cli.main import main
 from walctl.cli.options import PathType
 from walctl.inspect import explain, panics
 from walctl.inspect.filter_words import STATUSES, list_types
@@ -42,10 +43,8 @@ def table(group: Commands = main) -> str:
     """The text of the module `completion_words`."""
     ctx = click.Context(group, info_name="walctl", **group.context_settings)
     commands: dict[str, list[str]] = {}
-    for name in group.table:
-        command = group.get_command(ctx, name)
-        assert command is not None
-        commands |= _sections(name, command)
+    for name, command in below_of(group, ctx).items():
+        commands |= _sections(name, command, ctx)
     sections = "".join(f'    "{name}": {_text(lines)},\n' for name, lines in commands.items())
     # One word may be a record and a request; the first has it.
     types: dict[str, str] = {}
@@ -62,13 +61,14 @@ def table(group: Commands = main) -> str:
     )
 
 
-def _sections(name: str, command: click.Command) -> dict[str, list[str]]:
+def _sections(name: str, command: click.Command, ctx: click.Context) -> dict[str, list[str]]:
     """The lines of a command's parameters, and of each command below it; click adds --help."""
-    below = command.commands if isinstance(command, click.Group) else {}
+    inner = click.Context(command, info_name=name, parent=ctx)
+    below = below_of(command, inner)
     lines = [f"{word} | command | {each.short_help}" for word, each in below.items()]
     found = {name: [*lines, *map(_parameter, command.params)]}
     for word, each in below.items():
-        found |= _sections(f"{name} {word}", each)
+        found |= _sections(f"{name} {word}", each, inner)
     return found
 
 

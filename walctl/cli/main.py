@@ -1,24 +1,20 @@
-"""The group of commands, and the one place where exceptions become exit statuses.
+"""The table of commands, and the one place where exceptions become exit statuses.
 
-A command's module is imported when the command is called, so that `walctl --version`, `--help`
-and completion cost nothing of what the commands need. Nothing here knows what a command does.
+Nothing here knows what a command does.
 """
 
 import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from importlib import import_module
 from io import TextIOWrapper
-from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
 
-from walctl.errors import AccessError, ExitStatus, WalctlError
+from walctl.cli.lazy import Commands, Lazy
+from walctl.errors import ExitStatus, WalctlError
 from walctl.fs.base import FileSystem
 from walctl.render.text import printable
 from walctl.version import VERSION
@@ -33,18 +29,6 @@ COMPLETE_VARIABLE = "_WALCTL_COMPLETE"
 
 UNTOUCHED = "no log was changed"
 RESUME = "what was under way is rolled back or finished by walctl repair PATH --resume"
-
-
-@dataclass(frozen=True, slots=True)
-class Lazy:
-    """A command that is not imported yet: its module, which calls it `command`, and one line.
-
-    `may_write`: whether it may change a member's directory.
-    """
-
-    module: str
-    short_help: str
-    may_write: bool = False
 
 
 COMMANDS: Mapping[str, Lazy] = {
@@ -76,68 +60,16 @@ COMMANDS: Mapping[str, Lazy] = {
     "archive": Lazy(
         "walctl.cli.archive", "Pack sealed segments, each as one file, and put them back."
     ),
-    "cluster": Lazy("walctl.cli.cluster", "Play a Raft cluster, by script."),
+    "cluster": Lazy("walctl.cli.cluster", "Run a Raft cluster on this machine, and break it."),
 }
 """Every command, in the order of `walctl --help`; adding one is one line."""
-
-
-class Commands(click.Group):
-    """A group that looks its commands up in a table and opens the front door for paths."""
-
-    def __init__(self, *args: Any, table: Mapping[str, Lazy] = COMMANDS, **settings: Any) -> None:
-        super().__init__(*args, **settings)
-        self.table = table
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names, in the table's order."""
-        return list(self.table)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command itself; this imports its module, but for a shell that asks for words."""
-        entry = self.table.get(cmd_name)
-        if entry is None:
-            return None
-        if ctx.resilient_parsing:
-            from walctl.cli.completion import bodiless
-
-            found = bodiless(cmd_name)
-            if found is not None:
-                return found
-        command = import_module(entry.module).command
-        assert isinstance(command, click.Command)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list for `--help`, from the table alone."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, entry.short_help) for name, entry in self.table.items()])
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Commands and options that begin so, without importing any; else names of files."""
-        found = [
-            CompletionItem(name, help=entry.short_help)
-            for name, entry in self.table.items()
-            if name.startswith(incomplete)
-        ]
-        found += click.Command.shell_complete(self, ctx, incomplete)
-        return found or [CompletionItem(incomplete, type="file")]
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that `args` begin with; a path calls the front door."""
-        word = args[0]
-        if word not in self.table:
-            if FRONT_DOOR in self.table and is_path(word, ctx):
-                args = [FRONT_DOOR, *args]
-            elif not ctx.resilient_parsing:  # resilient: a shell asks for completions
-                raise click.UsageError(_unknown(word, self.table), ctx)
-        return super().resolve_command(ctx, args)
 
 
 @click.group(
     "walctl",
     cls=Commands,
+    table=COMMANDS,
+    front_door=FRONT_DOOR,
     context_settings={"help_option_names": ["-h", "--help"]},
     invoke_without_command=True,
     options_metavar="[-h | -V]",
@@ -194,30 +126,6 @@ def run(
     entry = group.table.get(words[0]) if words and isinstance(group, Commands) else None
     comfort = RESUME if entry is not None and entry.may_write else UNTOUCHED
     return _flushed(_status_of(lambda: _called(group, words, disk), comfort))
-
-
-def is_path(word: str, ctx: click.Context) -> bool:
-    """Whether `word`, which is no command, is meant as a path: it looks like one, or exists."""
-    if os.sep in word or word.startswith(".") or word.endswith((".etcd", ".wal", ".snap", ".db")):
-        return True
-    if not word or word.startswith("-") or "\0" in word:
-        return False
-    from pathlib import Path
-
-    from walctl.cli.options import disk_of
-
-    try:
-        return disk_of(ctx).exists(Path(word))
-    except AccessError:
-        return True  # something is there; the command says what stops us
-
-
-def _unknown(word: str, names: Iterable[str]) -> str:
-    from difflib import get_close_matches
-
-    text = f"{printable(word, width_max=60)!r} is neither a command nor a path that exists."
-    close = get_close_matches(word, names, n=1)
-    return f"{text} Did you mean {close[0]!r}?" if close else text
 
 
 def _called(group: click.Group, words: list[str], disk: FileSystem | None) -> object:

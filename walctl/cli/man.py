@@ -13,7 +13,8 @@ from pathlib import Path
 
 import click
 
-from walctl.cli.main import COMPLETE_VARIABLE, TRACEBACK_VARIABLE, Commands, main
+from walctl.cli.lazy import Commands, below_of
+from walctl.cli.main import COMPLETE_VARIABLE, TRACEBACK_VARIABLE, main
 from walctl.errors import ExitStatus
 from walctl.version import VERSION
 
@@ -42,9 +43,7 @@ def pages(group: Commands = main) -> dict[str, str]:
     """File names and content of all pages of section 1."""
     ctx = click.Context(group, info_name="walctl", **group.context_settings)
     built = {"walctl.1": _group_page(group, ctx)}
-    for name in group.table:
-        command = group.get_command(ctx, name)
-        assert command is not None
+    for name, command in below_of(group, ctx).items():
         built |= _command_pages(name, command, ctx)
     return built
 
@@ -53,7 +52,7 @@ def _command_pages(name: str, command: click.Command, ctx: click.Context) -> dic
     """The page of one command, and of each command below it; `name` has those above it."""
     inner = click.Context(command, info_name=f"walctl {name}", parent=ctx)
     page = f"walctl-{name.replace(' ', '-')}"
-    below = command.commands if isinstance(command, click.Group) else {}
+    below = below_of(command, inner)
     parts = [
         _head(page, command.short_help or "", inner, command),
         *_help(command),
@@ -90,7 +89,7 @@ def prose(text: str) -> str:
 
 
 def _group_page(group: Commands, ctx: click.Context) -> str:
-    commands = _commands((f"walctl-{name}", each.short_help) for name, each in group.table.items())
+    commands = _commands((f"walctl-{name}", each.short_help) for name, each in group.shown.items())
     environment = [".SH ENVIRONMENT"]
     for name, what in ENVIRONMENT:
         environment += [".TP", rf"\fB{roff(name)}\fR", prose(what)]

@@ -16,6 +16,7 @@ from pathlib import Path
 from walctl.cluster.closed import PROBE_SECONDS, isolation
 from walctl.cluster.copying.addresses import HTTP, Ip, Url, parsed
 from walctl.cluster.copying.analysis import Analysis
+from walctl.cluster.runtime import environment
 from walctl.errors import UnsupportedError
 from walctl.fs.base import FileSystem
 
@@ -29,7 +30,7 @@ def closed_command(
 ) -> list[str]:
     """The words that run `command` in a new namespace with these addresses and nothing else.
 
-    They need our environment (so that Python finds walctl), and end with the status of `command`.
+    They need the environment of our own programs (`runtime.environment`), and end with the status of `command`.
     Raises: UnsupportedError, where the system gives no namespace.
     """
     way = isolation(is_leashed=False)
@@ -93,6 +94,7 @@ def demand_possible(disk: FileSystem, addresses: Sequence[str]) -> None:
             words,
             stdin=subprocess.DEVNULL,
             capture_output=True,
+            env=environment(""),
             timeout=PROBE_SECONDS,
             check=False,
         )

@@ -1,0 +1,63 @@
+"""What commands about a lab share: its argument, and its file opened."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from walctl.cli.options import PATH
+from walctl.cli.world import real_path
+from walctl.cluster.lab import Lab, load
+from walctl.cluster.looking import CHOSEN_WORDS, chosen
+from walctl.cluster.runtime import draw
+from walctl.cluster.standing import LabStanding
+from walctl.cluster.up_down import act, status
+from walctl.fs.base import FileSystem
+from walctl.render import cluster_lab as render
+from walctl.render.screen import Screen
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def lab_argument(function: F) -> F:
+    """`LAB`: the folder of a lab, as `lab: Path`."""
+    return click.argument("lab", type=PATH, metavar="LAB")(function)
+
+
+def node_argument(function: F) -> F:
+    """`NODE`: a node's name, or a word that means one, as `node: str`."""
+    return click.argument("node", metavar="NODE")(function)
+
+
+def group_option(function: F) -> F:
+    """`--group`: whose leader is meant, as `group: str | None`."""
+    return click.option(
+        "--group",
+        metavar="NAME",
+        help="Whose leader `leader` and `follower` mean; the first group, if left out.",
+    )(function)
+
+
+def opened(disk: FileSystem, lab: Path) -> Lab:
+    """The lab in a folder. Raises: AccessError."""
+    return load(disk, real_path(lab))
+
+
+def named(lab: Lab, standing: LabStanding, word: str, *, group: str | None) -> str:
+    """The node that a word means now. Raises: UsageError, ClusterError."""
+    return chosen(lab, standing, word, draw(), group=group)
+
+
+def done_with(
+    screen: Screen, disk: FileSystem, lab: Path, node: str, action: str, *, group: str | None
+) -> None:
+    """Have the supervisor do something with a node, and say how it stands then.
+
+    Raises: UsageError, ClusterError.
+    """
+    found = opened(disk, lab)
+    standing = status(disk, found) if node in CHOSEN_WORDS else None
+    name = node if standing is None else named(found, standing, node, group=group)
+    told = act(found, name, action)
+    screen.show(told, text=render.node_text, document=render.node_document)

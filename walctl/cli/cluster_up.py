@@ -1,0 +1,66 @@
+"""`walctl cluster up`: a lab's nodes started, watched in the foreground or left running."""
+
+from pathlib import Path
+
+import click
+
+from walctl.cli.cluster_lab import lab_argument, opened
+from walctl.cli.options import output, pass_disk, pass_screen, quiet
+from walctl.cli.world import writable
+from walctl.cluster.up_down import READY_SECONDS, serve_and_show, up_detached
+from walctl.fs.base import FileSystem
+from walctl.render import cluster_view
+from walctl.render.screen import Screen
+
+
+@click.command("up", short_help="Start a lab's nodes, and watch them.")
+@lab_argument
+@click.option(
+    "-d", "--detach", is_flag=True, help="Leave it running, once every node knows a leader."
+)
+@click.option("--only", metavar="NODE,…", help="Start these nodes alone.")
+@click.option(
+    "--wait",
+    "seconds",
+    type=click.FloatRange(0.1),
+    default=READY_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long -d waits for nodes to be ready.",
+)
+@output("text", "json")
+@quiet
+@pass_disk
+@pass_screen
+def command(
+    screen: Screen,
+    disk: FileSystem,
+    /,
+    lab: Path,
+    detach: bool,
+    only: str | None,
+    seconds: float,
+) -> None:
+    """Start the nodes of LAB and show how they stand, until Ctrl-C ends it all.
+
+    With -d everything runs on in the background: `status --watch` shows the same view, and `down`
+    ends it. Where the lab is up already, -d starts the nodes that do not run.
+
+    Exits 0 after Ctrl-C, when all is down; 4 when a node cannot be started,
+    or is not ready in time.
+
+    \b
+    Examples:
+      walctl cluster up demo
+      walctl cluster up demo -d
+      walctl cluster up demo -d --only n1,n2
+    """
+    found = opened(disk, lab)
+    names = tuple(only.split(",")) if only else ()
+    if detach:
+        standing = up_detached(writable(disk), found, only=names, seconds=seconds)
+        screen.show(standing, text=cluster_view.text, document=cluster_view.document)
+        return
+    with cluster_view.live(screen) as show:
+        serve_and_show(writable(disk), found, only=names, show=show)
+    screen.line(f"{found.path}: is down")

@@ -1,0 +1,126 @@
+"""Speaking to a lab's supervisor: its commands as calls, for whoever is another process."""
+
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import aiohttp
+
+from walctl.cluster.faults import Link, LinkFault
+from walctl.cluster.lab import Group, Lab, Node
+from walctl.cluster.running import socket_path
+from walctl.cluster.runtime import short_name
+from walctl.errors import ClusterError, ExitStatus, UsageError
+
+ANSWER_SECONDS: Final = 60.0
+"""How long a command may take: a node that is told to end may take its time."""
+
+
+class NotUpError(ClusterError):
+    """The lab's supervisor does not answer: it is not up, or its supervisor has died."""
+
+
+class Control:
+    """A connection to the supervisor of one lab, while the `async with` block runs.
+
+    Every call raises ClusterError or UsageError with the supervisor's words, and NotUpError when
+    nobody listens.
+    """
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._stack = contextlib.ExitStack()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        path: Path = socket_path(self._lab)
+        with self._stack:
+            name = self._stack.enter_context(short_name(path))
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.UnixConnector(path=name),
+                timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS),
+            )
+            self._stack = self._stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+        self._stack.close()
+
+    async def info(self) -> dict[str, Any]:
+        """What runs, what is broken, and when the lab's clock stood at 0 (`origin_us`)."""
+        return await self._ask("GET", "/info")
+
+    async def act(self, node: str, action: str) -> dict[str, Any]:
+        """`start`, `kill`, `stop`, `pause`, `resume` or `restart` a node; how it stands then."""
+        return await self._ask("POST", f"/nodes/{node}/{action}", {})
+
+    async def add_node(self, name: str | None = None) -> Node:
+        """One more node, in no group and not started."""
+        return Node(**await self._ask("POST", "/nodes", {} if name is None else {"name": name}))
+
+    async def set_removed(self, node: str) -> None:
+        """Write down that a node is in no group any more."""
+        await self._ask("PUT", f"/nodes/{node}", {"is_removed": True})
+
+    async def put_group(self, group: Group) -> None:
+        """Write down who is in a group."""
+        body = {"first": group.first, "hosts": group.hosts}
+        await self._ask("PUT", f"/groups/{group.name}", body)
+
+    async def drop_group(self, name: str) -> None:
+        """Forget a group."""
+        await self._ask("DELETE", f"/groups/{name}")
+
+    async def set_links(
+        self, changes: Iterable[tuple[Link, LinkFault]], *, on: str, args: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
+        """Break links or make them well; what is broken then."""
+        wanted = [
+            {"source": link.source, "target": link.target, "fault": asdict(fault)}
+            for link, fault in changes
+        ]
+        body = {"on": on, "args": dict(args), "changes": wanted}
+        faults = (await self._ask("POST", "/faults", body))["faults"]
+        assert isinstance(faults, list), "it says so"
+        return faults
+
+    async def tell(self, events: Sequence[Mapping[str, Any]]) -> None:
+        """Have events written; those without `t` happen now."""
+        await self._ask("POST", "/events", {"events": list(events)})
+
+    async def down(self, *, is_hard: bool = False) -> None:
+        """Ask it to end; it is gone when its process is."""
+        await self._ask("POST", "/down", {"hard": is_hard})
+
+    async def _ask(
+        self, method: str, route: str, body: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        assert self._session is not None, "within the block"
+        try:
+            url = f"http://supervisor{route}"
+            async with self._session.request(method, url, json=body) as answer:
+                found = await answer.json(content_type=None)
+        except aiohttp.ClientConnectorError as error:
+            raise NotUpError(
+                f"{self._lab.path}: is not up; walctl cluster up {self._lab.path} starts it"
+            ) from error
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise ClusterError(
+                f"{self._lab.path}: its supervisor gave no answer: {error}"
+            ) from error
+        if not isinstance(found, dict):
+            raise ClusterError(f"{self._lab.path}: its supervisor answers, and not as one does")
+        if "error" in found:
+            kind = UsageError if found.get("status") == ExitStatus.USAGE else ClusterError
+            raise kind(str(found["error"]))
+        return found
