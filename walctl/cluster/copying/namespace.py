@@ -30,7 +30,8 @@ def closed_command(
 ) -> list[str]:
     """The words that run `command` in a new namespace with these addresses and nothing else.
 
-    They need the environment of our own programs (`runtime.environment`), and end with the status of `command`.
+    They need the environment of our own programs (`runtime.environment`), and end with the status
+    of `command`.
     Raises: UnsupportedError, where the system gives no namespace.
     """
     way = isolation(is_leashed=False)
