@@ -1,13 +1,14 @@
 """How a judged history looks: the verdict, the keys, and where a bad one contradicts itself."""
 
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from walctl.checker.history import Fate, Function, Operation, Place, Value
 from walctl.checker.linearizable import Judged, Judgement, Verdict, Way
 from walctl.checker.settle import Contradiction, WithLogs
+from walctl.cluster.oracle import GroupLogs
 from walctl.render.screen import Screen
 from walctl.render.text import counted, printable, quoted
 
@@ -40,13 +41,16 @@ class Checked:
     judgement: Judgement
     small: Mapping[Place, Judged] = field(default_factory=dict)
     logs: WithLogs | None = None
+    groups: Sequence[GroupLogs] = ()
 
     @property
     def verdict(self) -> Verdict:
         """Of all that was asked. The logs may settle what the clients alone left open, but no log
-        makes a bad history good."""
+        makes a bad history good; and members that part are bad, whatever clients have seen."""
         if self.logs is None or self.judgement.verdict is Verdict.NOT_LINEARIZABLE:
             return self.judgement.verdict
+        if not all(each.are_alike for each in self.groups):
+            return Verdict.NOT_LINEARIZABLE
         return self.logs.verdict
 
     def small_of(self, judged: Judged) -> Judged:
@@ -70,6 +74,9 @@ def screenful(screen: Screen, checked: Checked) -> None:
         screen.line()
         for line in _logs(checked.logs):
             screen.line(line)
+        for logs in checked.groups:
+            for line in _group(logs):
+                screen.line(line)
 
 
 def _logs(both: WithLogs) -> Iterator[str]:
@@ -94,6 +101,22 @@ def _logs(both: WithLogs) -> Iterator[str]:
         yield f"  {place_words(judged.place, both.judgement)}no order that is the logs' too"
         if judged.stuck is not None:
             yield f"    {operation_words(judged.stuck)}"
+
+
+def _group(logs: GroupLogs) -> Iterator[str]:
+    """Whether the members of a group have written the same, and come to the same."""
+    names = ", ".join(logs.nodes)
+    span = f"entries {logs.log.first}–{logs.log.last} committed"
+    for index, one, other in logs.parted[:KEYS_MAX]:
+        yield f"  {logs.group}: {one} and {other} hold different entries at {index}, both committed"
+    digests = logs.digests or {}
+    if len(set(digests.values())) > 1:
+        yield f"  {logs.group}: the members' states differ as of entry {logs.digest_index}:"
+        for name, digest in digests.items():
+            yield f"    {name}  {digest[:16]}"
+    elif not logs.parted:
+        same = f"; {counted(len(digests), 'state')} alike as of {logs.digest_index}"
+        yield f"  {logs.group}: {span}, in the logs of {names}{same if digests else ''}"
 
 
 def doubt_words(doubted: Contradiction) -> str:
@@ -236,11 +259,11 @@ def document(checked: Checked) -> dict[str, object]:
         "steps": judgement.steps,
         "keys": [_key(judged, checked) for judged in judgement.keys],
         "from_clients": judgement.verdict,
-        "with_logs": None if checked.logs is None else _logs_document(checked.logs),
+        "with_logs": None if checked.logs is None else _logs_document(checked, checked.logs),
     }
 
 
-def _logs_document(both: WithLogs) -> dict[str, object]:
+def _logs_document(checked: Checked, both: WithLogs) -> dict[str, object]:
     settled = both.settled
     return {
         "verdict": both.verdict,
@@ -264,6 +287,19 @@ def _logs_document(both: WithLogs) -> dict[str, object]:
                 "stuck": None if each.stuck is None else row(each.stuck),
             }
             for each in both.judgement.bad
+        ],
+        "groups": [
+            {
+                "group": each.group,
+                "first": each.log.first,
+                "last": each.log.last,
+                "nodes": list(each.nodes),
+                "alike": each.are_alike,
+                "parted": [list(parted) for parted in each.parted],
+                "digest_index": each.digest_index,
+                "digests": dict(each.digests or {}),
+            }
+            for each in checked.groups
         ],
     }
 
