@@ -36,7 +36,26 @@ STATUSES = {
 }
 
 
-@click.command("check", short_help="Judge whether a history of requests is linearizable.")
+KEYS = """\b
+Keys of -o json (bytes are objects with data in base64, and text):
+  verdict: linearizable, not-linearizable, unknown, no-operations
+  from_clients: the same, from the clients alone
+  with_logs: null, or verdict, found, absent, left, foreign,
+    contradictions[], bad[], groups[]: group, first, last, nodes, alike, parted[], digest_index, digests
+  path, format, model, steps
+  operations: count, ok, fail, unknown
+  keys[]: group, key, verdict, operations, steps, placed,
+    way (search, unwritten, zones, indexes, or what there is no verdict
+    for: steps, time, memory, stopped)
+    of a bad one also: order[] (numbers), stuck, state, contradiction[]
+  stuck, contradiction[]: number, client, function, key, value, expected,
+    output, fate, mismatch, call, end, index
+"""
+
+
+@click.command(
+    "check", epilog=KEYS, short_help="Judge whether a history of requests is linearizable."
+)
 @click.argument("path", type=PATH, metavar="LAB|FILE")
 @click.option(
     "--model",
@@ -133,21 +152,6 @@ def command(
       walctl cluster check demo --with-wal
       walctl cluster check etcd_007.log --html why.html
       walctl cluster check history.edn --time-limit 600 -o json
-
-    \b
-    Keys of -o json (bytes are objects with data in base64, and text):
-      verdict: linearizable, not-linearizable, unknown, no-operations
-      from_clients: the same, from the clients alone
-      with_logs: null, or verdict, found, absent, left, foreign, contradictions[], bad[],
-        groups[]: group, first, last, nodes, alike, parted[], digest_index, digests
-      path, format, model, steps
-      operations: count, ok, fail, unknown
-      keys[]: group, key, verdict, operations, steps, placed,
-        way (search, unwritten, zones, indexes, or what there is no verdict
-        for: steps, time, memory, stopped)
-        of a bad one also: order[] (numbers), stuck, state, contradiction[]
-      stuck, contradiction[]: number, client, function, key, value, expected,
-        output, fate, mismatch, call, end, index
     """
     if html is not None:
         _demand_new(disk, html, path)

@@ -1,10 +1,10 @@
-"""Builds the table of what a shell may offer: `python -m walctl.cli.completion_build`.
+"""Builds the tables of what a shell may offer: `python -m walctl.cli.completion_build`.
 
 To be run when options, types or codes have changed; a test says so.
 """
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
@@ -16,6 +16,9 @@ from walctl.inspect import explain, panics
 from walctl.inspect.filter_words import STATUSES, list_types
 
 TABLE = Path(__file__).with_name("completion_words.py")
+CLUSTER_TABLE = Path(__file__).with_name("completion_cluster.py")
+CLUSTER = "cluster "
+"""The commands below this one have a module of their own: they are half of all."""
 LINE_CHARS_MAX = 100
 
 KINDS = {
@@ -39,13 +42,23 @@ COMMANDS = {
 '''
 
 
-def table(group: Commands = main) -> str:
-    """The text of the module `completion_words`."""
+def tables(group: Commands = main) -> dict[Path, str]:
+    """The texts of the modules, by their files."""
     ctx = click.Context(group, info_name="walctl", **group.context_settings)
     commands: dict[str, list[str]] = {}
     for name, command in below_of(group, ctx).items():
         commands |= _sections(name, command, ctx)
-    sections = "".join(f'    "{name}": {_text(lines)},\n' for name, lines in commands.items())
+    below = {name: lines for name, lines in commands.items() if name.startswith(CLUSTER)}
+    others = {name: lines for name, lines in commands.items() if name not in below}
+    return {TABLE: _words(others), CLUSTER_TABLE: f"{HEAD}{_commands(below)}}}\n"}
+
+
+def _commands(commands: Mapping[str, list[str]]) -> str:
+    return "".join(f'    "{name}": {_text(lines)},\n' for name, lines in commands.items())
+
+
+def _words(commands: Mapping[str, list[str]]) -> str:
+    """The text of `completion_words`."""
     # One word may be a record and a request; the first has it.
     types: dict[str, str] = {}
     for word in list_types():
@@ -54,7 +67,7 @@ def table(group: Commands = main) -> str:
     topics = {page.topic: page.title for page in explain.PAGES}
     topics |= {page.topic: page.title for page in panics.PAGES}
     return (
-        f"{HEAD}{sections}}}\n\n"
+        f"{HEAD}{_commands(commands)}}}\n\n"
         f"TYPES = {_text(map(' | '.join, types.items()))}\n\n"
         f"STATUSES = {_text(STATUSES)}\n\n"
         f"TOPICS = {_text(map(' | '.join, topics.items()))}\n"
@@ -107,5 +120,6 @@ def _text(lines: Iterable[str]) -> str:
 
 
 if __name__ == "__main__":
-    with click.open_file(str(TABLE), "w", encoding="utf-8") as module:
-        module.write(table())
+    for path, text in tables().items():
+        with click.open_file(str(path), "w", encoding="utf-8") as module:
+            module.write(text)
