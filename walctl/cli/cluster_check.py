@@ -41,7 +41,9 @@ Keys of -o json (bytes are objects with data in base64, and text):
   verdict: linearizable, not-linearizable, unknown, no-operations
   from_clients: the same, from the clients alone
   with_logs: null, or verdict, found, absent, left, foreign,
-    contradictions[], bad[], groups[]: group, first, last, nodes, alike, parted[], digest_index, digests
+    contradictions[], bad[], groups[]
+  with_logs.groups[]: group, first, last, nodes, alike, parted[],
+    digest_index, digests
   path, format, model, steps
   operations: count, ok, fail, unknown
   keys[]: group, key, verdict, operations, steps, placed,
