@@ -15,16 +15,19 @@ Source: raftexample notes 5, checked against the snapshots of raftexample of etc
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
+from formats import jsonpairs
 from formats.errors import FormatError, LimitError, TruncatedError, WireError
+from formats.jsonpairs import Batch
 from formats.limits import SNAP_FILE_BYTES_MAX
 
 REPLACEMENT: Final = "\ufffd"
 """What stands where there was no UTF-8."""
 
+_SIGN = REPLACEMENT.encode()
 _SPACE = re.compile(rb"[ \t\r\n]*")
 _STRING = re.compile(rb'"((?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+)"')
 _NULL = b"null"
@@ -32,6 +35,7 @@ _LONE = re.compile("[\ud800-\udfff]")
 _ESCAPED = re.compile('["\\\\<>&\\x00-\\x1f\u2028\u2029\udc80-\udcff]')
 _SHORT = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _SHOWN_BYTES_MAX = 16
+_PLAIN_AGAIN_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,37 +58,79 @@ def parse_store(data: bytes | memoryview) -> Store:
     """
     if len(data) > SNAP_FILE_BYTES_MAX:
         raise LimitError(f"{len(data)} bytes are more than a snapshot may have")
-    text = _Text(bytes(data))
-    pairs: dict[bytes, bytes] = {}
-    duplicates: set[bytes] = set()
+    text, store = _Text(bytes(data)), _Pairs()
     if not text.takes(_NULL):
         text.expect(b"{")
         if not text.takes(b"}"):
-            _read_pairs(text, pairs, duplicates)
+            _read_pairs(text, store)
     text.expect_end()
-    sign = REPLACEMENT.encode()
-    replaced = (key for key, value in pairs.items() if sign in key or sign in value)
-    return Store(pairs, tuple(sorted(duplicates)), tuple(sorted(replaced)))
+    replaced = (key for key in store.signed if store.is_replaced(key))
+    return Store(store.pairs, tuple(sorted(store.duplicates)), tuple(sorted(replaced)))
 
 
 def build_store(pairs: Mapping[bytes, bytes]) -> bytes:
     """The data of a snapshot of this map; what is no UTF-8 in it does not come back as it was."""
-    body = ",".join(f"{_quoted(key)}:{_quoted(pairs[key])}" for key in sorted(pairs))
-    return f"{{{body}}}".encode()
+    return b"".join(store_chunks([[(key, pairs[key]) for key in sorted(pairs)]]))
 
 
-def _read_pairs(text: "_Text", pairs: dict[bytes, bytes], duplicates: set[bytes]) -> None:
+def store_chunks(batches: Iterable[Batch]) -> Iterator[bytes]:
+    """The same in pieces of about a MiB, of pairs that ascend through all batches."""
+    return jsonpairs.object_chunks(batches, _written)
+
+
+@dataclass(slots=True)
+class _Pairs:
+    """What was read so far; `signed` are keys that had U+FFFD in them or in a value."""
+
+    pairs: dict[bytes, bytes] = field(default_factory=dict)
+    duplicates: set[bytes] = field(default_factory=set)
+    signed: set[bytes] = field(default_factory=set)
+
+    def add(self, key: bytes, value: bytes) -> None:
+        """One pair more; the last one of equal keys counts."""
+        if key in self.pairs:
+            self.duplicates.add(key)
+        self.pairs[key] = value
+        if self.is_replaced(key):
+            self.signed.add(key)
+
+    def is_replaced(self, key: bytes) -> bool:
+        """Whether a key or what it has holds U+FFFD."""
+        return _SIGN in key or _SIGN in self.pairs[key]
+
+
+def _read_pairs(text: "_Text", store: _Pairs) -> None:
     """The pairs of an object up to its end."""
+    plain_from = 0
     while True:
+        if text.position >= plain_from:
+            _read_plain(text, store)
+            # Where that came to an end it is not tried again for each pair.
+            plain_from = text.position + _PLAIN_AGAIN_BYTES
         key = text.string()
         text.expect(b":")
-        value = b"" if text.takes(_NULL) else text.string()
-        if key in pairs:
-            duplicates.add(key)
-        pairs[key] = value
+        store.add(key, b"" if text.takes(_NULL) else text.string())
         if text.takes(b"}"):
             return
         text.expect(b",")
+
+
+def _read_plain(text: "_Text", store: _Pairs) -> None:
+    """Pairs that need no step for each, as many as come next; a key begins behind them."""
+    while (found := jsonpairs.read(text.data, text.position)) is not None:
+        fresh = dict(zip(found.keys, found.values, strict=True))
+        if len(fresh) < len(found.keys) or not store.pairs.keys().isdisjoint(fresh.keys()):
+            return
+        store.pairs.update(fresh)
+        text.position = found.position
+
+
+def _written(batch: Batch) -> bytes:
+    """Pairs as members of an object."""
+    text = jsonpairs.written(batch)
+    if text is None:
+        text = ",".join(f"{_quoted(key)}:{_quoted(value)}" for key, value in batch).encode()
+    return text
 
 
 def _quoted(value: bytes) -> str:

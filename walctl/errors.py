@@ -70,11 +70,11 @@ class RefusedError(WalctlError):
     exit_status = ExitStatus.REFUSED
 
 
+class ClusterError(WalctlError):
+    """A cluster does not do what was asked: no leader, a peer that is gone, a port in use."""
+
+
 class StoppedError(WalctlError):
     """A person or the system asked to stop; what was under way was finished or rolled back."""
 
     exit_status = ExitStatus.INTERRUPTED
-
-
-class ClusterError(WalctlError):
-    """A cluster does not do what it was asked: no leader, no answer in time, a node is gone."""

@@ -9,7 +9,8 @@ from tests.tidy.source import Module, expect_none, is_in, parsed, shipped, uses
 
 NOWHERE: tuple[str, ...] = ()
 _CLI = ("walctl.cli",)
-_DISK = ("walctl.fs.real",)
+# Sharing blocks (FICLONE) is no call of the seam: a disk that cannot do it copies.
+_DISK = ("walctl.fs.real", "walctl.fs.clone")
 # Clock, randomness and the operating system are arguments everywhere else.
 _WORLDS = ("walctl.cli", "walctl.fs.real", "walctl.cluster.runtime", "walctl.sim.world")
 _CLUSTER = ("walctl.cluster",)

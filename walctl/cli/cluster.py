@@ -25,8 +25,15 @@ COMMANDS: Mapping[str, Lazy] = {
     "supervise": Lazy(
         "walctl.cli.cluster_supervise", "Run a lab's nodes until told to end.", is_hidden=True
     ),
+    "from": Lazy(
+        "walctl.cli.cluster_from", "Make a lab of copies of real members, closed to the outside."
+    ),
+    "node": Lazy("walctl.cli.cluster_node", "Be one node of a lab.", is_hidden=True),
     "script": Lazy(
         "walctl.cli.cluster_script", "Run a Raft script, and print it with its actual outputs."
+    ),
+    "check": Lazy(
+        "walctl.cli.cluster_check", "Judge whether a history of requests is linearizable."
     ),
 }
 """Every command of the group, in the order of its help; adding one is one line."""

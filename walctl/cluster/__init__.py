@@ -5,6 +5,7 @@ Without asyncio, and run by the simulator as well:
     driver.py       one member of one group: log, snapshots, Raft core and machine, in Ready's order
     service.py      what clients may ask of a machine: requests into payloads, states into answers
     faults.py       what can be done to links, disks, clocks and processes: frozen data, no deeds
+    topology.py     words about a network into faults of links, and back · quantities.py  50ms, 5%
     scenario.py     the text form of what is done to a cluster, one command a line
     script*.py      the script language of Raft's own tests
 
@@ -13,7 +14,8 @@ Real processes on this machine (asyncio may be used):
     runtime.py      the only place that makes clocks, randomness, disks, process ids
     lab.py          the folder of a lab, and the file that says what it is
     events.py       the one file of all that happened in it
-    transport.py    messages between nodes · proxy*.py  what stands between them and breaks links
+    transport.py    messages between nodes
+    proxy*.py       what stands between them and breaks links · shaping.py  a fault in a stream
     node.py         a process: the groups of one node, its HTTP API (http.py)
     supervisor.py   the process that starts nodes, breaks links and writes the event file
     etcd*.py        the same with etcd's own members

@@ -54,10 +54,13 @@ class Isolation:
     words: tuple[str, ...]
 
 
-def isolation() -> Isolation | None:
-    """A way to run a program without a network that works here; `None` when there is none."""
+def isolation(*, is_leashed: bool = True) -> Isolation | None:
+    """A way to run a program without a network that works here; `None` when there is none.
+
+    One that is leashed dies with us, where the system can do that.
+    """
     for words in _ISOLATIONS:
-        for leash in (_LEASH, ()):
+        for leash in (_LEASH, ()) if is_leashed else ((),):
             if _is_closed((*words, *leash)):
                 return Isolation((*words, *leash))
     return None

@@ -15,7 +15,6 @@ import aiohttp
 
 from walctl.cluster.lab import Engine, Lab, Node
 from walctl.cluster.standing import Standing
-from walctl.errors import UnsupportedError
 from walctl.fs.base import FileSystem
 
 
@@ -48,9 +47,11 @@ class EngineKind(Protocol):
 
 
 def engine_kind(lab: Lab) -> EngineKind:
-    """The engine of a lab. Raises: UnsupportedError."""
+    """The engine of a lab."""
     if lab.engine is Engine.ETCD:
         from walctl.cluster.etcd import EtcdKind
 
         return EtcdKind()
-    raise UnsupportedError(f"{lab.path}: engine {lab.engine} cannot be started by this version")
+    from walctl.cluster.own_engine import WalctlKind
+
+    return WalctlKind()

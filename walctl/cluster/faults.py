@@ -3,10 +3,14 @@
 The simulator and the proxies of real processes read the same values; a fault that cannot be
 written down as one of these does not exist. Times are whole microseconds, probabilities are
 millionths, rates of clocks are percent: no floats, so that the same words mean the same anywhere.
+What is done to disks is the disks' own (`walctl.fs.disk_faults`).
 """
 
-import enum
 from dataclasses import dataclass
+
+from walctl.fs.disk_faults import CrashMode as CrashMode
+from walctl.fs.disk_faults import DiskFault as DiskFault
+from walctl.fs.disk_faults import DiskFaultKind as DiskFaultKind
 
 PPM = 1_000_000
 """Millionths in a whole."""
@@ -54,51 +58,6 @@ class LinkFault:
 
 
 WELL = LinkFault()
-
-
-class DiskFaultKind(enum.StrEnum):
-    """What a disk does to a program that runs."""
-
-    SLOW_SYNC = "slow-fsync"
-    """A sync takes `delay_us` more."""
-    FAIL_SYNC = "fail-fsync"
-    """A sync fails, and what was to be synced is gone: the next one says that all is well."""
-    WRITE_ERROR = "eio"
-    """A write fails."""
-    FULL = "full"
-    """There is no room for more than `bytes_left`."""
-    LYING_SYNC = "lie"
-    """A sync says that all is well, and does nothing: what it had to keep dies with the power."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DiskFault:
-    """A fault of the disk of a running node, until it is taken off.
-
-    `count` is how many calls it hits (`None`: all); `group` the group whose files are meant
-    (`None`: all of the node).
-    """
-
-    kind: DiskFaultKind
-    delay_us: int = 0
-    bytes_left: int = 0
-    count: int | None = None
-    group: str | None = None
-
-
-class CrashMode(enum.StrEnum):
-    """How much a node's disk keeps when the power goes; see `walctl.fs.crash`."""
-
-    CLEAN = "clean"
-    """All: the process alone dies."""
-    LOSE_ALL = "lose-all"
-    """What was synced."""
-    PREFIX = "prefix"
-    """What was synced, and the first of the writes behind that, whole."""
-    TORN = "torn"
-    """The same, and a part of the next one, up to a sector's border."""
-    REORDER = "reorder"
-    """What was synced, and any of the sectors written behind that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

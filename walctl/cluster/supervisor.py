@@ -21,7 +21,7 @@ from walctl.cluster.lab import HOST, Group, Lab, Node, save
 from walctl.cluster.making import PORTS_A_NODE, free_ports
 from walctl.cluster.node_log import NodeLog
 from walctl.cluster.node_process import NodeProcess
-from walctl.cluster.proxy import Proxy
+from walctl.cluster.proxy import Place, Proxy
 from walctl.cluster.standing import NodeState
 from walctl.cluster.trial import last_words
 from walctl.errors import AccessError, ClusterError, UsageError
@@ -188,7 +188,7 @@ class Supervisor:
 
     async def open_links(self, node: Node) -> None:
         """Let a node that was added be reached by the others. Raises: AccessError."""
-        await self.proxy.add(node)
+        await self.proxy.add(_place(node))
 
     def put_node(self, node: Node) -> None:
         """Write down what became of a node. Raises: UsageError."""
@@ -218,8 +218,7 @@ class Supervisor:
         for link, _ in wanted:
             self.lab.node(link.source)
             self.lab.node(link.target)
-        for link, fault in wanted:
-            self.proxy.set_fault(link, fault)
+        self.proxy.set_faults(dict(wanted))
         is_heal = all(fault.is_none for _, fault in wanted)
         kind = EventKind.HEAL if is_heal else EventKind.FAULT
         self.chronicle.write({"k": kind, "on": on, "args": dict(args)})
@@ -281,6 +280,7 @@ class Supervisor:
             node = self.lab.node(name)
             if told.member_id is not None and told.member_id != node.id:
                 self._save(self.lab.with_node(replace(node, id=told.member_id)))
+                self.proxy.learn(told.member_id, name)
             if told.event is not None:
                 self.chronicle.write({"n": name, **told.event})
 
@@ -335,10 +335,10 @@ async def supervising(
                 _demand_ports(node, _ports(node))
         chronicle = Chronicle(disk, lab, now_us=runtime.now_us)
         stack.callback(chronicle.close)
-        proxy = Proxy(lab)
+        proxy = Proxy(lab.engine, draw=runtime.draw().randrange, tell=chronicle.write)
         supervisor = Supervisor(disk, lab, kind, chronicle=chronicle, proxy=proxy)
         try:
-            await proxy.start()
+            await proxy.start(_place(node) for node in lab.nodes if not node.is_removed)
             running.note_process(disk, lab, running.SUPERVISOR, runtime.own_process())
             yield supervisor
         finally:
@@ -352,6 +352,10 @@ def heed_signals(supervisor: Supervisor) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, lambda: supervisor.ask_down(is_hard=False))
+
+
+def _place(node: Node) -> Place:
+    return Place(name=node.name, proxy_port=node.proxy_port, peer_port=node.peer_port, id=node.id)
 
 
 def _ports(node: Node) -> tuple[int, ...]:

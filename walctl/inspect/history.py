@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
-from formats.gob import parse_pair
 from walctl.datadir.survey import Survey
 from walctl.errors import CorruptionError, UnsupportedError, UsageError
 from walctl.fs.base import FileSystem
@@ -16,7 +15,7 @@ from walctl.inspect.state import Replayed, Wish, replayed, until_of
 from walctl.machine import keyindex
 from walctl.machine.base import Entry, Machine, Outcome, Result
 from walctl.machine.etcd import Etcd
-from walctl.machine.kv import Kv
+from walctl.machine.kv import Kv, parse_proposal
 from walctl.machine.mvcc import KeyVersion
 from walctl.replay.differences import Things, named
 from walctl.replay.ground import Ground
@@ -78,10 +77,9 @@ class _Versions:
     def watch(self, entry: Entry, result: Result) -> None:
         machine = self.machine
         if isinstance(machine, Kv):
-            if result.outcome is Outcome.APPLIED and result.kind == "put":
-                pair = parse_pair(entry.data or b"")
-                if pair.key == self.key:
-                    self._add(bare(pair.key, pair.value), entry, result)
+            is_request = result.outcome is Outcome.APPLIED and not entry.type
+            if is_request and parse_proposal(entry.data or b"").key == self.key:
+                self._add(bare(self.key, machine.pairs.get(self.key)), entry, result)
         elif result.revision is not None and isinstance(machine, Etcd):
             rows = machine.store.index.get(self.key, ())
             newest = takewhile(lambda row: row[keyindex.MAIN] == result.revision, reversed(rows))
@@ -197,6 +195,6 @@ def _named(machine: Etcd) -> dict[tuple[str, bytes], str]:
     return found
 
 
-def bare(key: bytes, value: bytes) -> KeyVersion:
-    """A pair of a map that has no revisions."""
-    return KeyVersion(key, 0, 0, 0, 1, value, 0)
+def bare(key: bytes, value: bytes | None) -> KeyVersion:
+    """A pair of a map that has no revisions; `None`: it went."""
+    return KeyVersion(key, 0, 0, 0, 0 if value is None else 1, value or b"", 0)

@@ -86,7 +86,7 @@ def _in_run(disk: FileSystem, folder: Path, run: Run, last: int) -> Iterator[Pub
         for entry in entries_of(file, run, first=run.first, last=last):
             payload = entry.payload or b""
             is_short = len(payload) <= PAYLOAD_BYTES_MAX
-            if is_short and entry.kind is EntryKind.NORMAL and _has_words(payload):
+            if is_short and entry.kind is EntryKind.NORMAL and may_publish(payload):
                 member = _member(payload)
                 if member is not None:
                     yield Published(index=entry.index, member=member)
@@ -96,12 +96,13 @@ def _may_have_one(file: File, run: Run) -> bool:
     """Whether the bytes of a run have the words of such a request anywhere."""
     for start in range(run.start, run.stop, WINDOW_BYTES):
         wanted = min(WINDOW_BYTES + _WORDS_BYTES_MAX, run.stop - start)
-        if _has_words(file.read_at(start, wanted)):
+        if may_publish(file.read_at(start, wanted)):
             return True
     return False
 
 
-def _has_words(data: bytes) -> bool:
+def may_publish(data: bytes) -> bool:
+    """Whether these bytes, which may be anything, have the words of such a request."""
     if _FOLDER in data:
         return True
     at = data.find(_ATTR_SET)

@@ -104,9 +104,17 @@ class Etcd:
         """The rows of a database, packed, with all that a checkpoint said of leases."""
         return parcel.pack(_MAGIC, self.rows(Form(persists_checkpoints=True)))
 
+    def copied(self) -> "Etcd":
+        """A member of its own with the same state: others may take its snapshot, in any thread."""
+        return Etcd(options=self.options, state=self.state.copied())
+
     def restore(self, data: bytes) -> None:
         """Become what `snapshot` gave. Raises: FormatError."""
         self.state = state_of(parcel.unpack(_MAGIC, data), self.options)
+
+    def take(self, other: "Etcd") -> None:
+        """The state of another, which is not used any more."""
+        self.state = other.state
 
     def rows(self, form: Form = FORM) -> Iterator[Row]:
         """The rows of a database of this member, bucket by bucket, in order.

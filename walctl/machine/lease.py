@@ -39,6 +39,16 @@ class Lessor:
         """The lease of each key that has one."""
         self._ttl_min = ttl_seconds_min
 
+    def copied(self) -> "Lessor":
+        """The same leases, of their own."""
+        other = Lessor(ttl_seconds_min=self._ttl_min)
+        other.leases = {
+            lease_id: Lease(lease.ttl, lease.remaining_ttl, lease.keys.copy())
+            for lease_id, lease in self.leases.items()
+        }
+        other.attached = self.attached.copy()
+        return other
+
     def __contains__(self, lease_id: int) -> bool:
         return lease_id in self.leases
 

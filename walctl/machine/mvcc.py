@@ -182,6 +182,16 @@ class Store:
             if last[4] and last[6]:
                 self.leases.attach(key, last[6])
 
+    def copied(self) -> "Store":
+        """The same key space of its own, between two entries; versions are shared."""
+        assert not self._changes, "an entry was committed"
+        other = Store(self.leases.copied(), keeps_tombstone=self._keeps_tombstone)
+        other.revision, other.compacted = self.revision, self.compacted
+        other.index = {key: rows.copy() for key, rows in self.index.items()}
+        other._recent = self._recent.copy()
+        other._fresh = list(other.index)
+        return other
+
     # Reading.
 
     def get(self, key: bytes) -> Row | None:

@@ -4,7 +4,7 @@ Rules about requests are in `etcd`, `txn`, `auth` and `members`; how a database 
 down is in `etcd_rows`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from formats.rpcpb import AlarmType
 from walctl.machine.auth import AuthStore
@@ -64,6 +64,23 @@ class State:
         """A member before its first entry."""
         leases = Lessor(ttl_seconds_min=options.lease_ttl_seconds_min)
         return cls(Store(leases, keeps_tombstone=options.keeps_tombstone))
+
+    def copied(self) -> "State":
+        """The same state of its own, between two entries."""
+        auth, membership = self.auth, self.membership
+        return replace(
+            self,
+            store=self.store.copied(),
+            auth=replace(auth, users=auth.users.copy(), roles=auth.roles.copy()),
+            alarms=self.alarms.copy(),
+            membership=replace(
+                membership,
+                members=membership.members.copy(),
+                removed=membership.removed.copy(),
+                voters=membership.voters.copy(),
+                learners=membership.learners.copy(),
+            ),
+        )
 
     @property
     def leases(self) -> Lessor:

@@ -118,8 +118,13 @@ def _version_line(version: Version, *, hidden: bool) -> str:
     else:
         place = f"entry {version.index:,} (term {version.term}) {version.request}"
     if change.is_tombstone:
-        return f"{place}: deleted, revision {change.mod_revision}"
+        return ", ".join(filter(None, (f"{place}: deleted", _deletion(change))))
     return f"{place}: {_value(change, hidden=hidden)}  {_revisions(change)}".rstrip()
+
+
+def _deletion(row: KeyVersion) -> str:
+    """The revision of a tombstone; nothing for a map that has none."""
+    return f"revision {row.mod_revision}" if row.mod_revision else ""
 
 
 def _value(row: KeyVersion, *, hidden: bool) -> str:

@@ -87,6 +87,8 @@ class Rebuild:
 Piece: TypeAlias = Literal | Copy | Rechain | Rebuild
 Opener: TypeAlias = Callable[[SourceName], File]
 """Gives a source, open; whoever composes never closes it."""
+Change: TypeAlias = Callable[[RecordType, bytes | None], bytes | None]
+"""Gives the payload that a record of this type is to have, from the one that it has."""
 
 
 def composed(pieces: tuple[Piece, ...], opener: Opener) -> Iterator[bytes]:
@@ -117,8 +119,12 @@ def _copied(piece: Copy, file: File) -> Iterator[bytes]:
         yield data
 
 
-def rechained(piece: Rechain, file: File) -> Iterator[tuple[bytes, int]]:
+def rechained(
+    piece: Rechain, file: File, change: Change | None = None
+) -> Iterator[tuple[bytes, int]]:
     """Each frame made anew, and the checksum that the chain has reached behind it.
+
+    `change` gives the payloads where they do not stay as they are.
 
     Raises: AccessError, when anything but whole frames stands in the span.
     """
@@ -137,8 +143,10 @@ def rechained(piece: Rechain, file: File) -> Iterator[tuple[bytes, int]]:
                 f"{file.path}:{offset}: {error.message}: changed meanwhile"
             ) from error
         if record.type in piece.types:
-            running = crc32c.crc32c(record.data or b"", running)
-            yield chained_frame(RecordType(record.type), record.data, running), running
+            kind, data = RecordType(record.type), record.data
+            data = data if change is None else change(kind, data)
+            running = crc32c.crc32c(data or b"", running)
+            yield chained_frame(kind, data, running), running
         offset = stop
 
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from formats.errors import FormatError
-from formats.gob import parse_pair
 from walctl.backend import tree
 from walctl.backend.pages import PageError, Pages
 from walctl.datadir.layout import Shape
@@ -24,7 +23,7 @@ from walctl.fs.base import FileSystem
 from walctl.machine.base import Machine
 from walctl.machine.etcd import Etcd
 from walctl.machine.etcd_rows import Rows
-from walctl.machine.kv import Kv
+from walctl.machine.kv import Kv, parse_proposal
 from walctl.replay.apply import entries_between
 from walctl.snap.names import format_db_name
 from walctl.snap.reader import data_of
@@ -69,7 +68,7 @@ def kind_of(disk: FileSystem, seen: Survey) -> Kind:
     first = seen.log.first or 0
     found = entries_between(disk, seen, first, first + SAMPLE_ENTRIES - 1)
     payloads = [entry.data for entry in found if entry.data and not entry.type]
-    return Kind.KV if payloads and all(map(_is_pair, payloads)) else Kind.NONE
+    return Kind.KV if payloads and all(map(_is_proposal, payloads)) else Kind.NONE
 
 
 def from_nothing(seen: Survey, make: Callable[[], Machine], *, until: int) -> Ground | str:
@@ -151,9 +150,9 @@ def rows_of_database(disk: FileSystem, path: Path) -> Rows:
         }
 
 
-def _is_pair(payload: bytes) -> bool:
+def _is_proposal(payload: bytes) -> bool:
     try:
-        parse_pair(payload)
+        parse_proposal(payload)
     except FormatError:
         return False
     return True

@@ -173,12 +173,24 @@ class WalStorage(StoredLog):
         self._write_snapshot(made)
         return made
 
+    def mark_snapshot(self, snapshot: Snapshot) -> None:
+        """Let a snapshot of an entry that is there count, whose file was put in place already.
+
+        Raises: SnapshotOutOfDateError.
+        """
+        self._mark(new_snapshot(self, self._snapshot, snapshot.index, snapshot.conf_state, None))
+
     def compact(self, index: int) -> None:
         """See `StableStorage.compact`. Segments that nothing needs any more may be purged then;
         a node that starts again begins behind its newest snapshot."""
         demand_compactable(self, index)
         self._offsets.forget_to(index)
         self._release(min(index, self._snapshot.index))
+
+    @property
+    def segment_count(self) -> int:
+        """Segments that are held: the others may be purged."""
+        return len(self._wal.held_segments)
 
     def close(self) -> None:
         """Sync, and let everything go; closing twice does nothing."""
@@ -194,7 +206,13 @@ class WalStorage(StoredLog):
         index, term = snapshot.index, snapshot.term
         content = SnapContent(index=index, term=term, conf_state=conf, data=snapshot.data)
         place_snap(self._writable, self._snaps, content)
-        self._wal.save_snapshot(SnapshotMark(index=index, term=term, conf_state=conf))
+        self._mark(snapshot)
+
+    def _mark(self, snapshot: Snapshot) -> None:
+        """The marker, with which the snapshot counts."""
+        conf = log_conf_state(snapshot.conf_state)
+        mark = SnapshotMark(index=snapshot.index, term=snapshot.term, conf_state=conf)
+        self._wal.save_snapshot(mark)
         self._snapshot = replace(snapshot, data=None)
 
     def _release(self, index: int) -> None:

@@ -1,0 +1,74 @@
+"""The life of a node's process: from its lab's file to the end of its standard input."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from walctl.cluster import lab as labs
+from walctl.cluster.http import Api, serve
+from walctl.cluster.node import Instance
+from walctl.cluster.node_control import Control
+from walctl.cluster.runtime import draw, now_us
+from walctl.errors import ClusterError
+from walctl.fs.writable import WritableFileSystem
+
+READ_BYTES = 1 << 12
+
+
+def live(
+    disk: WritableFileSystem,
+    path: Path,
+    name: str,
+    *,
+    tell: Callable[[Mapping[str, Any]], None],
+    standing_input: IO[str],
+) -> None:
+    """Be the node `name` of the lab in `path` until `standing_input` ends, or no member is left.
+
+    Raises: WalctlError, when it cannot begin, or none of its members could go on.
+    """
+    asyncio.run(_live(disk, path, name, tell, standing_input))
+
+
+async def _live(
+    disk: WritableFileSystem,
+    path: Path,
+    name: str,
+    tell: Callable[[Mapping[str, Any]], None],
+    standing_input: IO[str],
+) -> None:
+    source = draw()
+    node = Instance(
+        labs.load(disk, path), name, disk=disk, draw=source.randrange, clock_us=now_us, tell=tell
+    )
+    api = Api(node, Control(node, disk))
+    runner = await serve(api, labs.HOST, node.own.client_port)
+    try:
+        await node.start()
+        tasks = [
+            asyncio.create_task(node.tick_for_ever()),
+            asyncio.create_task(_end_of(standing_input)),
+            asyncio.create_task(node.is_over.wait()),
+        ]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+    finally:
+        await runner.cleanup()
+        await node.close()
+    words = [each.words for each in node.members.values() if each.driver is None and each.words]
+    if node.is_over.is_set() and words:
+        raise ClusterError(words[0])
+
+
+async def _end_of(stream: IO[str]) -> None:
+    """Wait until whoever started us has gone, or wants us to end."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), stream)
+    while await reader.read(READ_BYTES):
+        pass
