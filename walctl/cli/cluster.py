@@ -30,6 +30,11 @@ COMMANDS: Mapping[str, Lazy] = {
     "supervise": Lazy(
         "walctl.cli.cluster_supervise", "Run a lab's nodes until told to end.", is_hidden=True
     ),
+    "put": Lazy("walctl.cli.cluster_put", "Store a value in a lab."),
+    "get": Lazy("walctl.cli.cluster_get", "Read a value from a lab."),
+    "del": Lazy("walctl.cli.cluster_del", "Take a key away from a lab."),
+    "cas": Lazy("walctl.cli.cluster_cas", "Store a value in a lab, if the key holds another."),
+    "load": Lazy("walctl.cli.cluster_load", "Let clients ask a lab, and write down what they see."),
     "from": Lazy(
         "walctl.cli.cluster_from", "Make a lab of copies of real members, closed to the outside."
     ),
@@ -66,6 +71,7 @@ def command(ctx: click.Context) -> None:
       walctl cluster up demo -d
       walctl cluster kill demo leader
       walctl cluster script election.txt
+      walctl cluster check history.edn
       walctl cluster script --help
     """
     if ctx.invoked_subcommand is None:

@@ -8,7 +8,7 @@ import click
 
 from walctl.checker.history import History, HistoryError
 from walctl.checker.linearizable import Judgement, Limits, Verdict, check
-from walctl.checker.models import MODELS
+from walctl.checker.models import MODELS, Model
 from walctl.checker.recognise import HISTORY_BYTES_MAX, history_of
 from walctl.checker.shrink import shrunk
 from walctl.cli.options import PATH, output, pass_disk, pass_screen, quiet
@@ -122,6 +122,7 @@ def command(
     \b
     Keys of -o json (bytes are objects with data in base64, and text):
       verdict: linearizable, not-linearizable, unknown, no-operations
+      from_clients: the same, from the clients alone; with_logs: null
       path, format, model, steps
       operations: count, ok, fail, unknown
       keys[]: group, key, verdict, operations, steps, placed,
@@ -134,22 +135,34 @@ def command(
     if html is not None:
         _demand_new(disk, html, path)
     name, history = read_history(disk, path)
-    model = MODELS[model_name] if model_name else None
-    if model is not None:
-        unknown = sorted({each.function for each in history.operations} - model.functions)
-        if unknown:
-            raise UsageError(f"{name}: the model {model.name} does not know {', '.join(unknown)}")
+    model = _model(model_name, name, history)
     limits = Limits(
         steps=steps, memory_bytes=memory_limit << 20, is_over=_deadline(seconds=time_limit)
     )
     judgement = check(
-        history, model=model, limits=limits, all_keys=all_keys, is_divided=not undivided
+        history,
+        model=model,
+        limits=limits,
+        all_keys=all_keys,
+        is_divided=not undivided,
+        wants_orders=html is not None,
     )
     checked = _made_small(name, judgement)
     if html is not None:
         _draw(disk, screen, html, checked)
     screen.show(checked, text=render.screenful, document=render.document)
-    ctx.exit(STATUSES[judgement.verdict])
+    ctx.exit(STATUSES[checked.verdict])
+
+
+def _model(model_name: str | None, name: str, history: History) -> Model | None:
+    """Raises: UsageError, where the model does not know what was asked."""
+    if model_name is None:
+        return None
+    model = MODELS[model_name]
+    unknown = sorted({each.function for each in history.operations} - model.functions)
+    if unknown:
+        raise UsageError(f"{name}: the model {model_name} does not know {', '.join(unknown)}")
+    return model
 
 
 def read_history(disk: FileSystem, path: Path) -> tuple[str, History]:

@@ -7,6 +7,7 @@ from typing import Final
 
 from walctl.checker.history import Fate, Function, Operation, Place, Value
 from walctl.checker.linearizable import Judged, Judgement, Verdict, Way
+from walctl.checker.settle import Contradiction, WithLogs
 from walctl.render.screen import Screen
 from walctl.render.text import counted, printable, quoted
 
@@ -32,11 +33,21 @@ WAYS: Final[Mapping[Way, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """What the command shows: a file's name, its judgement, and each bad key made small."""
+    """What the command shows: a file's name, its judgement from the clients alone, each bad key
+    made small, and the judgement with the members' logs, where these were read."""
 
     name: str
     judgement: Judgement
     small: Mapping[Place, Judged] = field(default_factory=dict)
+    logs: WithLogs | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of all that was asked. The logs may settle what the clients alone left open, but no log
+        makes a bad history good."""
+        if self.logs is None or self.judgement.verdict is Verdict.NOT_LINEARIZABLE:
+            return self.judgement.verdict
+        return self.logs.verdict
 
     def small_of(self, judged: Judged) -> Judged:
         """The smallest history of a key that says what it says."""
@@ -55,6 +66,44 @@ def screenful(screen: Screen, checked: Checked) -> None:
         for line in _bad(judgement, judged, checked.small_of(judged)):
             screen.line(line)
     _open(screen, judgement)
+    if checked.logs is not None:
+        screen.line()
+        for line in _logs(checked.logs):
+            screen.line(line)
+
+
+def _logs(both: WithLogs) -> Iterator[str]:
+    """The second verdict, and what history and logs disagree on."""
+    settled = both.settled
+    words = {
+        Verdict.LINEARIZABLE: "linearizable",
+        Verdict.NOT_LINEARIZABLE: "NOT linearizable",
+        Verdict.UNKNOWN: "unknown",
+        Verdict.NO_OPERATIONS: "no operations",
+    }[both.verdict]
+    unknown = settled.found + settled.absent + settled.left
+    yield (
+        f"with the logs: {words}. {unknown:,} of unknown fate: {settled.found:,} found in the"
+        f" logs, {settled.absent:,} in none, {settled.left:,} still unknown"
+    )
+    for each in settled.contradictions[:KEYS_MAX]:
+        yield f"  {each.doubt}: {doubt_words(each)}"
+    if len(settled.contradictions) > KEYS_MAX:
+        yield f"  and {len(settled.contradictions) - KEYS_MAX:,} more"
+    for judged in both.judgement.bad:
+        yield f"  {place_words(judged.place, both.judgement)}no order that is the logs' too"
+        if judged.stuck is not None:
+            yield f"    {operation_words(judged.stuck)}"
+
+
+def doubt_words(doubted: Contradiction) -> str:
+    """What is doubted of which operation."""
+    told = operation_words(doubted.operation)
+    if doubted.other is not None:
+        told += f" is at index {doubted.index}, before {operation_words(doubted.other)}"
+    elif doubted.index is not None:
+        told += f" is at index {doubted.index}"
+    return told
 
 
 def headline(checked: Checked) -> str:
@@ -176,7 +225,7 @@ def document(checked: Checked) -> dict[str, object]:
     fates = judgement.history.fates()
     return {
         "v": 1,
-        "verdict": judgement.verdict,
+        "verdict": checked.verdict,
         "path": printable(checked.name),
         "format": judgement.history.format or None,
         "model": judgement.model.name,
@@ -186,6 +235,36 @@ def document(checked: Checked) -> dict[str, object]:
         },
         "steps": judgement.steps,
         "keys": [_key(judged, checked) for judged in judgement.keys],
+        "from_clients": judgement.verdict,
+        "with_logs": None if checked.logs is None else _logs_document(checked.logs),
+    }
+
+
+def _logs_document(both: WithLogs) -> dict[str, object]:
+    settled = both.settled
+    return {
+        "verdict": both.verdict,
+        "found": settled.found,
+        "absent": settled.absent,
+        "left": settled.left,
+        "foreign": settled.foreign,
+        "contradictions": [
+            {
+                "code": each.doubt,
+                "operation": row(each.operation),
+                "index": each.index,
+                "other": None if each.other is None else row(each.other),
+            }
+            for each in settled.contradictions
+        ],
+        "bad": [
+            {
+                "group": printable(each.place[0]) or None,
+                "key": blob(each.place[1]),
+                "stuck": None if each.stuck is None else row(each.stuck),
+            }
+            for each in both.judgement.bad
+        ],
     }
 
 
