@@ -20,6 +20,11 @@ COMMANDS: Mapping[str, Lazy] = {
     "pause": Lazy("walctl.cli.cluster_pause", "Let a node stand still."),
     "resume": Lazy("walctl.cli.cluster_resume", "Let a paused node go on."),
     "restart": Lazy("walctl.cli.cluster_restart", "End a node, if it runs, and start it."),
+    "wipe": Lazy("walctl.cli.cluster_wipe", "Remove a node's directory."),
+    "keep": Lazy("walctl.cli.cluster_keep", "Keep a copy of a node's directory, for rewind."),
+    "rewind": Lazy(
+        "walctl.cli.cluster_rewind", "Put an older copy in the place of a node's directory."
+    ),
     "member": Lazy("walctl.cli.cluster_member", "List, add, promote and remove members."),
     "transfer": Lazy("walctl.cli.cluster_transfer", "Hand the lead to another node."),
     "supervise": Lazy(

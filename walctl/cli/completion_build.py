@@ -1,4 +1,4 @@
-"""Builds the tables of what a shell may offer: `python -m walctl.cli.completion_build`.
+"""Builds the table of what a shell may offer: `python -m walctl.cli.completion_build`.
 
 To be run when options, types or codes have changed; a test says so.
 """
@@ -16,9 +16,7 @@ from walctl.inspect import explain, panics
 from walctl.inspect.filter_words import STATUSES, list_types
 
 TABLE = Path(__file__).with_name("completion_words.py")
-CLUSTER_TABLE = Path(__file__).with_name("completion_cluster.py")
-CLUSTER = "cluster "
-"""The commands below this one have a module of their own: they are half of all."""
+CLUSTER_TABLE = Path(__file__).with_name("completion_cluster_words.py")
 LINE_CHARS_MAX = 100
 
 KINDS = {
@@ -43,22 +41,26 @@ COMMANDS = {
 
 
 def tables(group: Commands = main) -> dict[Path, str]:
-    """The texts of the modules, by their files."""
+    """The texts of the modules: those below `cluster` are many, and have one of their own."""
     ctx = click.Context(group, info_name="walctl", **group.context_settings)
     commands: dict[str, list[str]] = {}
     for name, command in below_of(group, ctx).items():
         commands |= _sections(name, command, ctx)
-    below = {name: lines for name, lines in commands.items() if name.startswith(CLUSTER)}
-    others = {name: lines for name, lines in commands.items() if name not in below}
-    return {TABLE: _words(others), CLUSTER_TABLE: f"{HEAD}{_commands(below)}}}\n"}
+    of_cluster = {name: lines for name, lines in commands.items() if name.startswith("cluster ")}
+    others = {name: lines for name, lines in commands.items() if name not in of_cluster}
+    return {
+        TABLE: f"{HEAD}{_drawn(others)}}}\n\n{_words()}",
+        CLUSTER_TABLE: f"{HEAD}{_drawn(of_cluster)}}}\n",
+    }
 
 
-def _commands(commands: Mapping[str, list[str]]) -> str:
+def _drawn(commands: Mapping[str, list[str]]) -> str:
+    """Sections as items of a dict of Python."""
     return "".join(f'    "{name}": {_text(lines)},\n' for name, lines in commands.items())
 
 
-def _words(commands: Mapping[str, list[str]]) -> str:
-    """The text of `completion_words`."""
+def _words() -> str:
+    """Types, statuses and topics, as literals of Python."""
     # One word may be a record and a request; the first has it.
     types: dict[str, str] = {}
     for word in list_types():
@@ -67,7 +69,6 @@ def _words(commands: Mapping[str, list[str]]) -> str:
     topics = {page.topic: page.title for page in explain.PAGES}
     topics |= {page.topic: page.title for page in panics.PAGES}
     return (
-        f"{HEAD}{_commands(commands)}}}\n\n"
         f"TYPES = {_text(map(' | '.join, types.items()))}\n\n"
         f"STATUSES = {_text(STATUSES)}\n\n"
         f"TOPICS = {_text(map(' | '.join, topics.items()))}\n"

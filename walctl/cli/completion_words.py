@@ -218,6 +218,9 @@ kill | command | End a node as a power cut does to a process.
 pause | command | Let a node stand still.
 resume | command | Let a paused node go on.
 restart | command | End a node, if it runs, and start it.
+wipe | command | Remove a node's directory.
+keep | command | Keep a copy of a node's directory, for rewind.
+rewind | command | Put an older copy in the place of a node's directory.
 member | command | List, add, promote and remove members.
 transfer | command | Hand the lead to another node.
 put | command | Store a value in a lab.

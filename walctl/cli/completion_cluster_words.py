@@ -90,6 +90,28 @@ node | text
 -o --output | [text json] | The form of what goes to standard output
 -q --quiet | flag | Print no text: the exit status is the answer
 """,
+    "cluster wipe": """
+lab | file
+node | text
+--group | text | Its member of this group alone
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster keep": """
+lab | file
+node | text
+--name | text | What to call it
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster rewind": """
+lab | file
+node | text
+--name | text | The copy
+--group | text | Its member of this group alone
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
     "cluster member": """
 add | command | Add a member.
 list | command | List the members of a group.
