@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from walctl.cluster import running, runtime
 from walctl.cluster.chronicle import Chronicle
+from walctl.cluster.copying.inside import is_confined
 from walctl.cluster.engine import EngineKind
 from walctl.cluster.events import EventKind
 from walctl.cluster.faults import Link, LinkFault
@@ -25,7 +26,7 @@ from walctl.cluster.proxy import Proxy
 from walctl.cluster.proxy_session import Place
 from walctl.cluster.standing import NodeState
 from walctl.cluster.trial import last_words
-from walctl.errors import AccessError, ClusterError, UsageError
+from walctl.errors import AccessError, ClusterError, UnsupportedError, UsageError
 from walctl.fs.writable import WritableFileSystem
 
 LAST_LINES_TOLD: Final = 5
@@ -325,8 +326,14 @@ async def supervising(
     """Run a lab while the block does, with none of its nodes started yet.
 
     Processes that an earlier supervisor left are ended first. Raises: AccessError, when the lab is
-    up already, or one of its ports is taken.
+    up already, or one of its ports is taken; UnsupportedError, when its members know addresses of
+    real ones and could reach them from here.
     """
+    if not is_confined(disk, lab):
+        raise UnsupportedError(
+            f"{lab.path}: expected a closed network, found one with a way out: its members are"
+            f" copies that know real ones; start it with walctl cluster up {lab.path}"
+        )
     running.make_run_folder(disk, lab)
     with contextlib.ExitStack() as stack:
         stack.enter_context(running.taken_lock(disk, lab))
@@ -356,7 +363,7 @@ def heed_signals(supervisor: Supervisor) -> None:
 
 
 def _place(node: Node) -> Place:
-    return Place(name=node.name, proxy_port=node.proxy_port, peer_port=node.peer_port, id=node.id)
+    return Place.of(node)
 
 
 def _ports(node: Node) -> tuple[int, ...]:
