@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.commands import ROOT, WALCTL, environment, ran
-from walctl.cli import completion_build
+from walctl.cli import cluster, completion_build
 from walctl.cli.main import COMMANDS, run
 from walctl.inspect.filter_words import list_types
 from walctl.payload.registry import names
@@ -91,6 +91,11 @@ def test_values_are_offered_where_there_is_a_list_of_them(
     offered: Offered, words: list[str], expected: list[str]
 ) -> None:
     assert offered("walctl", *words) == expected
+
+
+def test_commands_below_a_command_are_offered(offered: Offered) -> None:
+    shown = [name for name, entry in cluster.COMMANDS.items() if not entry.is_hidden]
+    assert offered("walctl", "cluster", "") == shown
 
 
 def test_types_and_decoders_are_those_that_dump_takes(offered: Offered) -> None:

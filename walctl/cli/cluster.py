@@ -66,6 +66,7 @@ def command(ctx: click.Context) -> None:
       walctl cluster up demo -d
       walctl cluster kill demo leader
       walctl cluster script election.txt
+      walctl cluster check history.edn
       walctl cluster script --help
     """
     if ctx.invoked_subcommand is None:
