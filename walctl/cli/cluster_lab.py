@@ -7,20 +7,13 @@ from typing import Any, TypeVar
 import click
 
 from walctl.cli.options import PATH
-<<<<<<< HEAD
 from walctl.cli.world import real_path, writable
-from walctl.cluster.lab import Lab, load
-from walctl.cluster.looking import CHOSEN_WORDS, chosen
-from walctl.cluster.resting import Deed, rest
-from walctl.cluster.runtime import draw
-=======
-from walctl.cli.world import real_path
 from walctl.cluster.copying.inside import is_confined
 from walctl.cluster.lab import Lab, load
 from walctl.cluster.looking import CHOSEN_WORDS, chosen
+from walctl.cluster.resting import Deed, rest
 from walctl.cluster.running import supervisor_of
 from walctl.cluster.runtime import draw, enter_network
->>>>>>> h7-from
 from walctl.cluster.standing import LabStanding
 from walctl.cluster.up_down import act, status
 from walctl.fs.base import FileSystem

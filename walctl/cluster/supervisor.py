@@ -14,7 +14,6 @@ from typing import Any, Final
 from walctl.cluster import running, runtime
 from walctl.cluster.at_rest import Done
 from walctl.cluster.chronicle import Chronicle
-from walctl.cluster.copying.inside import is_confined
 from walctl.cluster.engine import EngineKind
 from walctl.cluster.events import EventKind
 from walctl.cluster.faults import Link, LinkFault
@@ -28,7 +27,7 @@ from walctl.cluster.proxy_session import Place
 from walctl.cluster.resting import Deed, do, fault_of
 from walctl.cluster.standing import NodeState
 from walctl.cluster.trial import last_words
-from walctl.errors import AccessError, ClusterError, UnsupportedError, UsageError
+from walctl.errors import AccessError, ClusterError, UsageError
 from walctl.fs.writable import WritableFileSystem
 
 LAST_LINES_TOLD: Final = 5
@@ -343,70 +342,6 @@ class Supervisor:
         self.lab = lab
 
 
-<<<<<<< HEAD
 def place_of(node: Node) -> Place:
     """Where the proxy stands before a node."""
-    return Place(name=node.name, proxy_port=node.proxy_port, peer_port=node.peer_port, id=node.id)
-=======
-@contextlib.asynccontextmanager
-async def supervising(
-    disk: WritableFileSystem, lab: Lab, kind: EngineKind
-) -> AsyncIterator[Supervisor]:
-    """Run a lab while the block does, with none of its nodes started yet.
-
-    Processes that an earlier supervisor left are ended first. Raises: AccessError, when the lab is
-    up already, or one of its ports is taken; UnsupportedError, when its members know addresses of
-    real ones and could reach them from here.
-    """
-    if not is_confined(disk, lab):
-        raise UnsupportedError(
-            f"{lab.path}: expected a closed network, found one with a way out: its members are"
-            f" copies that know real ones; start it with walctl cluster up {lab.path}"
-        )
-    running.make_run_folder(disk, lab)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(running.taken_lock(disk, lab))
-        running.end(disk, lab, wait=runtime.sleep, is_hard=False)
-        for node in lab.nodes:
-            if not node.is_removed:
-                _demand_ports(node, _ports(node))
-        chronicle = Chronicle(disk, lab, now_us=runtime.now_us)
-        stack.callback(chronicle.close)
-        proxy = Proxy(lab.engine, draw=runtime.draw().randrange, tell=chronicle.write)
-        supervisor = Supervisor(disk, lab, kind, chronicle=chronicle, proxy=proxy)
-        try:
-            await proxy.start(_place(node) for node in lab.nodes if not node.is_removed)
-            running.note_process(disk, lab, running.SUPERVISOR, runtime.own_process())
-            yield supervisor
-        finally:
-            await supervisor.end_nodes()
-            await proxy.close()
-            running.forget_process(disk, lab, running.SUPERVISOR)
-
-
-def heed_signals(supervisor: Supervisor) -> None:
-    """Let Ctrl-C, SIGTERM and the end of the terminal end the lab, and a second one in haste."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, lambda: supervisor.ask_down(is_hard=False))
-
-
-def _place(node: Node) -> Place:
     return Place.of(node)
-
-
-def _ports(node: Node) -> tuple[int, ...]:
-    return node.client_port, node.peer_port, node.proxy_port
-
-
-def _demand_ports(node: Node, ports: Iterable[int]) -> None:
-    """Raises: AccessError, with the port that cannot be listened at."""
-    for port in ports:
-        why = runtime.port_fault(HOST, port)
-        if why is not None:
-            what = {node.client_port: "clients", node.peer_port: "peers"}.get(port, "the proxy")
-            raise AccessError(
-                f"{node.name}: port {port} on {HOST} (for {what}) {why}: end that program, or make"
-                " a lab with other ports: walctl cluster new LAB --base-port P"
-            )
->>>>>>> h7-from
