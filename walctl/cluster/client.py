@@ -19,7 +19,7 @@ import aiohttp
 from yarl import URL
 
 from walctl.cluster.answers import Answer, Fate, Read, Wait
-from walctl.cluster.lab import HOST, Lab
+from walctl.cluster.lab import HOST, Lab, MachineKind
 
 FATE: Final = "X-Walctl-Fate"
 INDEX: Final = "X-Walctl-Index"
@@ -53,6 +53,7 @@ class LabClient:
             if not each.is_removed
         }
         self._hosts = {each.name: each.hosts for each in lab.groups}
+        self._has_bare_keys = lab.settings.machine is MachineKind.ETCD
         self._seconds = seconds
         self._leaders: dict[str, str] = {}
         self._session = aiohttp.ClientSession(connector=connector)
@@ -167,7 +168,8 @@ class LabClient:
             for name, value in words.items()
         )
         target = quote_from_bytes(key, safe=_SAFE)
-        url = URL(f"{self._nodes[node]}/groups/{group}{target}?{query}", encoded=True)
+        slash = "/" if self._has_bare_keys else ""
+        url = URL(f"{self._nodes[node]}/groups/{group}{slash}{target}?{query}", encoded=True)
         # A stream, for a long body would else be copied whole into the socket's buffer at once.
         data = io.BytesIO(body) if body is not None else None
         timeout = aiohttp.ClientTimeout(total=seconds + GRACE_SECONDS)

@@ -20,6 +20,8 @@ Every strict answer has `X-Walctl-Fate` (ok, fail, unknown; see `answers`), and 
 where there is one. 412: the condition did not hold; the body is what the key holds. 307: another
 node leads. 503: nobody does; nothing was proposed. 504: nobody can tell what became of it.
 
+With etcd's machine (a lab of copied members) a key is what stands behind the slash, unescaped.
+
 Reserved, so these keys cannot be had without a query: /status, /metrics, /groups…, /control….
 
 Only who asks for this machine is answered: the Host must be a loopback name with our port, and an
@@ -40,6 +42,7 @@ from aiohttp import web
 from walctl.cluster.answers import Fate, Read, Wait
 from walctl.cluster.compat import member_change
 from walctl.cluster.driver import Driver
+from walctl.cluster.lab import MachineKind
 from walctl.cluster.node import Instance
 from walctl.cluster.node_status import group_status, metrics, node_status
 from walctl.cluster.waiting import Told
@@ -162,8 +165,10 @@ class Api:
             rest = f"/{key}"
         bare, mark, query = rest.partition("?")
         words = _words(query) if mark else None
-        key = bare if words is not None else rest
-        return Target(group, key.encode("utf-8", "surrogateescape"), words)
+        key = (bare if words is not None else rest).encode("utf-8", "surrogateescape")
+        if self._node.lab.settings.machine is MachineKind.ETCD:
+            key = unquote_to_bytes(key.removeprefix(b"/"))
+        return Target(group, key, words)
 
     async def _answer(self, request: web.BaseRequest, target: Target) -> web.Response:
         """Raises: UsageError, ClusterError."""
