@@ -161,8 +161,8 @@ class Api:
         group = self._node.lab.groups[0].name if self._node.lab.groups else ""
         rest = path
         if path.startswith(f"{_GROUPS}/"):
-            group, _, key = path.removeprefix(f"{_GROUPS}/").partition("/")
-            rest = f"/{key}"
+            group, _, below = path.removeprefix(f"{_GROUPS}/").partition("/")
+            rest = f"/{below}"
         bare, mark, query = rest.partition("?")
         words = _words(query) if mark else None
         key = (bare if words is not None else rest).encode("utf-8", "surrogateescape")
