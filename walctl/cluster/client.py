@@ -28,6 +28,9 @@ ANSWER_SECONDS: Final = 5.0
 PAUSE_SECONDS: Final = 0.05
 GRACE_SECONDS: Final = 1.0
 """A node says itself when it has waited long enough; the client waits a little longer for that."""
+_WRITE: Final = "POST"
+"""PUT and DELETE may be repeated, says HTTP, and the library does so where a connection breaks. A
+write that is done twice, with another in between, is no write that was done once."""
 _SAFE: Final = "/:@!$'()*,;-._~"
 
 
@@ -69,7 +72,7 @@ class LabClient:
     ) -> Answer:
         """See `Client`."""
         words = {"wait": str(wait).encode()}
-        return (await self._ask("PUT", group, key, words, via=via, body=value)).answer
+        return (await self._ask(_WRITE, group, key, words, via=via, body=value)).answer
 
     async def get(
         self, key: bytes, *, group: str, via: str | None = None, read: Read = Read.INDEX
@@ -82,7 +85,8 @@ class LabClient:
 
     async def delete(self, key: bytes, *, group: str, via: str | None = None) -> Answer:
         """See `Client`."""
-        return (await self._ask("DELETE", group, key, {"wait": b"commit"}, via=via)).answer
+        words = {"wait": b"commit", "delete": b""}
+        return (await self._ask(_WRITE, group, key, words, via=via)).answer
 
     async def swap(
         self,
@@ -96,7 +100,7 @@ class LabClient:
         """See `Client`."""
         words = {"wait": b"commit"}
         words |= {"absent": b""} if expected is None else {"expect": expected}
-        return (await self._ask("PUT", group, key, words, via=via, body=value)).answer
+        return (await self._ask(_WRITE, group, key, words, via=via, body=value)).answer
 
     async def range(
         self, prefix: bytes, *, group: str, via: str | None = None, read: Read = Read.INDEX

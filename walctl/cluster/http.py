@@ -12,6 +12,8 @@ has nothing but these words, and KEY then ends before the question mark:
     PUT KEY?wait=commit                     once it is committed and applied
     PUT KEY?wait=commit&expect=VALUE        if the key holds VALUE (escaped); &absent: is not there
     DELETE KEY?wait=commit
+    POST KEY?wait=commit[&delete]           the same as PUT, or DELETE, for clients that would send
+                                            those a second time by themselves, as HTTP allows them
     GET KEY?read=index|lease|local
     GET KEY?read=index&prefix[&limit=N]     all keys that begin so, as JSON
     &timeout=MS with any of them
@@ -57,7 +59,9 @@ VALUE_BYTES_MAX: Final = 3 << 19
 TIMEOUT_MS: Final = 5_000
 TIMEOUT_MS_MAX: Final = 600_000
 LIMIT: Final = 1_000_000
-_STRICT: Final = frozenset({"wait", "read", "expect", "absent", "prefix", "limit", "timeout"})
+_STRICT: Final = frozenset(
+    {"wait", "read", "expect", "absent", "delete", "prefix", "limit", "timeout"}
+)
 _GROUPS: Final = "/groups"
 _CONTROL: Final = "/control/"
 _METHODS: Final = ("PUT", "GET", "POST", "DELETE")
@@ -230,14 +234,15 @@ class Api:
         match method:
             case "GET":
                 return await self._read(driver, target)
-            case "PUT":
-                return await self._write(driver, target, self._payload(driver, target, body))
-            case "DELETE":
-                return await self._write(driver, target, driver.service.delete(target.key))
+            case "PUT" | "POST" | "DELETE":
+                data = self._payload(driver, target, method, body)
+                return await self._write(driver, target, data)
         return _text(HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed", {FATE: Fate.FAIL})
 
-    def _payload(self, driver: Driver, target: Target, body: bytes) -> bytes:
+    def _payload(self, driver: Driver, target: Target, method: str, body: bytes) -> bytes:
         assert target.words is not None
+        if method == "DELETE" or "delete" in target.words:
+            return driver.service.delete(target.key)
         expected = target.words.get("expect")
         if expected is None and "absent" not in target.words:
             return driver.service.put(target.key, body)
