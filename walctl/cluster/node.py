@@ -9,7 +9,7 @@ The process itself, its signals and its output are the caller's (`walctl cluster
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -46,6 +46,10 @@ TOLD: Final = frozenset(
 ENDED: Final = "this member has ended"
 
 TellEvent = Callable[[Mapping[str, Any]], None]
+
+
+class ElsewhereError(ClusterError):
+    """This node holds no member of the group; the lab's file says who does."""
 
 
 @dataclass(slots=True)
@@ -139,8 +143,9 @@ class Instance:
         self._transport.set_peers(self._peers())
         hosted = {group.name: group for group in lab.hosted_by(self.own.name)}
         for name in [each for each in self.members if each not in hosted]:
-            self._end(self.members[name], "the group was taken from this node")
-            del self.members[name]
+            taken = self.members.pop(name)
+            taken.is_removed = True  # a node without members stays, and may be given others
+            self._end(taken, "the group was taken from this node")
         for name, group in hosted.items():
             member = self.members.get(name)
             if member is None or (member.driver is None and member.is_removed):
@@ -150,11 +155,18 @@ class Instance:
     # What clients and operators ask.
 
     def driver(self, group: str) -> Driver:
-        """The member of a group. Raises: UsageError, when there is none; ClusterError, ended."""
+        """The member of a group.
+
+        Raises: UsageError, when there is no such group; ElsewhereError, when others hold it;
+        ClusterError, when the member has ended.
+        """
         member = self.members.get(group)
-        if member is None:
+        if member is None and all(each.name != group for each in self.lab.groups):
             names = ", ".join(self.members) or "none"
             raise UsageError(f"no group {group!r} on {self.own.name}; there are {names}")
+        if member is None or (member.driver is None and member.is_removed):
+            names = ", ".join(each.name for each in self.holders(group)) or "nobody"
+            raise ElsewhereError(f"group {group} is not on {self.own.name}: {names} has it")
         if member.driver is None:
             raise ClusterError(f"group {group} on {self.own.name}: {member.words or ENDED}")
         return member.driver
@@ -183,6 +195,19 @@ class Instance:
             driver.read(_settle(future))
         self.wake(group)
         return await future
+
+    def holders(self, group: str) -> Iterator[Node]:
+        """The other nodes that are to hold a member of a group, as far as this one was told."""
+        for found in self.lab.groups:
+            if found.name == group:
+                for name in found.hosts:
+                    if name != self.own.name:
+                        yield self.lab.node(name)
+
+    async def quiet(self) -> None:
+        """Wait until nothing is written for members that have ended."""
+        for job in list(self._jobs):
+            await asyncio.wait([job])
 
     def wake(self, group: str) -> None:
         """Let a member work, in this turn of the loop, when all that came is there."""
