@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 import click
 
 from walctl.cli.options import PATH
-from walctl.cli.world import real_path
+from walctl.cli.world import real_path, writable
 from walctl.cluster.lab import Lab, load
 from walctl.cluster.looking import CHOSEN_WORDS, chosen
+from walctl.cluster.resting import Deed, rest
 from walctl.cluster.runtime import draw
 from walctl.cluster.standing import LabStanding
 from walctl.cluster.up_down import act, status
@@ -70,3 +71,14 @@ def done_with(
     name = node if standing is None else named(found, standing, node, group=group)
     told = act(found, name, action)
     screen.show(told, text=render.node_text, document=render.node_document)
+
+
+def rested(screen: Screen, disk: FileSystem, lab: Path, node: str, deed: Deed) -> None:
+    """Do something to the directory of a node that is down, and say what.
+
+    Raises: UsageError, AccessError, ClusterError.
+    """
+    found = opened(disk, lab)
+    args = rest(writable(disk), found, found.node(node).name, deed)
+    told = render.Rested(node, deed.what, args)
+    screen.show(told, text=render.rested_text, document=render.rested_document)

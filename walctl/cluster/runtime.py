@@ -34,7 +34,7 @@ MARK_VARIABLE: Final = "WALCTL_LAB"
 """Says in a process's environment whose it is."""
 _PROCESSES: Final = Path("/proc")
 _TEXT_BYTES_MAX: Final = 1 << 20
-_STATE, _STARTED = 2, 21
+_STATE, _THREADS, _STARTED = 2, 19, 21
 """Fields of `/proc/PID/stat`, counted from 0. Source: Linux proc_pid_stat(5)."""
 
 
@@ -144,8 +144,11 @@ def _began(pid: int) -> str | None:
     text = _text(_PROCESSES / str(pid) / "stat")
     # The name stands in parentheses, and may hold any byte, parentheses too.
     fields = [b"", b"", *text[text.rfind(b")") + 1 :].split()]
-    if len(fields) <= _STARTED or fields[_STATE] in (b"Z", b"X"):
+    if len(fields) <= _STARTED:
+        return None
+    if fields[_STATE] in (b"Z", b"X") and fields[_THREADS] in (b"0", b"1"):
         return None  # it has ended, and waits to be asked for its status
+    # Where its first thread has ended and others have not, it still holds files and ports.
     return f"{_boot()}/{fields[_STARTED].decode('ascii', 'replace')}"
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from walctl.cluster.copying.forecast import Outcome
-from walctl.cluster.copying.making import Copied, Made, Net
+from walctl.cluster.copying.making import Copied, Made
+from walctl.cluster.copying.planning import Net
 from walctl.inspect.advice import path_word
 from walctl.model.finding import Verdict
 from walctl.render.prose import labelled, paragraph

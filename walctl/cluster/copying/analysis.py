@@ -213,8 +213,10 @@ def _warnings(found: Sequence[Original]) -> Iterator[str]:
             f"{len(here & voters)} of {len(voters)} voters: they are no majority and elect no"
             " leader"
         )
+    newest = max(found, key=lambda each: each.survey.commit)
+    members = {member.id for member in newest.known}
     for each in found:
-        if voters and each.member_id not in {member.id for one in found for member in one.known}:
+        if members and each.member_id not in members:
             yield f"{each.path}: member {each.member_id:x} is not in the cluster any more"
     versions = sorted({each.version for each in found if each.version})
     if len(versions) > 1:
