@@ -16,9 +16,7 @@ from walctl.render.screen import Screen
 @click.command("compact", short_help="Let a node forget old entries.")
 @lab_argument
 @node_argument
-@click.option(
-    "--group", metavar="NAME", help="The group; all that NODE has, if left out."
-)
+@click.option("--group", metavar="NAME", help="The group; all that NODE has, if left out.")
 @click.option("--index", type=click.IntRange(min=0), help="Up to this one, and no further.")
 @output("text", "json")
 @quiet

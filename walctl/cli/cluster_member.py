@@ -148,9 +148,7 @@ def remove(screen: Screen, disk: FileSystem, /, lab: Path, node: str, group: str
 @lab_argument
 @click.argument("old", metavar="OLD")
 @click.argument("new", required=False, metavar="[NEW]")
-@click.option(
-    "--group", metavar="NAME", help="The group; all that OLD has, if left out."
-)
+@click.option("--group", metavar="NAME", help="The group; all that OLD has, if left out.")
 @output("text", "json")
 @quiet
 @pass_disk

@@ -16,9 +16,7 @@ from walctl.render.screen import Screen
 @click.command("snapshot", short_help="Let a node make a snapshot.")
 @lab_argument
 @node_argument
-@click.option(
-    "--group", metavar="NAME", help="The group; all that NODE has, if left out."
-)
+@click.option("--group", metavar="NAME", help="The group; all that NODE has, if left out.")
 @output("text", "json")
 @quiet
 @pass_disk
