@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,7 +38,7 @@ def test_zones_always_tell_of_a_register_with_each_value_written_once(history: H
 def test_an_order_by_indexes_is_one(history: History) -> None:
     part = part_of(history.operations, KEY)
     model = model_for(history)
-    order = by_indexes(part, step_of(model, history), None)
+    order = by_indexes(part, step_of(model, history), None, None)
     if order is not None:
         assert is_linearizable(history, model)
         sure = {at for at, each in enumerate(part.operations) if each.fate is not Fate.UNKNOWN}
@@ -116,6 +117,23 @@ def test_a_put_that_was_lost_is_placed_where_a_read_needs_it() -> None:
     (judged,) = check(played(asked)).keys
     assert judged.way is Way.INDEXES
     assert [each.number for each in judged.order] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("function", "expected", "value"),
+    [(Function.CAS, b"v1", b"lost"), (Function.DELETE, None, None), (Function.PUT, None, b"lost")],
+)
+def test_any_write_that_was_lost_is_placed_where_a_read_needs_it(
+    function: Function, expected: Value, value: Value
+) -> None:
+    sure = played([(Function.PUT, 0, 0, False), (Function.GET, 0, 0, False)]).operations
+    lost = replace(
+        sure[0], function=function, call=15, end=None, fate=Fate.UNKNOWN, expected=expected,
+        value=value, index=None,
+    )  # fmt: skip
+    (judged,) = check(History(numbered([sure[0], lost, replace(sure[1], output=value)]))).keys
+    assert (judged.verdict, judged.way) == (Verdict.LINEARIZABLE, Way.INDEXES)
+    assert [each.function for each in judged.order] == [Function.PUT, function, Function.GET]
 
 
 def test_thousands_of_unique_puts_and_gets_are_decided_without_a_search() -> None:

@@ -247,6 +247,7 @@ def test_members_that_are_no_majority_are_warned_of(tmp_path: Path) -> None:
 def test_a_member_that_was_removed_is_warned_of(tmp_path: Path) -> None:
     lab = made(plain_wish(*originals("d-cluster3-35", "n1", "n3"), lab=tmp_path / "lab"))
     assert any("is not in the cluster any more" in each for each in lab.warnings)
+    assert lab.lab.groups[0].hosts == ("n1",)
 
 
 def test_data_of_another_release_is_warned_of(tmp_path: Path) -> None:

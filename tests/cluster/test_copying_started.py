@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from fixtures.recipes import etcd
+from tests.cli.commands import ran
 from tests.cluster.copied import (
+    DISK,
     SECONDS_MAX,
     callers,
     expect_truth,
@@ -23,8 +25,11 @@ from tests.cluster.copied import (
 )
 from tests.corpus import copy_of, needs_corpus
 from walctl.cluster.closed import isolation
+from walctl.cluster.copying.analysis import analyse
 from walctl.cluster.copying.planning import Net
+from walctl.cluster.lab import Engine
 from walctl.errors import UnsupportedError
+from walctl.inspect.reading import ONE_PROCESS
 
 pytestmark = [
     needs_corpus,
@@ -124,4 +129,32 @@ def test_two_of_three_go_on_without_the_third_whose_address_leads_nowhere(tmp_pa
         expect_truth(doors, CLUSTER, "n1")
         strangers = {url for url in member_urls(doors[0]) if url.endswith(":0")}
         assert len(strangers) == 1
+        assert callers(old) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("net", [Net.REWRITE, pytest.param(Net.NAMESPACE, marks=needs_namespace)])
+def test_a_lab_from_copies_is_brought_up_asked_and_ended_as_any_other(
+    tmp_path: Path, net: Net
+) -> None:
+    name = "x-follower-tail-lost-35"
+    lab = tmp_path / "lab"
+    paths = originals(name, "n1", "n2", "n3")
+    analysis = analyse(DISK, paths, engine=Engine.ETCD, depth=ONE_PROCESS)
+    urls = {url for each in analysis.originals for url in analysis.peer_urls(each.member_id)}
+    ports = [int(url.rpartition(":")[2]) for url in urls]
+    assert ran("cluster", "from", *paths, "--lab", lab, "--net", net).status == 0
+    refused = ran("cluster", "supervise", lab) if net is Net.NAMESPACE else None
+    assert refused is None or (refused.status, "with a way out" in refused.err) == (4, True)
+    with listening(ports) as old:
+        try:
+            up = ran("cluster", "up", lab, "-d")
+            assert (up.status, up.err) == (0, "")
+            assert ran("cluster", "put", lab, "key", "value").status == 0
+            killed = ran("cluster", "kill", lab, "follower").out.partition(":")[0]
+            assert ran("cluster", "get", lab, "key").out == "value\n"
+            assert ran("cluster", "restart", lab, killed).status == 0
+        finally:
+            down = ran("cluster", "down", lab)
+        assert down.status == 0
         assert callers(old) == 0

@@ -226,7 +226,7 @@ def _by_shortcut(case: Case, absent: Value) -> None:
     if unwritten(case.part, absent) is not None:
         case.close(Verdict.NOT_LINEARIZABLE, Way.UNWRITTEN)
         return
-    order = by_indexes(case.part, case.step, case.initial)
+    order = by_indexes(case.part, case.step, case.initial, absent)
     if order is not None:
         case.close(Verdict.LINEARIZABLE, Way.INDEXES, order)
         return

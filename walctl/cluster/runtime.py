@@ -5,6 +5,7 @@ given again once its process has ended. So a process is known by its id *and* th
 and nothing is ever sent to an id alone.
 """
 
+import contextlib
 import errno
 import os
 import random
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from walctl.errors import AccessError, UnsupportedError
+from walctl.fs import libc
 from walctl.fs.real import RealFileSystem
 from walctl.fs.writable import WritableFileSystem
 
@@ -175,6 +177,27 @@ def _began_by_ps(pid: int) -> str | None:
         return None
     state, _, moment = done.stdout.strip().partition(" ")
     return moment.strip() or None if not state.startswith("Z") else None
+
+
+def enter_network(pid: int) -> None:
+    """Be in the network of another process from now on, and in its user namespace if it has one.
+
+    Raises: AccessError, when it has gone or this system does not let us.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            found = []
+            for kind in ("user", "net"):
+                place = _PROCESSES / str(pid) / "ns" / kind
+                if os.stat(place).st_ino != os.stat(_PROCESSES / "self" / "ns" / kind).st_ino:
+                    found.append(os.open(place, os.O_RDONLY | os.O_CLOEXEC))
+                    stack.callback(os.close, found[-1])
+        except OSError as error:
+            raise AccessError(f"the network of process {pid}: {error.strerror}") from error
+        for descriptor in found:
+            number = libc.enter_namespace(descriptor)
+            if number:
+                raise AccessError(f"the network of process {pid}: {os.strerror(number)}")
 
 
 # Programs of ours.

@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator
 
 from walctl.cluster import running, runtime
 from walctl.cluster.chronicle import Chronicle
+from walctl.cluster.copying.inside import is_confined
 from walctl.cluster.engine import EngineKind
 from walctl.cluster.lab import Lab
 from walctl.cluster.ports import demand_ports, ports_of
 from walctl.cluster.proxy import Proxy
 from walctl.cluster.supervisor import Supervisor, place_of
+from walctl.errors import UnsupportedError
 from walctl.fs.writable import WritableFileSystem
 
 
@@ -22,8 +24,14 @@ async def supervising(
     """Run a lab while the block does, with none of its nodes started yet.
 
     Processes that an earlier supervisor left are ended first. Raises: AccessError, when the lab is
-    up already, or one of its ports is taken.
+    up already, or one of its ports is taken; UnsupportedError, when its members know addresses of
+    real ones and could reach them from here.
     """
+    if not is_confined(disk, lab):
+        raise UnsupportedError(
+            f"{lab.path}: expected a closed network, found one with a way out: its members are"
+            f" copies that know real ones; start it with walctl cluster up {lab.path}"
+        )
     running.make_run_folder(disk, lab)
     with contextlib.ExitStack() as stack:
         stack.enter_context(running.taken_lock(disk, lab))

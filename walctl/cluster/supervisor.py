@@ -344,4 +344,4 @@ class Supervisor:
 
 def place_of(node: Node) -> Place:
     """Where the proxy stands before a node."""
-    return Place(name=node.name, proxy_port=node.proxy_port, peer_port=node.peer_port, id=node.id)
+    return Place.of(node)

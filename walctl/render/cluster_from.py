@@ -32,7 +32,7 @@ def text(screen: Screen, made: Made) -> None:
     """The members with their forecasts, the network, and what to type next."""
     cluster = made.copies[0].original.cluster_id
     whose = "raftexample" if cluster is None else f"cluster {hex_id(cluster)}"
-    voters = max((each.original.voters for each in made.copies), key=len)
+    voters = max(made.copies, key=lambda each: each.original.survey.commit).original.voters
     here = {each.original.member_id for each in made.copies} & voters
     count = f"{len(here)} of {counted(len(voters), 'voter')}" if voters else "voters unknown"
     paragraph(screen, f"{whose}, {count}, engine {made.lab.engine}", indent=2, first="")

@@ -289,13 +289,14 @@ def _minor(version: str) -> tuple[int, ...] | None:
 
 def _lab(wish: Wish, plan: Plan, analysis: Analysis, copies: Sequence[Copied], token: str) -> Lab:
     names = tuple(each.name for each in plan.nodes)
+    hosts = tuple(each.name for each in analysis.originals if not analysis.is_removed(each))
     machine = MachineKind.KV if analysis.is_raftexample else MachineKind.ETCD
     return Lab(
         path=wish.lab,
         engine=wish.engine,
         settings=Settings(machine=machine),
         nodes=plan.nodes,
-        groups=(Group(name=_group(analysis), first=names, hosts=names),),
+        groups=(Group(name=_group(analysis), first=names, hosts=hosts),),
         token=token,
         program=None if wish.program is None else str(wish.program),
         is_closed=plan.net is Net.NAMESPACE,
