@@ -124,6 +124,7 @@ async def replaced(flow: Flow, group: str | None, old: str, new: str | None) -> 
         )
     if group is None or len(flow.lab.groups) == 1:
         await flow.retired(leaving)
+    groups = [each.name for each in flow.again().hosted_by(name)]
     return await flow.changed(name, f"has the place of {leaving}", groups)
 
 

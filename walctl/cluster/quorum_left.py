@@ -42,8 +42,9 @@ def quorum_left(rows: Sequence[MemberRow], standing: LabStanding, node: str) -> 
 def demand_quorum(lab: Lab, group: str, node: str, left: QuorumLeft) -> None:
     """Raises: RefusedError, when what is left could commit nothing."""
     if left.voters and left.spare < 0:
+        verb = "is" if len(left.up) == 1 else "are"
         raise RefusedError(
             f"{node}: not removed from {group}: of the {len(left.voters)} voters that are left,"
-            f" {left.needed} have to be up, and {len(left.up)} are; start {' or '.join(left.down)}"
-            f" first (walctl cluster start {lab.path} {left.down[0]})"
+            f" {left.needed} have to be up, and {len(left.up)} {verb}; start"
+            f" {' or '.join(left.down)} first (walctl cluster start {lab.path} {left.down[0]})"
         )

@@ -54,6 +54,8 @@ def _words(row: Operated) -> str:
         return f"has no revisions before {row.revision}"
     if row.index is not None:
         return f"has a snapshot of index {row.index}"
+    if row.first is not None and row.last is not None and row.first > row.last:
+        return f"holds no entry: the next is {row.first}"
     if row.first is not None:
         return f"holds entries {row.first} to {row.last}"
     return row.done
