@@ -22,7 +22,10 @@ from walctl.render.screen import Screen
 @pass_disk
 @pass_screen
 def command(screen: Screen, disk: FileSystem, /, lab: Path, node: str, group: str | None) -> None:
-    """Let NODE of LAB try to become leader of a group, and wait until it is.
+    """Let NODE of LAB try to become leader of a group, and say who leads then.
+
+    Members that hear from a leader vote for nobody, unless the lab was made without pre-votes and
+    quorum check: `walctl cluster transfer` hands the lead over.
 
     \b
     Examples:
