@@ -76,7 +76,9 @@ class InLoop:
     async def set_removed(self, node: str) -> None:
         self.save(self.lab.with_node(replace(self.lab.node(node), is_removed=True)))
 
-    async def put_group(self, group: Group) -> None:
+    async def put_group(self, group: Group, *, was: Sequence[str]) -> None:
+        now = [name for each in self.lab.groups if each.name == group.name for name in each.hosts]
+        assert now == list(was)
         self.calls.append(f"put {group.name} {group.hosts}")
         self.save(self.lab.with_group(group))
 

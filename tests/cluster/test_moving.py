@@ -114,8 +114,8 @@ def test_a_move_goes_on_from_wherever_it_was_killed(
         keeper = kept(flow)
         put = keeper.put_group
 
-        async def put_and_count(group: Group) -> None:
-            await put(group)
+        async def put_and_count(group: Group, *, was: Sequence[str]) -> None:
+            await put(group, was=was)
             count(True)
 
         monkeypatch.setattr(keeper, "put_group", put_and_count)

@@ -228,3 +228,21 @@ def test_the_lead_is_handed_on_and_to_no_learner(tmp_path: Path) -> None:
             await flow.membership.transfer(flow.again(), "g1", "n4", seconds=5)
 
     play(tmp_path, story)
+
+
+def test_a_node_that_missed_who_came_reads_it_as_soon_as_it_has_to_speak_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(flow: Flow) -> None:
+        here = kept(flow).here
+        leader = (await own(flow).lead(flow.lab, "g1")).node
+        deaf = here.nodes[next(each for each in ("n1", "n2", "n3") if each != leader)]
+        monkeypatch.setattr(deaf, "reload", lambda lab: None)
+        await added(flow, None, None, is_learner=False)
+        monkeypatch.undo()
+        assert "n4" not in [each.name for each in deaf.lab.nodes]
+        await flow.membership.transfer(flow.lab, "g1", "n4", seconds=5)
+        await here.until(lambda: deaf.node_name(4) == "n4")
+        assert await put(flow) == [Fate.OK]
+
+    play(tmp_path, story)

@@ -51,7 +51,8 @@ class EtcdMembership:
         known = {row.peer_url for row in await self.listed(lab, group)}
         if added.name not in here.hosts:
             # First, so that the node is told of itself when it starts.
-            await control.put_group(replace(here, hosts=(*here.hosts, added.name)))
+            hosts = (*here.hosts, added.name)
+            await control.put_group(replace(here, hosts=hosts), was=here.hosts)
         while peer_url(added) not in known:
             body = {"peerURLs": [peer_url(added)], "isLearner": True}
             with _doubt():
@@ -80,7 +81,7 @@ class EtcdMembership:
         await self._ended(control, removed)
         here = lab.group(group)
         left = tuple(each for each in here.hosts if each != node)
-        await control.put_group(replace(here, hosts=left))
+        await control.put_group(replace(here, hosts=left), was=here.hosts)
 
     async def replace(
         self, control: Keeper, lab: Lab, group: str, old: str, new: str, *, seconds: float

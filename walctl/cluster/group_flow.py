@@ -78,7 +78,7 @@ async def begun(flow: Flow, name: str, nodes: Sequence[str]) -> GroupChanged:
                     f" walctl cluster group drop {flow.lab.path} {name} --delete takes it away"
                 )
         await members.reloaded(flow.keeper, flow.lab, needed=hosts)
-        await flow.keeper.put_group(Group(name=name, first=hosts, hosts=hosts))
+        await flow.keeper.put_group(Group(name=name, first=hosts, hosts=hosts), was=())
     await members.reloaded(flow.keeper, flow.again(), needed=hosts)
     await _led(flow, members, name)
     await flow.note(f"group {name} began on {_list(hosts)}")

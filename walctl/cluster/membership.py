@@ -50,8 +50,8 @@ class Keeper(Protocol):
     async def set_removed(self, node: str) -> None:
         """Write down that a node is in no group any more."""
 
-    async def put_group(self, group: Group) -> None:
-        """Write down who is in a group."""
+    async def put_group(self, group: Group, *, was: Sequence[str]) -> None:
+        """Write down who is in a group, if those who `was` had it still do."""
 
     async def drop_group(self, name: str) -> None:
         """Forget a group."""

@@ -9,6 +9,7 @@ The process itself, its signals and its output are the caller's (`walctl cluster
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -44,6 +45,8 @@ TOLD: Final = frozenset(
 )
 """What a node tells of by itself; the rest is in its log, and would be many lines a second."""
 ENDED: Final = "this member has ended"
+LOOK_SECONDS: Final = 1.0
+"""How often at most the lab's file is read again for a member that nobody told us of."""
 
 TellEvent = Callable[[Mapping[str, Any]], None]
 
@@ -89,6 +92,7 @@ class Instance:
         self._tell_line = tell
         self._awake: dict[str, None] = {}
         self._jobs: set[asyncio.Task[None]] = set()
+        self._next_look = 0.0
         self._transport = Transport(
             self.id, Hooks(receive=self._receive, unreachable=self._lost, snapshot=self._sent)
         )
@@ -333,6 +337,20 @@ class Instance:
             return KvService()
         return EtcdService(request_id=first_request_id(self.id, self.clock_us() // 1000))
 
+    def _look_again(self) -> None:
+        """A member that nobody told us of, as when this node stood still: the file may know it."""
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._next_look:
+            return
+        self._next_look = loop.time() + LOOK_SECONDS
+
+        def look() -> None:
+            # Whatever is wrong with the file, this node goes on as it is.
+            with contextlib.suppress(WalctlError):
+                self.reload(load_again(self._disk, self.lab))
+
+        loop.call_soon(look)
+
     def _fail(self, member: Member, words: str) -> None:
         self._tell(member.group, EventKind.CRASH, {"why": words})
         self._end(member, words)
@@ -366,6 +384,8 @@ class Instance:
             self.wake(group)
 
     def _lost(self, group: str, node: int) -> None:
+        if node not in self._transport.peers:
+            self._look_again()
         member = self.members.get(group)
         if member is not None and member.driver is not None:
             member.driver.report_unreachable(node)

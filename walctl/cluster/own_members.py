@@ -121,7 +121,9 @@ class OwnMembership:
         view = await self.lead(lab, group)
         gone, come = _id(lab, old), _id(lab, new)
         if gone not in view.members and come not in view.members:
-            raise UsageError(f"{old}: is no member of {group}; {_names(lab, view.voters)} are")
+            raise UsageError(
+                f"{old}: is no member of {group}; its voters: {_names(lab, view.voters)}"
+            )
         if come in view.voters and gone in view.members and not view.outgoing:
             raise UsageError(f"{new}: is a voter of {group} besides {old}; remove {old} instead")
         if gone in view.members:
@@ -202,7 +204,7 @@ class OwnMembership:
         gone = _id(lab, node)
         await self._settled(lab, group, gone)
         hosts = tuple(each for each in here.hosts if each != node)
-        await control.put_group(replace(here, first=(), hosts=hosts))
+        await control.put_group(replace(here, first=(), hosts=hosts), was=here.hosts)
         await self.reloaded(control, load(self._disk, lab.path))
         await self._note(f"{node} holds no member of {group}")
 
@@ -224,7 +226,7 @@ class OwnMembership:
         here = lab.group(group)
         if node not in here.hosts or here.first:
             hosts = here.hosts if node in here.hosts else (*here.hosts, node)
-            await control.put_group(Group(name=group, first=(), hosts=hosts))
+            await control.put_group(Group(name=group, first=(), hosts=hosts), was=here.hosts)
             await self._note(f"{node} is to hold a member of {group}")
         if not await _is_running(control, node):
             await control.act(node, "start")
