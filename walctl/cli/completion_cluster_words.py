@@ -116,33 +116,42 @@ node | text
 add | command | Add a member.
 list | command | List the members of a group.
 promote | command | Give a learner its vote.
-remove | command | Remove a member, and end its process.
+remove | command | Remove a member, and end it.
+replace | command | Let a node have the place of another.
 """,
     "cluster member add": """
 lab | file
 node | text
---group | text | The group that is meant; the first, if left out
+--group | text | The group that is meant; all of them, if left out
 --learner | flag | Give it no vote yet
 -o --output | [text json] | The form of what goes to standard output
 -q --quiet | flag | Print no text: the exit status is the answer
 """,
     "cluster member list": """
 lab | file
---group | text | The group that is meant; the first, if left out
+--group | text | The group that is meant; all of them, if left out
 -o --output | [text json] | The form of what goes to standard output
 -q --quiet | flag | Print no text: the exit status is the answer
 """,
     "cluster member promote": """
 lab | file
 node | text
---group | text | The group that is meant; the first, if left out
+--group | text | The group that is meant; all of them, if left out
 -o --output | [text json] | The form of what goes to standard output
 -q --quiet | flag | Print no text: the exit status is the answer
 """,
     "cluster member remove": """
 lab | file
 node | text
---group | text | The group that is meant; the first, if left out
+--group | text | The group that is meant; all of them, if left out
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster member replace": """
+lab | file
+old | text
+new | text
+--group | text | The group; all that OLD has, if left out
 -o --output | [text json] | The form of what goes to standard output
 -q --quiet | flag | Print no text: the exit status is the answer
 """,
@@ -150,6 +159,62 @@ node | text
 lab | file
 node | text
 --group | text | Whose leader leader and follower mean; the first group, if left out
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster campaign": """
+lab | file
+node | text
+--group | text | The group that is meant; the first, if left out
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster snapshot": """
+lab | file
+node | text
+--group | text | The group; all that NODE has, if left out
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster compact": """
+lab | file
+node | text
+--group | text | The group; all that NODE has, if left out
+--index | text | Up to this one, and no further
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster group": """
+add | command | Let a new group begin.
+drop | command | End a group.
+list | command | List the groups of a lab.
+move | command | Move a group from one node to another.
+""",
+    "cluster group add": """
+lab | file
+group | text
+--on | text | The nodes it begins on
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster group drop": """
+lab | file
+group | text
+--delete | flag | Remove its directories as well
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster group list": """
+lab | file
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster group move": """
+lab | file
+group | text
+--from | text | The node that it leaves
+--to | text | The node that gets it
+--delete | flag | Remove the directory that it leaves
 -o --output | [text json] | The form of what goes to standard output
 -q --quiet | flag | Print no text: the exit status is the answer
 """,

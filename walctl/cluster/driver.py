@@ -118,8 +118,9 @@ class Job:
 class Driver:
     """One member; see the module. `begin`, `join` and `take_up` make one.
 
-    `is_removed` once it has applied its own removal: nothing needs it any more. `wants_snapshot`:
-    somebody needs one now, however few entries there are. `sync_us` is what a write that has to be
+    `is_removed` once it has applied its own removal: nothing needs it any more; one that was taken
+    up with that behind it waits to be added again. `wants_snapshot`: somebody needs one now,
+    however few entries there are. `sync_us` is what a write that has to be
     durable takes of late.
     """
 
@@ -162,7 +163,8 @@ class Driver:
         )
         self.node = RawNode(options, world.draw)
         self._hard_state = self.node.raft.hard_state
-        self._was_member = node_id in self.members
+        self._known_commit = self._hard_state.commit
+        self._is_member = node_id in self.members
         self._queued: list[tuple[Entry, Tell]] = []
         self._proposals = Proposals()
         self._reads = Reads()
@@ -473,7 +475,7 @@ class Driver:
         self.applied = self._snapshot_index = snapshot.index
         self._is_foreign = False
         self._proposals.passed(snapshot.index)
-        self._note_membership()
+        self._note_membership(snapshot.index)
         self._world.tell(EventKind.SNAP_RECV, {"idx": snapshot.index, "term": snapshot.term})
 
     def _switch(self, change: ConfChange, index: int) -> None:
@@ -484,12 +486,14 @@ class Driver:
         if conf.voters_outgoing:
             fields["outgoing"] = list(conf.voters_outgoing)
         self._world.tell(EventKind.CONF, fields)
-        self._note_membership()
+        self._note_membership(index)
 
-    def _note_membership(self) -> None:
-        is_member = self.id in self.members
-        self.is_removed = self._was_member and not is_member
-        self._was_member = self._was_member or is_member
+    def _note_membership(self, index: int) -> None:
+        was_member, self._is_member = self._is_member, self.id in self.members
+        if self._is_member:
+            self.is_removed = False
+        elif was_member and index > self._known_commit:
+            self.is_removed = True
 
     # Snapshots.
 

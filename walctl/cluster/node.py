@@ -9,7 +9,8 @@ The process itself, its signals and its output are the caller's (`walctl cluster
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -45,8 +46,14 @@ TOLD: Final = frozenset(
 )
 """What a node tells of by itself; the rest is in its log, and would be many lines a second."""
 ENDED: Final = "this member has ended"
+LOOK_SECONDS: Final = 1.0
+"""How often at most the lab's file is read again for a member that nobody told us of."""
 
 TellEvent = Callable[[Mapping[str, Any]], None]
+
+
+class ElsewhereError(ClusterError):
+    """This node holds no member of the group; the lab's file says who does."""
 
 
 @dataclass(slots=True)
@@ -86,6 +93,7 @@ class Instance:
         self._tell_line = tell
         self._awake: dict[str, None] = {}
         self._jobs: set[asyncio.Task[None]] = set()
+        self._next_look = 0.0
         self._transport = Transport(
             self.id, Hooks(receive=self._receive, unreachable=self._lost, snapshot=self._sent)
         )
@@ -140,8 +148,9 @@ class Instance:
         self._transport.set_peers(self._peers())
         hosted = {group.name: group for group in lab.hosted_by(self.own.name)}
         for name in [each for each in self.members if each not in hosted]:
-            self._end(self.members[name], "the group was taken from this node")
-            del self.members[name]
+            taken = self.members.pop(name)
+            taken.is_removed = True  # a node without members stays, and may be given others
+            self._end(taken, "the group was taken from this node")
         for name, group in hosted.items():
             member = self.members.get(name)
             if member is None or (member.driver is None and member.is_removed):
@@ -151,11 +160,18 @@ class Instance:
     # What clients and operators ask.
 
     def driver(self, group: str) -> Driver:
-        """The member of a group. Raises: UsageError, when there is none; ClusterError, ended."""
+        """The member of a group.
+
+        Raises: UsageError, when there is no such group; ElsewhereError, when others hold it;
+        ClusterError, when the member has ended.
+        """
         member = self.members.get(group)
-        if member is None:
+        if member is None and all(each.name != group for each in self.lab.groups):
             names = ", ".join(self.members) or "none"
             raise UsageError(f"no group {group!r} on {self.own.name}; there are {names}")
+        if member is None or (member.driver is None and member.is_removed):
+            names = ", ".join(each.name for each in self.holders(group)) or "nobody"
+            raise ElsewhereError(f"group {group} is not on {self.own.name}: {names} has it")
         if member.driver is None:
             raise ClusterError(f"group {group} on {self.own.name}: {member.words or ENDED}")
         return member.driver
@@ -184,6 +200,19 @@ class Instance:
             driver.read(_settle(future))
         self.wake(group)
         return await future
+
+    def holders(self, group: str) -> Iterator[Node]:
+        """The other nodes that are to hold a member of a group, as far as this one was told."""
+        for found in self.lab.groups:
+            if found.name == group:
+                for name in found.hosts:
+                    if name != self.own.name:
+                        yield self.lab.node(name)
+
+    async def quiet(self) -> None:
+        """Wait until nothing is written for members that have ended."""
+        for job in list(self._jobs):
+            await asyncio.wait([job])
 
     def wake(self, group: str) -> None:
         """Let a member work, in this turn of the loop, when all that came is there."""
@@ -316,6 +345,20 @@ class Instance:
         taken = etcd_service(self._disk, data, request_id=request_id)
         return taken.service, not taken.is_own
 
+    def _look_again(self) -> None:
+        """A member that nobody told us of, as when this node stood still: the file may know it."""
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._next_look:
+            return
+        self._next_look = loop.time() + LOOK_SECONDS
+
+        def look() -> None:
+            # Whatever is wrong with the file, this node goes on as it is.
+            with contextlib.suppress(WalctlError):
+                self.reload(load_again(self._disk, self.lab))
+
+        loop.call_soon(look)
+
     def _fail(self, member: Member, words: str) -> None:
         self._tell(member.group, EventKind.CRASH, {"why": words})
         self._end(member, words)
@@ -349,6 +392,8 @@ class Instance:
             self.wake(group)
 
     def _lost(self, group: str, node: int) -> None:
+        if node not in self._transport.peers:
+            self._look_again()
         member = self.members.get(group)
         if member is not None and member.driver is not None:
             member.driver.report_unreachable(node)
