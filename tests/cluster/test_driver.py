@@ -368,6 +368,19 @@ def test_nothing_is_said_before_what_it_promises_is_on_the_disk(deeds: list[int]
                 members.tick(2)
 
 
+def test_a_member_that_died_before_its_first_write_may_begin_again() -> None:
+    members = Members()
+    for each in (1, 2, 3):
+        members.crash(each, LOST)  # the log was made, and nothing is in it
+    for each in (1, 2, 3):
+        assert members.start(each).is_blank
+        members[each].bootstrap((1, 2, 3))
+        assert not members[each].is_blank
+    members.elect(1)
+    members.crash(1, LOST)
+    assert not members.start(1).is_blank
+
+
 def test_a_snapshot_of_something_else_is_refused_when_a_member_starts() -> None:
     members = Members(place=SMALL)
     members.elect(1)

@@ -186,7 +186,7 @@ class Driver:
     ) -> "Driver":
         """A member of a new group, which begins with these. Raises: AccessError."""
         made = cls.join(node_id, place=place, service=service, world=world)
-        made.node.bootstrap([Peer(id=each) for each in sorted(peers)])
+        made.bootstrap(peers)
         return made
 
     @classmethod
@@ -233,6 +233,10 @@ class Driver:
         except (ValueError, RaftError) as error:
             storage.close()
             raise CorruptionError(f"{place.snap}: no such member's snapshot: {error}") from error
+
+    def bootstrap(self, peers: Sequence[int]) -> None:
+        """Begin a new group with these members; only one that `is_blank` may."""
+        self.node.bootstrap([Peer(id=each) for each in sorted(peers)])
 
     # What comes in.
 
@@ -331,6 +335,13 @@ class Driver:
         """All of it, learners and those that are leaving included."""
         conf = self.conf_state
         return frozenset((*conf.voters, *conf.learners, *conf.voters_outgoing, *conf.learners_next))
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether it remembers nothing at all: its log was made, and it died before its first
+        write. It has promised nothing to anybody."""
+        state, _ = self.storage.initial_state()
+        return state.is_empty and self.storage.last_index() == 0 and not self.members
 
     @property
     def snapshot_index(self) -> int:

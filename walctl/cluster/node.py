@@ -327,13 +327,15 @@ class Instance:
             disk=self._disk, draw=self._draw, now_us=self.clock_us, send=send, tell=tell
         )
         if self._disk.exists(place.wal) and self._disk.names(place.wal):
-            return Driver.take_up(
+            driver = Driver.take_up(
                 self.id, place=place, service=service, world=world, has_state=has_state
             )
-        if self.own.name in group.first:
-            ids = [node.id for node in map(self.lab.node, group.first) if node.id is not None]
-            return Driver.begin(self.id, ids, place=place, service=service, world=world)
-        return Driver.join(self.id, place=place, service=service, world=world)
+        else:
+            driver = Driver.join(self.id, place=place, service=service, world=world)
+        if self.own.name in group.first and driver.is_blank:
+            peers = (self.lab.node(name).id for name in group.first)
+            driver.bootstrap([each for each in peers if each is not None])
+        return driver
 
     def _service(self, group: str) -> tuple[Service, bool]:
         """The machine's face, and whether it has a state already. Raises: AccessError,
