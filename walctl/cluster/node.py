@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from walctl.cluster import lab as labs
-from walctl.cluster.driver import Driver, Job, Place, Surroundings
+from walctl.cluster.driver import Driver
 from walctl.cluster.events import EventKind
 from walctl.cluster.faults import ClockFault
 from walctl.cluster.lab import HOST, Group, Lab, MachineKind, Node
 from walctl.cluster.service import KvService, Service, first_request_id
+from walctl.cluster.surroundings import Job, Place, Surroundings
 from walctl.cluster.taking_up import etcd_service
 from walctl.cluster.transport import Hooks, Transport
 from walctl.cluster.waiting import Told
