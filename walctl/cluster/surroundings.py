@@ -1,4 +1,4 @@
-"""What a member of a group is given: the world, its place in it, and a snapshot to be built aside."""
+"""What a member of a group is given: the world, its place in it, a snapshot to build aside."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
