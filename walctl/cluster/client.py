@@ -21,7 +21,7 @@ import aiohttp
 from yarl import URL
 
 from walctl.cluster.answers import Answer, Fate, Read, Wait
-from walctl.cluster.lab import HOST, Lab
+from walctl.cluster.lab import HOST, Lab, MachineKind
 
 FATE: Final = "X-Walctl-Fate"
 INDEX: Final = "X-Walctl-Index"
@@ -32,6 +32,9 @@ PAUSE_SECONDS: Final = 0.05
 GONE: Final = 410
 GRACE_SECONDS: Final = 1.0
 """A node says itself when it has waited long enough; the client waits a little longer for that."""
+_WRITE: Final = "POST"
+"""PUT and DELETE may be repeated, says HTTP, and the library does so where a connection breaks. A
+write that is done twice, with another in between, is no write that was done once."""
 _SAFE: Final = "/:@!$'()*,;-._~"
 
 
@@ -58,6 +61,7 @@ class LabClient:
             if not each.is_removed
         }
         self._hosts = {each.name: each.hosts for each in lab.groups}
+        self._has_bare_keys = lab.settings.machine is MachineKind.ETCD
         self._seconds = seconds
         self._leaders: dict[str, str] = {}
         self._session = aiohttp.ClientSession(connector=connector)
@@ -73,7 +77,7 @@ class LabClient:
     ) -> Answer:
         """See `Client`."""
         words = {"wait": str(wait).encode()}
-        return (await self._ask("PUT", group, key, words, via=via, body=value)).answer
+        return (await self._ask(_WRITE, group, key, words, via=via, body=value)).answer
 
     async def get(
         self, key: bytes, *, group: str, via: str | None = None, read: Read = Read.INDEX
@@ -86,7 +90,8 @@ class LabClient:
 
     async def delete(self, key: bytes, *, group: str, via: str | None = None) -> Answer:
         """See `Client`."""
-        return (await self._ask("DELETE", group, key, {"wait": b"commit"}, via=via)).answer
+        words = {"wait": b"commit", "delete": b""}
+        return (await self._ask(_WRITE, group, key, words, via=via)).answer
 
     async def swap(
         self,
@@ -100,7 +105,7 @@ class LabClient:
         """See `Client`."""
         words = {"wait": b"commit"}
         words |= {"absent": b""} if expected is None else {"expect": expected}
-        return (await self._ask("PUT", group, key, words, via=via, body=value)).answer
+        return (await self._ask(_WRITE, group, key, words, via=via, body=value)).answer
 
     async def range(
         self, prefix: bytes, *, group: str, via: str | None = None, read: Read = Read.INDEX
@@ -186,7 +191,8 @@ class LabClient:
             for name, value in words.items()
         )
         target = quote_from_bytes(key, safe=_SAFE)
-        url = URL(f"{self._nodes[node]}/groups/{group}{target}?{query}", encoded=True)
+        slash = "/" if self._has_bare_keys else ""
+        url = URL(f"{self._nodes[node]}/groups/{group}{slash}{target}?{query}", encoded=True)
         # A stream, for a long body would else be copied whole into the socket's buffer at once.
         data = io.BytesIO(body) if body is not None else None
         timeout = aiohttp.ClientTimeout(total=seconds + GRACE_SECONDS)

@@ -132,6 +132,7 @@ class Driver:
         place: Place,
         service: Service,
         world: Surroundings,
+        has_state: bool = False,
     ) -> None:
         """For the three that make one."""
         self.id = node_id
@@ -143,7 +144,7 @@ class Driver:
         self.storage = storage
         self._world = world
         snapshot = storage.snapshot()
-        if snapshot.data is not None:
+        if snapshot.data is not None and not has_state:
             service.restore(snapshot.data)
         self.applied = snapshot.index
         self._snapshot_index = snapshot.index
@@ -170,6 +171,8 @@ class Driver:
         self._questions = 0
         self._silent_ticks = 0
         self._job: Job | None = None
+        self._is_foreign = False
+        """Whether the newest snapshot is one that only stands for a state."""
 
     @classmethod
     def begin(
@@ -183,7 +186,7 @@ class Driver:
     ) -> "Driver":
         """A member of a new group, which begins with these. Raises: AccessError."""
         made = cls.join(node_id, place=place, service=service, world=world)
-        made.node.bootstrap([Peer(id=each) for each in sorted(peers)])
+        made.bootstrap(peers)
         return made
 
     @classmethod
@@ -201,9 +204,18 @@ class Driver:
 
     @classmethod
     def take_up(
-        cls, node_id: int, *, place: Place, service: Service, world: Surroundings
+        cls,
+        node_id: int,
+        *,
+        place: Place,
+        service: Service,
+        world: Surroundings,
+        has_state: bool = False,
     ) -> "Driver":
         """The member whose log is there; a tail that was torn is cut as etcd cuts it.
+
+        `has_state`: the service knows all that the newest snapshot stands for, which holds no
+        state itself: a snapshot of our own is made before another member is given one.
 
         Raises: AccessError; CorruptionError, with what keeps it from starting.
         """
@@ -213,10 +225,18 @@ class Driver:
             fields = {"f": cut.segment, "at": cut.offset, "bytes": cut.dropped_bytes}
             world.tell(EventKind.TRUNCATE, fields)
         try:
-            return cls(node_id, storage, place=place, service=service, world=world)
+            made = cls(
+                node_id, storage, place=place, service=service, world=world, has_state=has_state
+            )
+            made.wants_snapshot = made._is_foreign = has_state
+            return made
         except (ValueError, RaftError) as error:
             storage.close()
             raise CorruptionError(f"{place.snap}: no such member's snapshot: {error}") from error
+
+    def bootstrap(self, peers: Sequence[int]) -> None:
+        """Begin a new group with these members; only one that `is_blank` may."""
+        self.node.bootstrap([Peer(id=each) for each in sorted(peers)])
 
     # What comes in.
 
@@ -315,6 +335,13 @@ class Driver:
         """All of it, learners and those that are leaving included."""
         conf = self.conf_state
         return frozenset((*conf.voters, *conf.learners, *conf.voters_outgoing, *conf.learners_next))
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether it remembers nothing at all: its log was made, and it died before its first
+        write. It has promised nothing to anybody."""
+        state, _ = self.storage.initial_state()
+        return state.is_empty and self.storage.last_index() == 0 and not self.members
 
     @property
     def snapshot_index(self) -> int:
@@ -422,7 +449,8 @@ class Driver:
         for message in messages:
             if message.type is MessageType.SNAP and message.snapshot is not None:
                 conf = message.snapshot.conf_state
-                if message.target not in (*conf.voters, *conf.learners, *conf.voters_outgoing):
+                members = (*conf.voters, *conf.learners, *conf.voters_outgoing)
+                if message.target not in members or self._is_foreign:
                     self.wants_snapshot = True
                     self.report_snapshot(message.target, is_done=False)
                     continue
@@ -456,6 +484,7 @@ class Driver:
     def _restore(self, snapshot: Snapshot) -> None:
         self.service.restore(snapshot.data or b"")
         self.applied = self._snapshot_index = snapshot.index
+        self._is_foreign = False
         self._proposals.passed(snapshot.index)
         self._note_membership(snapshot.index)
         self._world.tell(EventKind.SNAP_RECV, {"idx": snapshot.index, "term": snapshot.term})
@@ -511,6 +540,7 @@ class Driver:
             return
         self.storage.mark_snapshot(job.snapshot)
         self._snapshot_index = index
+        self._is_foreign = False
         self._world.tell(EventKind.SNAP_MAKE, {"idx": index, "term": job.snapshot.term})
         self.compact(index - self.place.catch_up_entries)
 

@@ -27,6 +27,7 @@ CHANGE_SECONDS: Final = 15.0
 END_SECONDS: Final = 5.0
 """How long a member that was removed may take to see that and end."""
 _POLL_SECONDS: Final = 0.1
+_LEARNER: Final = "not supported for learner"
 _NOT_YET: Final = ("can only promote a learner member which is in sync", "unhealthy cluster")
 """Refusals that pass by themselves, as soon as a new member has come to know the others."""
 
@@ -101,7 +102,7 @@ class EtcdMembership:
         row = await self._row(lab, group, node)
         deadline = runtime.now_us() + round(seconds * 1_000_000)
         while True:
-            found = await self._any(lab, "/v3/maintenance/status", {})
+            found = await self._any(lab, "/v3/maintenance/status", {}, is_read=True)
             leader = number(found, "leader")
             if leader == row.id:
                 return
@@ -128,7 +129,7 @@ class EtcdMembership:
         raise ClusterError(f"{node}: is no member of the cluster")
 
     async def _any(
-        self, lab: Lab, route: str, body: dict[str, Any], *, but: str = ""
+        self, lab: Lab, route: str, body: dict[str, Any], *, but: str = "", is_read: bool = False
     ) -> dict[str, Any]:
         """The answer of the first node that takes it. Raises: GatewayError."""
         nodes = _asked_of(lab, but)
@@ -137,7 +138,8 @@ class EtcdMembership:
                 return await asked(self._session, node, route, body, seconds=CHANGE_SECONDS)
             except GatewayError as error:
                 # A learner takes no such request, and one that is down none at all: the next may.
-                is_next = error.is_unreached or "not supported for learner" in error.message
+                # A question does no harm twice.
+                is_next = is_read or error.is_unreached or _LEARNER in error.message
                 if not is_next or node is nodes[-1]:
                     raise
         raise ClusterError(f"{lab.path}: has no node to ask")
@@ -156,7 +158,7 @@ class EtcdMembership:
         deadline = runtime.now_us() + round(seconds * 1_000_000)
         while True:
             try:
-                return await self._any(lab, route, body, but=but)
+                return await self._any(lab, route, body, but=but, is_read=is_read)
             except GatewayError as error:
                 passes = any(words in error.message for words in _NOT_YET)
                 passes |= is_read and not error.is_unreached

@@ -12,6 +12,8 @@ has nothing but these words, and KEY then ends before the question mark:
     PUT KEY?wait=commit                     once it is committed and applied
     PUT KEY?wait=commit&expect=VALUE        if the key holds VALUE (escaped); &absent: is not there
     DELETE KEY?wait=commit
+    POST KEY?wait=commit[&delete]           the same as PUT, or DELETE, for clients that would send
+                                            those a second time by themselves, as HTTP allows them
     GET KEY?read=index|lease|local
     GET KEY?read=index&prefix[&limit=N]     all keys that begin so, as JSON
     &timeout=MS with any of them
@@ -21,6 +23,8 @@ where there is one. 412: the condition did not hold; the body is what the key ho
 node leads. 503: nobody does; nothing was proposed. 504: nobody can tell what became of it. 410: the
 group is not here any more. With 307, 410 and 503, `X-Walctl-Hosts` names who has the group besides:
 `n2=PORT, n4=PORT`.
+
+With etcd's machine (a lab of copied members) a key is what stands behind the slash, unescaped.
 
 Reserved, so these keys cannot be had without a query: /status, /metrics, /groups…, /control….
 
@@ -42,6 +46,7 @@ from aiohttp import web
 from walctl.cluster.answers import Fate, Read, Wait
 from walctl.cluster.compat import member_change
 from walctl.cluster.driver import Driver
+from walctl.cluster.lab import MachineKind
 from walctl.cluster.node import ElsewhereError, Instance
 from walctl.cluster.node_status import group_status, metrics, node_status
 from walctl.cluster.waiting import Told
@@ -57,7 +62,9 @@ VALUE_BYTES_MAX: Final = 3 << 19
 TIMEOUT_MS: Final = 5_000
 TIMEOUT_MS_MAX: Final = 600_000
 LIMIT: Final = 1_000_000
-_STRICT: Final = frozenset({"wait", "read", "expect", "absent", "prefix", "limit", "timeout"})
+_STRICT: Final = frozenset(
+    {"wait", "read", "expect", "absent", "delete", "prefix", "limit", "timeout"}
+)
 _GROUPS: Final = "/groups"
 _CONTROL: Final = "/control/"
 _METHODS: Final = ("PUT", "GET", "POST", "DELETE")
@@ -161,12 +168,14 @@ class Api:
         group = self._node.lab.groups[0].name if self._node.lab.groups else ""
         rest = path
         if path.startswith(f"{_GROUPS}/"):
-            group, _, key = path.removeprefix(f"{_GROUPS}/").partition("/")
-            rest = f"/{key}"
+            group, _, below = path.removeprefix(f"{_GROUPS}/").partition("/")
+            rest = f"/{below}"
         bare, mark, query = rest.partition("?")
         words = _words(query) if mark else None
-        key = bare if words is not None else rest
-        return Target(group, key.encode("utf-8", "surrogateescape"), words)
+        key = (bare if words is not None else rest).encode("utf-8", "surrogateescape")
+        if self._node.lab.settings.machine is MachineKind.ETCD:
+            key = unquote_to_bytes(key.removeprefix(b"/"))
+        return Target(group, key, words)
 
     async def _held(self, request: web.BaseRequest, target: Target) -> web.Response:
         """The answer, or who has the group. Raises: UsageError, ClusterError."""
@@ -239,14 +248,15 @@ class Api:
         match method:
             case "GET":
                 return await self._read(driver, target)
-            case "PUT":
-                return await self._write(driver, target, self._payload(driver, target, body))
-            case "DELETE":
-                return await self._write(driver, target, driver.service.delete(target.key))
+            case "PUT" | "POST" | "DELETE":
+                data = self._payload(driver, target, method, body)
+                return await self._write(driver, target, data)
         return _text(HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed", {FATE: Fate.FAIL})
 
-    def _payload(self, driver: Driver, target: Target, body: bytes) -> bytes:
+    def _payload(self, driver: Driver, target: Target, method: str, body: bytes) -> bytes:
         assert target.words is not None
+        if method == "DELETE" or "delete" in target.words:
+            return driver.service.delete(target.key)
         expected = target.words.get("expect")
         if expected is None and "absent" not in target.words:
             return driver.service.put(target.key, body)

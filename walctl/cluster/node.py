@@ -19,7 +19,8 @@ from walctl.cluster.driver import Driver, Job, Place, Surroundings
 from walctl.cluster.events import EventKind
 from walctl.cluster.faults import ClockFault
 from walctl.cluster.lab import HOST, Group, Lab, MachineKind, Node
-from walctl.cluster.service import EtcdService, KvService, Service, first_request_id
+from walctl.cluster.service import KvService, Service, first_request_id
+from walctl.cluster.taking_up import etcd_service
 from walctl.cluster.transport import Hooks, Transport
 from walctl.cluster.waiting import Told
 from walctl.errors import ClusterError, UsageError, WalctlError
@@ -313,7 +314,7 @@ class Instance:
     def _driver_of(self, group: Group) -> Driver:
         """Raises: AccessError, CorruptionError, RaftPanic."""
         place = _place(self.lab, self.own.name, group.name)
-        service = self._service()
+        service, has_state = self._service(group.name)
 
         def tell(kind: EventKind, fields: Mapping[str, Any]) -> None:
             if kind in TOLD:
@@ -326,16 +327,25 @@ class Instance:
             disk=self._disk, draw=self._draw, now_us=self.clock_us, send=send, tell=tell
         )
         if self._disk.exists(place.wal) and self._disk.names(place.wal):
-            return Driver.take_up(self.id, place=place, service=service, world=world)
-        if self.own.name in group.first:
-            ids = [node.id for node in map(self.lab.node, group.first) if node.id is not None]
-            return Driver.begin(self.id, ids, place=place, service=service, world=world)
-        return Driver.join(self.id, place=place, service=service, world=world)
+            driver = Driver.take_up(
+                self.id, place=place, service=service, world=world, has_state=has_state
+            )
+        else:
+            driver = Driver.join(self.id, place=place, service=service, world=world)
+        if self.own.name in group.first and driver.is_blank:
+            peers = (self.lab.node(name).id for name in group.first)
+            driver.bootstrap([each for each in peers if each is not None])
+        return driver
 
-    def _service(self) -> Service:
+    def _service(self, group: str) -> tuple[Service, bool]:
+        """The machine's face, and whether it has a state already. Raises: AccessError,
+        CorruptionError."""
         if self.lab.settings.machine is not MachineKind.ETCD:
-            return KvService()
-        return EtcdService(request_id=first_request_id(self.id, self.clock_us() // 1000))
+            return KvService(), False
+        request_id = first_request_id(self.id, self.clock_us() // 1000)
+        data = self.lab.data_path(self.own.name, group)
+        taken = etcd_service(self._disk, data, request_id=request_id)
+        return taken.service, not taken.is_own
 
     def _look_again(self) -> None:
         """A member that nobody told us of, as when this node stood still: the file may know it."""
