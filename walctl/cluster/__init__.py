@@ -22,6 +22,8 @@ Real processes on this machine (asyncio may be used):
     node.py         a process: the groups of one node, its HTTP API (http.py)
     supervisor.py   the process that starts nodes, breaks links and writes the event file
     etcd*.py        the same with etcd's own members
+    membership.py   who is in a group, changed: own_members.py, etcd_members.py; what is typed is in
+                    member_flow.py, group_flow.py and operating.py · node_talk.py  asks our nodes
     client.py       asks nodes as a client does; what became of a request is an `Answer`
     answers.py      ... and what there is to tell of it
     copying*.py     a lab from copies of members that are somebody's
