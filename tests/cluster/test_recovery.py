@@ -1,5 +1,7 @@
 """A torn log is cut off as etcd cuts it, and everything else is refused and left alone."""
 
+import contextlib
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -7,11 +9,20 @@ import pytest
 from fixtures.recipes import etcd
 from tests.corpus import copy_tree, fingerprint, needs_corpus, unpacked
 from tests.inspect.answers import damaged_member, of_kind
+from tests.replay.stored import MEMBER, SEGMENT, SNAP, WAL, created, everything, new_disk
+from walctl.cluster.at_rest import written_end
 from walctl.cluster.recovery import Cut, reopen
 from walctl.errors import AccessError, CorruptionError
+from walctl.fs.crash import KEPT, LOST, Crash, Sampled
+from walctl.fs.faults import KillAt, Killed
+from walctl.fs.memory import MemoryFileSystem
+from walctl.fs.nodes import READING, Call
 from walctl.fs.real import RealFileSystem
+from walctl.raft.types import Entry, HardState
+from walctl.replay.walstorage import WalStorage
 
 DISK = RealFileSystem()
+WRITING = frozenset(Call) - READING
 KINDS = ("x-torn-in-data", "x-torn-in-length", "x-zero-last-sector")
 TORN = [f"{kind}-{version}" for kind in KINDS for version in (34, 35)]
 GARBAGE = ["x-garbage-appended-34", "x-garbage-appended-35"]
@@ -27,6 +38,53 @@ def reopened(directory: Path) -> Cut | None:
     found = reopen(DISK, directory / "member" / "wal", directory / "member" / "snap")
     found.storage.close()
     return found.cut
+
+
+def torn_disk() -> MemoryFileSystem:
+    """A log whose last Save, of several sectors, lacks one in the middle."""
+    disk = new_disk()
+    with created(disk) as storage:
+        for index in range(1, 5):
+            storage.append([Entry(1, index, 0, b"%d" % index * 100)])
+        storage.save(HardState(term=1, vote=1, commit=3))
+    wal = MEMBER / "wal"
+    last = [name for name in disk.names(wal) if name.endswith(".wal")][-1]
+    with created_again(disk) as storage:
+        storage.append([Entry(1, 5, 0, b"5" * 3000)])
+    path = wal / last
+    with disk.open(path) as file:
+        end = written_end(file)
+    disk.write_at(path, (end - 1500) // 512 * 512, bytes(512))
+    return disk
+
+
+def created_again(disk: MemoryFileSystem) -> WalStorage:
+    return WalStorage.open(disk, WAL, SNAP, segment_bytes=SEGMENT)
+
+
+@pytest.mark.slow
+def test_a_recovery_that_is_broken_off_anywhere_is_done_the_next_time() -> None:
+    whole = torn_disk()
+    with reopen(whole, WAL, SNAP, segment_bytes=SEGMENT) as recovered:
+        assert recovered.cut is not None
+        expected = everything(recovered.storage)
+    assert [each.index for each in expected] == [1, 2, 3, 4]
+    places = 0
+    for number in count():
+        disk = torn_disk()
+        disk.on_call = kill = KillAt(number, WRITING)
+        with contextlib.suppress(Killed):
+            reopen(disk, WAL, SNAP, segment_bytes=SEGMENT)
+        disk.on_call = None
+        disk.end_process()
+        crashes: list[Crash] = [KEPT, LOST, *map(Sampled, range(8))]
+        for each in crashes:
+            with reopen(disk.crash(each), WAL, SNAP, segment_bytes=SEGMENT) as recovered:
+                assert everything(recovered.storage) == expected
+        if not kill.is_dead:
+            break
+        places += 1
+    assert places > 8
 
 
 @needs_corpus

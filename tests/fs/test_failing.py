@@ -7,6 +7,7 @@ the other disk has to hold once the wrapper's power is cut by the same crash.
 
 import contextlib
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -248,7 +249,7 @@ def carry_out(disk: WritableFileSystem, folder: Path, steps: Sequence[tuple[Any,
                     disk.remove(path)
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(steps=STEPS, seed=st.integers(0, 1 << 32), is_whole=st.booleans())
 def test_a_power_cut_leaves_the_same_on_a_real_disk(
     steps: list[tuple[Any, ...]], seed: int, is_whole: bool
@@ -435,6 +436,32 @@ def test_of_files_that_lost_their_names_a_few_come_back() -> None:
     disk.power_cut(CrashMode.LOSE_ALL, lambda count: 0)
     assert below.names(GROUP) == [path.name for path in paths[3:]]
     assert below.everything()[paths[-1]] == b"10"
+
+
+def test_threads_share_a_disk_behind_a_lock_and_all_die_with_it() -> None:
+    below = MemoryFileSystem({GROUP / str(number): b"" for number in range(4)})
+    disk = failing(below, guard=threading.RLock())
+    saved = [0] * 4
+    begun = threading.Barrier(4)
+
+    def save(number: int) -> None:
+        with contextlib.suppress(Killed), disk.open_file(GROUP / str(number)) as file:
+            begun.wait(timeout=10)
+            while True:
+                file.write_at(saved[number], b"x")
+                file.sync()
+                saved[number] += 1
+                if number == 0 and saved[0] == 50:
+                    disk.power_cut(CrashMode.LOSE_ALL, drawn(0))
+
+    threads = [threading.Thread(target=save, args=(number,)) for number in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(timeout=10)
+    assert saved[0] == 50
+    for number, count in enumerate(saved):
+        assert below.stat(GROUP / str(number)).size in (count, count + 1)
 
 
 def test_nothing_stays_open_when_all_is_synced_and_closed() -> None:

@@ -7,6 +7,8 @@ Without asyncio, and run by the simulator as well:
     faults.py       what can be done to links, disks, clocks and processes: frozen data, no deeds
     topology.py     words about a network into faults of links, and back · quantities.py  50ms, 5%
     scenario.py     the text form of what is done to a cluster, one command a line
+    recovery.py     a log taken up at a node's start, its torn end cut off as etcd does
+    at_rest.py      what is done to the directories of a node that does not run
     script*.py      the script language of Raft's own tests
 
 Real processes on this machine (asyncio may be used):

@@ -5,6 +5,7 @@
         NODE/GROUP/       a data directory: etcd's member/wal and member/snap
         NODE.log          what a node printed
         run/              what runs just now: sockets, and a file for each process
+        kept/NODE/NAME/   older copies of a node's data directories (`at_rest`)
 
     NODE/GROUP/member/wal, member/snap      one group's member, engine walctl
     NODE/etcd/member/wal, member/snap       engine etcd: its --data-dir
@@ -32,6 +33,7 @@ from walctl.fs.writable import WritableFileSystem
 LAB_FILE: Final = "lab.json"
 EVENTS_FILE: Final = "events.jsonl"
 RUN_FOLDER: Final = "run"
+KEPT_FOLDER: Final = "kept"
 LAB_VERSION: Final = 1
 LAB_BYTES_MAX: Final = 16 << 20
 ETCD_GROUP: Final = "etcd"
@@ -39,7 +41,7 @@ ETCD_GROUP: Final = "etcd"
 HOST: Final = "127.0.0.1"
 NAME: Final = re.compile(r"[a-z][a-z0-9_.-]{0,62}")
 """How nodes and groups are called; `leader`, `follower` and `random` mean a node, and name none."""
-RESERVED: Final = frozenset({RUN_FOLDER, "leader", "follower", "random", "all"})
+RESERVED: Final = frozenset({RUN_FOLDER, KEPT_FOLDER, "leader", "follower", "random", "all"})
 
 
 class Engine(enum.StrEnum):

@@ -19,7 +19,7 @@ Source: etcd-data-dir notes 1.4 and 6.7; etcd `server/wal/repair.go` 3.5.
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from walctl.datadir.layout import Layout, Shape
 from walctl.datadir.start import marked_snapshots
@@ -32,7 +32,7 @@ from walctl.model.finding import Code
 from walctl.replay.walstorage import WalStorage
 from walctl.wal.decoder import Source, Version
 from walctl.wal.forensics import Named
-from walctl.wal.owner import read_all, repair
+from walctl.wal.owner import read_all, repair, written_bytes
 from walctl.wal.writer import SEGMENT_BYTES
 
 BROKEN_SUFFIX: Final = ".broken"
@@ -57,10 +57,17 @@ class Cut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovered:
-    """A log that may be written on; `cut` is what had to be cut off, if anything."""
+    """A log that may be written on; `cut` is what had to be cut off, if anything. A context
+    manager, which closes the storage."""
 
     storage: WalStorage
     cut: Cut | None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.storage.close()
 
 
 def reopen(
@@ -93,37 +100,32 @@ def cut_torn_end(
     """
     layout = Layout(path=folder, shape=Shape.SEGMENTS, wal_dir=folder, snap_dir=snap_folder)
     seen = survey(disk, layout)
-    named = next((each for each in seen.named if not each.is_mended), None)
-    if named is None:
+    if not seen.named:
         raise error
+    # The first counts: what stands behind a torn write, whole or not, is of the same write.
+    named = seen.named[0]
     damage = named.damage
     place = f"{folder / damage.segment}:{damage.start}"
-    is_torn = named.code in _NEVER_SYNCED and seen.named == [named]
+    is_torn = named.code in _NEVER_SYNCED
     is_repair, where = _place_of_cut(disk, folder, seen)
     if not is_torn or where != (damage.segment, damage.start):
         raise CorruptionError(
             f"{place}: expected a log that is whole or torn at its end, found {named.code}:"
             f" {named.detail} walctl repair says what can be done"
         )
-    return _cut(disk, folder, named, is_shortened=is_repair)
+    return _cut(disk, folder, seen, named, is_shortened=is_repair)
 
 
 def _place_of_cut(
     disk: WritableFileSystem, folder: Path, seen: Survey
 ) -> tuple[bool, tuple[str | None, int | None]]:
     """Where etcd would end the last segment: in a repair (true), or as it opens the log."""
-    segments = sorted(seen.segments, key=lambda each: each.name.text)
     snap = next(marked_snapshots(seen), None)
     index, term = (0, 0) if snap is None else (snap.index or 0, snap.term or 0)
     with ExitStack() as stack:
-        sources = [
-            Source(
-                name=each.name,
-                file=stack.enter_context(LazyFile(disk, folder / each.name.text)),
-                digest=each.digest,
-            )
-            for each in segments
-        ]
+        sources = _sources(disk, folder, seen)
+        for source in sources:
+            stack.enter_context(source.file)
         outcome = repair(sources, VERSION)
         if outcome.cut_to is not None:
             return True, (outcome.segment, outcome.cut_to)
@@ -131,11 +133,22 @@ def _place_of_cut(
         return False, (reading.segment, reading.end_offset)
 
 
-def _cut(disk: WritableFileSystem, folder: Path, named: Named, *, is_shortened: bool) -> Cut:
+def _sources(disk: WritableFileSystem, folder: Path, seen: Survey) -> list[Source]:
+    """The segments for etcd's eyes, in its order; each is opened when it is asked for a byte."""
+    return [
+        Source(name=each.name, file=LazyFile(disk, folder / each.name.text), digest=each.digest)
+        for each in sorted(seen.segments, key=lambda each: each.name.text)
+    ]
+
+
+def _cut(
+    disk: WritableFileSystem, folder: Path, seen: Survey, named: Named, *, is_shortened: bool
+) -> Cut:
     """Copy the segment, and end it where the damage begins."""
     damage = named.damage
     path = folder / damage.segment
     backup = path.with_name(path.name + BROKEN_SUFFIX)
+    end = written_bytes(_sources(disk, folder, seen)[-1])
     with disk.open_file(path) as file:
         file.lock(Lock.RECORD)
         if disk.exists(backup):
@@ -152,6 +165,6 @@ def _cut(disk: WritableFileSystem, folder: Path, named: Named, *, is_shortened: 
     return Cut(
         segment=damage.segment,
         offset=damage.start,
-        dropped_bytes=damage.stop - damage.start,
+        dropped_bytes=max(0, end - damage.start),
         backup=backup.name,
     )

@@ -14,8 +14,7 @@ What is set is a `DiskFault`, and every fault can be taken off. Beside the words
 
 Power is cut by writing to the disk below: it then holds what a power cut could have left, by the
 rules of `crash`, and every later call is one of a dead program (`Killed`). Only what went through
-here since the last sync is ever taken back: what was done by others, or before, is durable. It is
-for one thread at a time.
+here since the last sync is ever taken back: what was done by others, or before, is durable.
 
 A `group` is the folder of that name in `root`.
 """
@@ -35,7 +34,8 @@ class FailingFileSystem(Troubles):
 
     `on_event` is told of every refusal (`fserr`), of a power cut (`crash`), and when more than
     `pending_bytes_max` are not synced (`note`). `on_dead` is called once the power is cut: it may
-    end the process, and need not return.
+    end the process, and need not return. For several threads at a time `guard` has to be a lock
+    that one of them may take twice; none of them holds it while it syncs or sleeps.
     """
 
     # Reading.
@@ -81,57 +81,56 @@ class FailingFileSystem(Troubles):
 
     def create(self, path: Path, data: bytes) -> None:
         """See `FileSystem.create`."""
-        self.demand_alive(path)
-        self.demand_writable(path, call="create", offset=None)
-        if self.fitting(path, len(data)) < len(data):
-            self.refuse_full(path, call="create", offset=None)
-        self._disk.create(path, data)
-        self.unsynced.made(path, data)
+        with self.alive(path):
+            self.demand_writable(path, call="create", offset=None)
+            self.take_room(path, len(data), call="create")
+            self._disk.create(path, data)
+            self.unsynced.made(path, data)
 
     def make_dir(self, path: Path) -> None:
         """See `FileSystem.make_dir`."""
-        self.demand_alive(path)
-        self._disk.make_dir(path)
-        self.unsynced.named(path)
+        with self.alive(path):
+            self._disk.make_dir(path)
+            self.unsynced.named(path)
 
     def create_file(self, path: Path, *, mode: int = 0o600) -> WritableFile:
         """See `WritableFileSystem.create_file`."""
-        self.demand_alive(path)
-        file = self._disk.create_file(path, mode=mode)
-        self.unsynced.named(path)
-        return FailingFile(self, file)
+        with self.alive(path):
+            file = self._disk.create_file(path, mode=mode)
+            self.unsynced.named(path)
+            return FailingFile(self, file)
 
     def open_file(self, path: Path) -> WritableFile:
         """See `WritableFileSystem.open_file`."""
-        self.demand_alive(path)
-        return FailingFile(self, self._disk.open_file(path))
+        with self.alive(path):
+            return FailingFile(self, self._disk.open_file(path))
 
     def rename(self, source: Path, target: Path) -> None:
         """See `WritableFileSystem.rename`."""
-        self.demand_alive(source)
-        self.unsynced.rename(source, target)
+        with self.alive(source):
+            self.unsynced.rename(source, target)
 
     def exchange(self, first: Path, second: Path) -> None:
         """See `WritableFileSystem.exchange`."""
-        self.demand_alive(first)
-        self._disk.exchange(first, second)
-        self.unsynced.exchanged(first, second)
+        with self.alive(first):
+            self._disk.exchange(first, second)
+            self.unsynced.exchanged(first, second)
 
     def hard_link(self, source: Path, target: Path) -> None:
         """See `WritableFileSystem.hard_link`."""
-        self.demand_alive(source)
-        self._disk.hard_link(source, target)
-        self.unsynced.named(target)
+        with self.alive(source):
+            self._disk.hard_link(source, target)
+            self.unsynced.named(target)
 
     def remove(self, path: Path) -> None:
         """See `WritableFileSystem.remove`."""
-        self.demand_alive(path)
-        self.unsynced.remove(path, self._disk.remove)
+        with self.alive(path):
+            self.unsynced.remove(path, self._disk.remove)
 
     def remove_dir(self, path: Path) -> None:
         """See `WritableFileSystem.remove_dir`."""
-        self.demand_alive(path)
-        self.unsynced.remove(path, self._disk.remove_dir)
+        with self.alive(path):
+            self.unsynced.remove(path, self._disk.remove_dir)
 
     def sync_dir(self, path: Path) -> None:
         """See `WritableFileSystem.sync_dir`."""
@@ -139,9 +138,10 @@ class FailingFileSystem(Troubles):
         if self.slowed_or_lied(path):
             return
         self._disk.sync_dir(path)
-        self.unsynced.settle_names(path)
+        with self.alive(path):
+            self.unsynced.settle_names(path)
 
     def set_attributes(self, path: Path, attributes: Attributes) -> None:
         """See `WritableFileSystem.set_attributes`."""
-        self.demand_alive(path)
-        self._disk.set_attributes(path, attributes)
+        with self.alive(path):
+            self._disk.set_attributes(path, attributes)

@@ -54,40 +54,45 @@ class FailingFile:
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
         """See `WritableFile.write_at`."""
-        path = self.path
-        self._demand_open()
-        self._disk.demand_writable(path, call="write", offset=offset)
-        count = self._disk.fitting(path, len(data))
-        part = bytes(data if count == len(data) else data[:count])
-        self._disk.unsynced.before_write(self._shadow, offset, part)
-        self._file.write_at(offset, part)
-        if count < len(data):
-            self._disk.refuse_full(path, call="write", offset=offset + count)
-        self._disk.note_bound()
+        path, disk = self.path, self._disk
+        with disk.guard:
+            self._demand_open()
+            disk.demand_writable(path, call="write", offset=offset)
+            count = disk.fitting(path, len(data))
+            part = bytes(data if count == len(data) else data[:count])
+            disk.unsynced.before_write(self._shadow, offset, part)
+            self._file.write_at(offset, part)
+            if count < len(data):
+                disk.refuse_full(path, call="write", offset=offset + count)
+            disk.note_bound()
 
     def truncate(self, size: int) -> None:
         """See `WritableFile.truncate`."""
-        self._demand_open()
-        freed = self._shadow.size - size
-        self._disk.unsynced.before_size(self._shadow, size)
-        self._file.truncate(size)
-        self._disk.give_room(self.path, freed)
+        with self._disk.guard:
+            self._demand_open()
+            freed = self._shadow.size - size
+            self._disk.unsynced.before_size(self._shadow, size)
+            self._file.truncate(size)
+            self._disk.give_room(self.path, freed)
 
     def allocate(self, size: int) -> None:
         """See `WritableFile.allocate`."""
-        self._demand_open()
-        growth = max(0, size - self._shadow.size)
-        if self._disk.fitting(self.path, growth) < growth:
-            self._disk.refuse_full(self.path, call="allocate", offset=None)
-        if size:
-            self._disk.unsynced.before_size(self._shadow, max(size, self._shadow.size))
-        self._file.allocate(size)
+        with self._disk.guard:
+            self._demand_open()
+            growth = max(0, size - self._shadow.size)
+            self._disk.take_room(self.path, growth, call="allocate")
+            if size:
+                self._disk.unsynced.before_size(self._shadow, max(size, self._shadow.size))
+            self._file.allocate(size)
 
     def sync(self) -> None:
         """See `WritableFile.sync`."""
         self._demand_open()
-        if self._disk.before_sync(self.path, self._shadow):
-            self._file.sync()
+        if not self._disk.before_sync(self.path, self._shadow):
+            return
+        self._file.sync()
+        # Asked again: the power may have been cut while we waited, and then nobody is told.
+        with self._disk.alive(self.path):
             self._disk.unsynced.settle(self._shadow)
             self._disk.note_bound()
 
@@ -99,9 +104,10 @@ class FailingFile:
     def close(self) -> None:
         """See `File.close`."""
         self._file.close()
-        if not self._is_closed:
-            self._is_closed = True
-            self._disk.unsynced.closed(self._shadow)
+        with self._disk.guard:
+            if not self._is_closed:
+                self._is_closed = True
+                self._disk.unsynced.closed(self._shadow)
 
     def __enter__(self) -> WritableFile:
         return self

@@ -1,6 +1,7 @@
 """The faults that are set on a disk, and what each call that meets one is told; see `failing`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -65,7 +66,9 @@ class Troubles:
         on_event: Told = _ignored,
         on_dead: Callable[[], None] = lambda: None,
         pending_bytes_max: int = PENDING_BYTES_MAX,
+        guard: AbstractContextManager[object] | None = None,
     ) -> None:
+        self.guard = nullcontext() if guard is None else guard
         self._disk = disk
         self._root = root
         self._sleep = sleep
@@ -100,15 +103,17 @@ class Troubles:
 
     def power_cut(self, mode: CrashMode, draw: Draw) -> Toll:
         """Leave on the disk what a power cut of this mode may leave; the program is dead then."""
-        crash = crash_of(mode, self.unsynced.nodes, self.unsynced.names, draw)
-        return self.crash(crash, words=mode)
+        with self.guard:
+            crash = crash_of(mode, self.unsynced.nodes, self.unsynced.names, draw)
+            return self.crash(crash, words=mode)
 
     def crash(self, crash: Crash, *, words: str = "") -> Toll:
         """The same by what survives, as `crash` counts it."""
-        self._is_dead = True
-        toll = self.unsynced.cut(crash)
-        self._on_event({"k": "crash", "mode": words, "lost": toll.lost, "kept": toll.kept})
-        self._on_dead()
+        with self.guard:
+            self._is_dead = True
+            toll = self.unsynced.cut(crash)
+            self._on_event({"k": "crash", "mode": words, "lost": toll.lost, "kept": toll.kept})
+            self._on_dead()
         return toll
 
     def arm_power_cut(
@@ -124,10 +129,18 @@ class Troubles:
 
     def close(self) -> None:
         """Let go of what is held open here, when the program has ended."""
-        self._is_dead = True
-        self.unsynced.close()
+        with self.guard:
+            self._is_dead = True
+            self.unsynced.close()
 
     # For the open files.
+
+    @contextmanager
+    def alive(self, path: Path) -> Iterator[None]:
+        """Around what changes the disk; see `demand_alive`."""
+        with self.guard:
+            self.demand_alive(path)
+            yield
 
     def demand_alive(self, path: Path) -> None:
         """Raise Killed, once the power was cut."""
@@ -146,6 +159,13 @@ class Troubles:
         count = min(size, full.fault.bytes_left)
         full.fault = replace(full.fault, bytes_left=full.fault.bytes_left - count)
         return count
+
+    def take_room(self, path: Path, size: int, *, call: str) -> None:
+        """Take room for all of `size` bytes. Raises: AccessError, and then it takes none."""
+        count = self.fitting(path, size)
+        if count < size:
+            self.give_room(path, count)
+            self.refuse_full(path, call=call, offset=None)
 
     def give_room(self, path: Path, size: int) -> None:
         """So many bytes of a file were cut off."""
@@ -170,15 +190,16 @@ class Troubles:
 
     def before_sync(self, path: Path, shadow: UnsyncedFile) -> bool:
         """A file is to be synced; whether that is to be done."""
-        cut = self._cut
-        if cut is not None and self._is_of(cut.group, path):
-            cut.left -= 1
-            if cut.left <= 0:
-                self.power_cut(cut.mode, cut.draw)
-                self.demand_alive(path)
-        if self._armed and (error := self._fault(DiskFaultKind.FAIL_SYNC, path)) is not None:
-            self.unsynced.lose(shadow)
-            self._refuse(error, path, call="sync", offset=None)
+        with self.alive(path):
+            cut = self._cut
+            if cut is not None and self._is_of(cut.group, path):
+                cut.left -= 1
+                if cut.left <= 0:
+                    self.power_cut(cut.mode, cut.draw)
+                    self.demand_alive(path)
+            if self._armed and (error := self._fault(DiskFaultKind.FAIL_SYNC, path)) is not None:
+                self.unsynced.lose(shadow)
+                self._refuse(error, path, call="sync", offset=None)
         return not self.slowed_or_lied(path)
 
     def note_bound(self) -> None:

@@ -68,9 +68,7 @@ class Unsynced:
         shadow = self._files.get(stat.inode)
         if shadow is None:
             own = self._disk.open_file(file.path)
-            shadow = UnsyncedFile(
-                own, inode=stat.inode, label=file.path.parent.name, size=stat.size
-            )
+            shadow = UnsyncedFile(own, inode=stat.inode, label=_label(file.path), size=stat.size)
             self._files[stat.inode] = shadow
         shadow.openers += 1
         return shadow
@@ -85,7 +83,7 @@ class Unsynced:
         self._names.made(next(self._numbers), path)
         file = self._disk.open_file(path)
         stat = file.stat()
-        shadow = UnsyncedFile(file, inode=stat.inode, label=path.parent.name, size=0)
+        shadow = UnsyncedFile(file, inode=stat.inode, label=_label(path), size=0)
         self._files[stat.inode] = shadow
         self._change(shadow, lambda: shadow.made(next(self._numbers), data))
         self._let_go(shadow)
@@ -213,3 +211,8 @@ class Unsynced:
 def _is_one(disk: WritableFileSystem, first: Path, second: Path) -> bool:
     """Whether two names stand for one file already, so that moving one changes nothing."""
     return disk.exists(first) and disk.stat(first).inode == disk.stat(second).inode
+
+
+def _label(path: Path) -> str:
+    """What kind of file it is: its folder says so, also one that is made aside (`wal.tmp`)."""
+    return path.parent.name.removesuffix(".tmp")
