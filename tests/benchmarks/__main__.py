@@ -25,6 +25,7 @@ from formats import internalpb, raftpb, walpb
 from tests.benchmarks.comparing import bench_comparing
 from tests.benchmarks.logs import write_log
 from tests.benchmarks.machine import bench_machine
+from tests.benchmarks.proxying import bench_proxy
 from tests.benchmarks.raft import bench_raft
 from tests.benchmarks.replaying import bench_replaying
 from tests.benchmarks.writing import ENTRIES, bench_writing
@@ -252,6 +253,8 @@ def main() -> None:
         shutil.rmtree(place)
     sys.stdout.write("Three Raft nodes agree\n")
     bench_raft(row)
+    sys.stdout.write("Frames between two members, through the proxy of a lab\n")
+    bench_proxy(row)
     sys.stdout.write("A log is applied to etcd's machine\n")
     bench_machine(row)
     sys.stdout.write("walctl replay of a million puts\n")

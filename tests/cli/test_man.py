@@ -14,6 +14,9 @@ import pytest
 
 import formats.bbolt
 import formats.frame
+import formats.kvpb
+import formats.kvstore
+import formats.peer
 import walctl
 from formats.walpb import RecordType
 from walctl.cli.main import COMMANDS
@@ -135,7 +138,11 @@ def section(name: str) -> str:
     return CONCEPTS.partition(f".SH {name}\n")[2].partition("\n.SH ")[0]
 
 
-@pytest.mark.parametrize("module", [formats.frame, formats.bbolt], ids=lambda each: each.__name__)
+@pytest.mark.parametrize(
+    "module",
+    [formats.frame, formats.bbolt, formats.kvpb, formats.kvstore, formats.peer],
+    ids=lambda each: each.__name__,
+)
 def test_a_layout_s_diagram_is_the_one_in_its_module(module: object) -> None:
     blocks = re.findall(
         r"(?:^    .*\n(?:\n(?=    ))?)+", inspect.getdoc(module) or "", re.MULTILINE

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from walctl.cluster.faults import Link
 from walctl.cluster.lab import Engine
-from walctl.cluster.proxy import Place, Proxy
+from walctl.cluster.proxy import Proxy
+from walctl.cluster.proxy_session import Place
 from walctl.cluster.topology import change
 
 T = TypeVar("T")
@@ -55,6 +56,10 @@ class ProxyThread:
         return self.call(
             lambda: {link: each.messages for link, each in self.proxy.counters().items()}
         )
+
+    def bytes(self, link: Link) -> int:
+        """How many bytes a link has passed on."""
+        return self.call(lambda: self.proxy.state(link).counters.bytes)
 
     def call(self, deed: Callable[[], T]) -> T:
         """Run something on the loop."""

@@ -1,6 +1,5 @@
 """A pipe under each fault and without it, on a clock that is set by hand."""
 
-import heapq
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -10,50 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cluster.hand_clock import HandClock
 from walctl.cluster.faults import PPM, WELL, Link, LinkFault
 from walctl.cluster.proxy_frames import etcd_borders
+from walctl.cluster.proxy_links import LinkState
 from walctl.cluster.shaping import (
     HOLD_BYTES_MAX,
     OVERTAKE_SECONDS,
     QUEUE_BYTES_MAX,
     Hooks,
-    LinkState,
     Manner,
     Pipe,
 )
 
 CUT = LinkFault(is_cut=True)
-
-
-class HandTimer:
-    def __init__(self, callback: Callable[[], None]) -> None:
-        self.callback = callback
-        self.is_cancelled = False
-
-    def cancel(self) -> None:
-        self.is_cancelled = True
-
-
-class HandClock:
-    def __init__(self) -> None:
-        self.now = 100.0
-        self._calls: list[tuple[float, int, HandTimer]] = []
-
-    def time(self) -> float:
-        return self.now
-
-    def call_at(self, when: float, callback: Callable[[], None], /) -> HandTimer:
-        timer = HandTimer(callback)
-        heapq.heappush(self._calls, (when, len(self._calls), timer))
-        return timer
-
-    def go(self, seconds: float) -> None:
-        until = self.now + seconds
-        while self._calls and self._calls[0][0] <= until:
-            self.now, _, timer = heapq.heappop(self._calls)
-            if not timer.is_cancelled:
-                timer.callback()
-        self.now = until
 
 
 class Ground:
@@ -153,7 +122,7 @@ def test_a_message_is_lost_by_the_dice_and_the_next_is_not() -> None:
     ground.dice = [49_999, 50_000]
     ground.send(b"a", b"b")
     assert ground.out == [b"b"]
-    assert ground.told.count("on_loss") == 1
+    assert ground.told.count("on_loss") == 0
 
 
 def test_a_message_that_comes_in_pieces_is_lost_whole() -> None:
@@ -323,11 +292,12 @@ def steps(draw: st.DrawFn) -> list[LinkFault | int]:
     return draw(st.lists(st.one_of(sizes, sizes, sizes, fault), max_size=40))
 
 
-@given(steps(), st.randoms(use_true_random=False))
+@given(steps(), st.integers(0, 1 << 32))
 def test_whatever_happens_only_whole_messages_come_out(
-    script: list[LinkFault | int], dice: Random
+    script: list[LinkFault | int], seed: int
 ) -> None:
     ground = Ground()
+    dice = Random(seed)
     ground.dice = [int(dice.random() * PPM) for _ in range(1000)]
     borders = etcd_borders("message")
     assert borders is not None

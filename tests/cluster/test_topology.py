@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from walctl.cluster.faults import PPM, WELL, Link, LinkFault
-from walctl.cluster.topology import VERBS, after, change, describe, links_among
+from walctl.cluster.topology import VERBS, after, change, describe, links_among, resolve
 from walctl.errors import UsageError
 
 THREE = ("n1", "n2", "n3")
@@ -191,3 +191,16 @@ def test_any_words_are_a_change_or_a_usage_error(words: list[str]) -> None:
     except UsageError as error:
         refusal = error.message
     assert "\n" not in refusal
+
+
+def test_words_that_stand_for_a_node_are_looked_up_once_each() -> None:
+    asked: list[str] = []
+
+    def lookup(role: str) -> str:
+        asked.append(role)
+        return f"n{len(asked)}"
+
+    words = resolve("cut leader->follower n3<->leader", lookup)
+    assert words == ("cut", "n1->n2", "n3<->n1")
+    assert asked == ["leader", "follower"]
+    assert resolve("split random,n2/n3 leader-2", lookup) == ("split", "n3,n2/n3", "leader-2")

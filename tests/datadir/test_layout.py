@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from formats.etcdserverpb import METADATA, Metadata
 from tests.corpus import names, needs_corpus, unpacked
 from walctl.datadir.layout import Layout, Shape, understand, understand_all
 from walctl.errors import AccessError, UnsupportedError, UsageError
 from walctl.fs.memory import MemoryFileSystem
 from walctl.fs.nodes import Call
 from walctl.fs.real import RealFileSystem
+from walctl.wal.writer import Wal
 
 SEGMENT = "0000000000000000-0000000000000000.wal"
 SNAP = "0000000000000002-0000000000000005.snap"
@@ -48,6 +50,24 @@ def test_a_member_directory_has_them_itself() -> None:
     assert layout.shape is Shape.MEMBER_DIR
     assert parts(layout) == ("/d/member/wal", "/d/member/snap", "/d/member/snap/db")
     assert layout.is_member
+
+
+def bare_log(metadata: bytes | None) -> MemoryFileSystem:
+    made = disk(f"/d/member/snap/{SNAP}")
+    Wal.create(made, Path("/d/member/wal"), metadata=metadata).close()
+    return made
+
+
+def test_a_log_that_names_no_member_is_none_of_etcd_s_where_there_is_no_database() -> None:
+    made = bare_log(None)
+    for path in ("/d", "/d/member"):
+        layout = understand(made, Path(path))
+        assert layout.shape is Shape.RAFTEXAMPLE
+        assert parts(layout) == ("/d/member/wal", "/d/member/snap", None)
+    made.write(Path("/d/member/snap/db"), b"")
+    assert understand(made, Path("/d")).shape is Shape.DATA_DIR
+    named = bare_log(METADATA.build(Metadata(node_id=1, cluster_id=2)))
+    assert understand(named, Path("/d")).shape is Shape.DATA_DIR
 
 
 @pytest.mark.parametrize("missing", ["wal", "snap"])

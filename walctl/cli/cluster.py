@@ -20,6 +20,8 @@ COMMANDS: Mapping[str, Lazy] = {
     "pause": Lazy("walctl.cli.cluster_pause", "Let a node stand still."),
     "resume": Lazy("walctl.cli.cluster_resume", "Let a paused node go on."),
     "restart": Lazy("walctl.cli.cluster_restart", "End a node, if it runs, and start it."),
+    "member": Lazy("walctl.cli.cluster_member", "List, add, promote and remove members."),
+    "transfer": Lazy("walctl.cli.cluster_transfer", "Hand the lead to another node."),
     "supervise": Lazy(
         "walctl.cli.cluster_supervise", "Run a lab's nodes until told to end.", is_hidden=True
     ),

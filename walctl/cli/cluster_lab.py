@@ -11,6 +11,7 @@ from walctl.cli.world import real_path
 from walctl.cluster.lab import Lab, load
 from walctl.cluster.looking import CHOSEN_WORDS, chosen
 from walctl.cluster.runtime import draw
+from walctl.cluster.standing import LabStanding
 from walctl.cluster.up_down import act, status
 from walctl.fs.base import FileSystem
 from walctl.render import cluster_lab as render
@@ -43,6 +44,11 @@ def opened(disk: FileSystem, lab: Path) -> Lab:
     return load(disk, real_path(lab))
 
 
+def named(lab: Lab, standing: LabStanding, word: str, *, group: str | None) -> str:
+    """The node that a word means now. Raises: UsageError, ClusterError."""
+    return chosen(lab, standing, word, draw(), group=group)
+
+
 def done_with(
     screen: Screen, disk: FileSystem, lab: Path, node: str, action: str, *, group: str | None
 ) -> None:
@@ -51,8 +57,7 @@ def done_with(
     Raises: UsageError, ClusterError.
     """
     found = opened(disk, lab)
-    name = node
-    if node in CHOSEN_WORDS:
-        name = chosen(found, status(disk, found), node, draw(), group=group)
+    standing = status(disk, found) if node in CHOSEN_WORDS else None
+    name = node if standing is None else named(found, standing, node, group=group)
     told = act(found, name, action)
     screen.show(told, text=render.node_text, document=render.node_document)

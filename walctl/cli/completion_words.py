@@ -218,6 +218,8 @@ kill | command | End a node as a power cut does to a process.
 pause | command | Let a node stand still.
 resume | command | Let a paused node go on.
 restart | command | End a node, if it runs, and start it.
+member | command | List, add, promote and remove members.
+transfer | command | Hand the lead to another node.
 from | command | Make a lab from copies of real members.
 script | command | Run a Raft script, and print it with its actual outputs.
 check | command | Judge whether a history of requests is linearizable.
@@ -302,6 +304,47 @@ node | text
 -q --quiet | flag | Print no text: the exit status is the answer
 """,
     "cluster restart": """
+lab | file
+node | text
+--group | text | Whose leader leader and follower mean; the first group, if left out
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster member": """
+add | command | Add a member.
+list | command | List the members of a group.
+promote | command | Give a learner its vote.
+remove | command | Remove a member, and end its process.
+""",
+    "cluster member add": """
+lab | file
+node | text
+--group | text | The group that is meant; the first, if left out
+--learner | flag | Give it no vote yet
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster member list": """
+lab | file
+--group | text | The group that is meant; the first, if left out
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster member promote": """
+lab | file
+node | text
+--group | text | The group that is meant; the first, if left out
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster member remove": """
+lab | file
+node | text
+--group | text | The group that is meant; the first, if left out
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster transfer": """
 lab | file
 node | text
 --group | text | Whose leader leader and follower mean; the first group, if left out

@@ -16,7 +16,8 @@ Real processes on this machine (asyncio may be used):
     runtime.py      the only place that makes clocks, randomness, disks, process ids
     lab.py          the folder of a lab, and the file that says what it is
     events.py       the one file of all that happened in it
-    transport.py    messages between nodes · proxy*.py  what stands between them and breaks links
+    transport.py    messages between nodes
+    proxy*.py       what stands between them and breaks links · shaping.py  a fault in a stream
     node.py         a process: the groups of one node, its HTTP API (http.py)
     supervisor.py   the process that starts nodes, breaks links and writes the event file
     etcd*.py        the same with etcd's own members

@@ -4,7 +4,8 @@ It leads a session and a process group of its own, so that Ctrl-C at our termina
 and so that all that it may start ends with it. Its standard input is a pipe that ends when we do:
 a node of ours ends then too. What it prints is read line by line and handed on.
 
-Who ended it decides what its end is: after `stop` it is a stop, after `kill` or by itself a crash.
+Who ended it decides what its end is: after `stop` it is a stop, after `kill` a crash. By itself it
+is a crash too, unless it says that all is well (exit status 0), as an etcd that was removed does.
 """
 
 import asyncio
@@ -135,7 +136,8 @@ class NodeProcess:
             await asyncio.wait_for(reader, _DRAIN_SECONDS)
         if child.stdin is not None:
             child.stdin.close()
-        self.state = NodeState.STOPPED if self._is_stop_wanted else NodeState.CRASHED
+        is_stop = self._is_stop_wanted or status == 0
+        self.state = NodeState.STOPPED if is_stop else NodeState.CRASHED
         self.words = exit_words(status)
         self._child = self._watcher = None
         self._ended(self)

@@ -5,9 +5,9 @@ what it says first (`proxy_talk`, `proxy_rafthttp`), so every connection belongs
 The member behind is dialled with the first bytes that get through, and not before: on a link that
 is cut a new connection is taken, and stays silent.
 
-    caller ── _Side ── Session ── _Side ── member      two sockets and what is said on them
-                         │ a talk, and its pipes (`shaping`)
-                       Proxy: listeners, a `LinkState` for each link
+    caller ── Side ── Session ── Side ── member        two sockets (`proxy_session`)
+                        │ a talk, and its pipes (`shaping`)
+                      Proxy: listeners, a `LinkState` for each link (`proxy_links`)
 
 What a cut means for connections:
 
@@ -16,272 +16,27 @@ What a cut means for connections:
     the end of a connection                  the other side is not told before the heal
     with reset                               connections are closed at once, with a TCP reset
 
+Who does not say its name (TLS, etcd's probes and questions for a version, a member whose id is not
+known yet) is a stranger, `?`: it is cut off from a node when that node is cut off from all others.
+So with TLS a node can be kept from hearing, and not from dialling.
+
 Bytes of a link that is well go from one socket to the other as they come. A socket that takes no
 more stops the reading of the one before it, so memory does not follow what passes.
 """
 
 import asyncio
-import contextlib
-import socket
-import struct
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
-from formats.errors import FormatError
 from walctl.cluster.faults import WELL, Link, LinkFault
 from walctl.cluster.lab import HOST, Engine
+from walctl.cluster.proxy_links import Counters, LinkState
 from walctl.cluster.proxy_rafthttp import RaftHttpTalk
-from walctl.cluster.proxy_talk import STRANGER, PeerTalk, RawTalk, Talk
-from walctl.cluster.shaping import Counters, Hooks, LinkState, Manner, Pipe
+from walctl.cluster.proxy_session import Place, Session
+from walctl.cluster.proxy_talk import STRANGER, PeerTalk, Talk
 from walctl.errors import AccessError, UsageError
 
-WRITE_BYTES_HIGH: Final = 256 << 10
-"""What waits in a socket's buffer before the other side is not read any more."""
 BACKLOG: Final = 128
-_LINGER_NOT: Final = struct.pack("ii", 1, 0)
-"""A socket that is closed with this sends a reset."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """A node as the proxy knows it: dialled at `proxy_port`, behind which it has `peer_port`.
-
-    `id` is what it calls itself to its peers, `None` while nobody knows (`Proxy.learn`).
-    """
-
-    name: str
-    proxy_port: int
-    peer_port: int
-    id: int | None = None
-
-
-class _Side(asyncio.Protocol):
-    """One of the two sockets of a session, and why it is not read just now."""
-
-    def __init__(self, session: "_Session", take: Callable[[bytes], None]) -> None:
-        self._session = session
-        self._take = take
-        self._holds: set[str] = set()
-        self.transport: asyncio.Transport | None = None
-        self.is_lost = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Hold the socket."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        transport.set_write_buffer_limits(high=WRITE_BYTES_HIGH)
-        if self._holds:
-            transport.pause_reading()
-        self._session.opened(self)
-
-    def data_received(self, data: bytes) -> None:
-        """Give bytes to the talk."""
-        try:
-            self._take(data)
-        except FormatError:
-            self._session.hang_up()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The socket is gone."""
-        self.is_lost = True
-        self._session.lost()
-
-    def pause_writing(self) -> None:
-        """The socket takes no more."""
-        self._session.other(self).hold("writing", True)
-
-    def resume_writing(self) -> None:
-        """The socket takes more again."""
-        self._session.other(self).hold("writing", False)
-
-    def hold(self, why: str, is_held: bool) -> None:
-        """Do not read from the socket, or go on when there is no other reason not to."""
-        was_held = bool(self._holds)
-        (self._holds.add if is_held else self._holds.discard)(why)
-        if self.transport is None or self.is_lost or was_held == bool(self._holds):
-            return
-        if self._holds:
-            self.transport.pause_reading()
-        else:
-            self.transport.resume_reading()
-
-    def send(self, data: bytes) -> None:
-        """Write, unless the socket is gone."""
-        if self.transport is not None and not self.is_lost:
-            self.transport.write(data)
-
-    def close(self, *, is_reset: bool) -> None:
-        """Close the socket: what was written still goes, but with a reset."""
-        if self.transport is None or self.is_lost:
-            return
-        if is_reset:
-            held: socket.socket = self.transport.get_extra_info("socket")
-            with contextlib.suppress(OSError):
-                held.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
-            self.transport.abort()
-        else:
-            self.transport.close()
-
-
-class _Session:
-    """One connection that was taken, and the one to the member behind; a `proxy_talk.Wire`."""
-
-    def __init__(self, proxy: "Proxy", place: Place) -> None:
-        self._proxy = proxy
-        self._place = place
-        self._pipes: list[Pipe] = []
-        self.client = _Side(self, self._from_client)
-        self.target = _Side(self, self._from_target)
-        self._dialling: asyncio.Task[None] | None = None
-        self._unsent: list[bytes] = []
-        self.strangers: set[int] = set()
-        self._is_over = False
-        self._is_finishing = False
-        self._talk: Talk = proxy.talk(self)
-
-    @property
-    def here(self) -> str:
-        """The node that was dialled."""
-        return self._place.name
-
-    def name_of(self, member_id: int) -> str:
-        """The node with that id."""
-        name = self._proxy.name_of(member_id)
-        if name == STRANGER:
-            self.strangers.add(member_id)
-        return name
-
-    def link(self, source: str, target: str) -> LinkState:
-        """A link by its nodes' names."""
-        return self._proxy.state(Link(source, target))
-
-    def pipe(
-        self,
-        state: LinkState,
-        sink: Callable[[bytes], None],
-        manner: Manner,
-        *,
-        on_pass: Callable[[], None] | None = None,
-        on_loss: Callable[[], None] | None = None,
-    ) -> Pipe:
-        """A pipe that is told when its link's fault changes."""
-        # Sinks that are not the target's own method (chunks of a stream) lead to the client.
-        source = self.client if sink == self.to_target else self.target
-        why = f"pipe {len(self._pipes)}"
-        hooks = Hooks(
-            on_pass=on_pass or _nothing,
-            on_loss=on_loss or self.hang_up,
-            on_full=lambda: source.hold(why, True),
-            on_room=lambda: source.hold(why, False),
-            on_idle=self._settle,
-        )
-        made = Pipe(state, sink, clock=self._proxy.clock, hooks=hooks, manner=manner)
-        self._pipes.append(made)
-        if state.fault.is_reset:
-            self.hang_up(is_reset=True)
-        return made
-
-    def to_client(self, data: bytes) -> None:
-        """Send to whoever dialled."""
-        self.client.send(data)
-
-    def to_target(self, data: bytes) -> None:
-        """Send to the member, which is dialled with the first bytes."""
-        if self.target.transport is not None:
-            self.target.send(data)
-        elif not self._is_over:
-            self._unsent.append(data)
-            if self._dialling is None:
-                self.client.hold("dialling", True)
-                self._dialling = self._proxy.clock.create_task(self._dial())
-
-    def hold_client(self, is_held: bool) -> None:
-        """Read no more from whoever dialled, or go on."""
-        self.client.hold("talk", is_held)
-
-    def give_up(self, data: bytes) -> None:
-        """Nothing was passed on yet, and nothing will be understood."""
-        self._talk = RawTalk(self)
-        self._talk.from_client(data)
-
-    def finish(self) -> None:
-        """Close once nothing waits and no cut forbids it."""
-        self._is_finishing = True
-        self._settle()
-
-    def hang_up(self, *, is_reset: bool = False) -> None:
-        """Close both ends now."""
-        self._is_over = True
-        for pipe in self._pipes:
-            pipe.close()
-        if self._dialling:
-            self._dialling.cancel()
-        self._unsent.clear()
-        self.client.close(is_reset=is_reset)
-        self.target.close(is_reset=is_reset)
-
-    def opened(self, side: _Side) -> None:
-        """A socket is there."""
-        if self._is_over:
-            side.close(is_reset=False)
-        elif side is self.client:
-            self._proxy.sessions.add(self)
-        else:
-            for data in self._unsent:
-                side.send(data)
-            self._unsent.clear()
-            self.client.hold("dialling", False)
-
-    def lost(self) -> None:
-        """A socket is gone."""
-        is_gone = self.client.is_lost and (self.target.is_lost or self.target.transport is None)
-        if is_gone:
-            self.hang_up()
-            self._proxy.ended(self)
-        else:
-            self._settle()
-
-    def other(self, side: _Side) -> _Side:
-        """The other socket."""
-        return self.target if side is self.client else self.client
-
-    def refresh(self, changed: LinkState) -> None:
-        """The fault of a link has changed."""
-        mine = [pipe for pipe in self._pipes if pipe.state is changed]
-        if self._is_over or not mine:
-            return
-        if changed.fault.is_reset:
-            self.hang_up(is_reset=True)
-            return
-        for pipe in mine:
-            pipe.refresh()
-        if not changed.is_cut and any(pipe.is_spoiled for pipe in mine):
-            self.hang_up()
-        else:
-            self._talk.refresh()
-            self._settle()
-
-    def _settle(self) -> None:
-        """Close what is left of a connection that ended, once the other side may know."""
-        is_ending = self._is_finishing or self.client.is_lost or self.target.is_lost
-        if not is_ending or self._is_over:
-            return
-        if all(pipe.is_idle and not pipe.state.is_cut for pipe in self._pipes):
-            self.hang_up()
-
-    def _from_client(self, data: bytes) -> None:
-        self._talk.from_client(data)
-
-    def _from_target(self, data: bytes) -> None:
-        self._talk.from_target(data)
-
-    async def _dial(self) -> None:
-        port = self._place.peer_port
-        try:
-            await self._proxy.clock.create_connection(lambda: self.target, HOST, port)
-        except OSError:
-            self.hang_up()
 
 
 class Proxy:
@@ -307,8 +62,8 @@ class Proxy:
         self._states: dict[Link, LinkState] = {}
         self._faults: dict[Link, LinkFault] = {}
         self._is_empty = asyncio.Event()
-        self.sessions: set[_Session] = set()
-        self.clock = asyncio.get_running_loop()
+        self.sessions: set[Session] = set()
+        self.clock: asyncio.AbstractEventLoop = asyncio.get_running_loop()
 
     async def start(self, places: Iterable[Place]) -> None:
         """Listen for these nodes. Raises: AccessError, when a port is in use; then for none."""
@@ -323,7 +78,7 @@ class Proxy:
         """Listen for one node more. Raises: AccessError."""
         try:
             server = await self.clock.create_server(
-                lambda: _Session(self, place).client, HOST, place.proxy_port, backlog=BACKLOG
+                lambda: Session(self, place).client, HOST, place.proxy_port, backlog=BACKLOG
             )
         except OSError as error:
             raise AccessError(
@@ -337,14 +92,16 @@ class Proxy:
         self._apply()
 
     async def remove(self, name: str) -> None:
-        """Listen for a node no more, and close what leads to it."""
+        """Listen for a node no more, close what leads to it, and take its links' faults off."""
         server = self._servers.pop(name, None)
         self._places.pop(name, None)
+        for session in [each for each in self.sessions if each.here == name]:
+            session.hang_up(is_reset=True)
         if server:
             server.close()
             await server.wait_closed()
-        for session in [each for each in self.sessions if each.here == name]:
-            session.hang_up()
+        for link in [each for each in self._faults if name in (each.source, each.target)]:
+            del self._faults[link]
         self._apply()
 
     def learn(self, member_id: int, name: str) -> None:
@@ -394,7 +151,7 @@ class Proxy:
         for state in self._states.values():
             state.close()
 
-    def talk(self, session: _Session) -> Talk:
+    def talk(self, session: Session) -> Talk:
         """What is expected on a new connection."""
         return PeerTalk(session) if self._engine is Engine.WALCTL else RaftHttpTalk(session)
 
@@ -411,7 +168,11 @@ class Proxy:
             self._states[link] = found
         return found
 
-    def ended(self, session: _Session) -> None:
+    def began(self, session: Session) -> None:
+        """A connection was taken."""
+        self.sessions.add(session)
+
+    def ended(self, session: Session) -> None:
         """Both sockets of a session are gone."""
         self.sessions.discard(session)
         if not self.sessions:
@@ -442,7 +203,3 @@ class Proxy:
         for state in changed:
             for session in list(self.sessions):
                 session.refresh(state)
-
-
-def _nothing() -> None:
-    pass

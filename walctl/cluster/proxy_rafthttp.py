@@ -30,8 +30,9 @@ from typing import Final
 
 from formats.errors import LimitError, WireError
 from walctl.cluster.proxy_frames import ETCD_MESSAGE_BYTES_MAX, Borders, Chunks, chunk, etcd_borders
+from walctl.cluster.proxy_links import LinkState
 from walctl.cluster.proxy_talk import STRANGER, Wire
-from walctl.cluster.shaping import LinkState, Manner, Pipe
+from walctl.cluster.shaping import Manner, Pipe
 
 HEAD_BYTES_MAX: Final = 64 << 10
 EARLY_BYTES_MAX: Final = 64 << 10
@@ -305,11 +306,13 @@ class _Answers:
         """Take bytes of a body in chunks; what is behind it."""
         payload, rest = chunks.feed(data)
         pipe, borders = self._awaited[0].pipe, self._awaited[0].borders
-        if not self._is_stream or pipe is None:
-            self._show(chunk(payload) if payload else b"")
+        if not payload:
+            pass  # and an empty chunk would end the body
+        elif not self._is_stream or pipe is None:
+            self._show(chunk(payload))
         elif borders:
             pipe.feed(payload, borders)
-        elif payload:
+        else:
             pipe.push(payload, begins=True, ends=True)
         if rest is None:
             return b""

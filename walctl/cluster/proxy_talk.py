@@ -13,7 +13,8 @@ from typing import Final, Protocol
 from formats.errors import FormatError
 from formats.peer import HELLO_BYTES, MAGIC, Purpose, parse_hello
 from walctl.cluster.proxy_frames import walctl_borders
-from walctl.cluster.shaping import LinkState, Manner, Pipe
+from walctl.cluster.proxy_links import LinkState
+from walctl.cluster.shaping import Manner, Pipe
 
 STRANGER: Final = "?"
 """Stands for a caller that did not say who it is."""

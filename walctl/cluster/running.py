@@ -7,9 +7,13 @@
         NODE.json         a node's process
 
 A file names a process by its id and the moment it began; one of another moment is not ours, and is
-left alone. So whatever happened to the supervisor, its nodes can be ended, and nobody else is.
+left alone. It names the lab too, so that a copy of a lab that runs ends nothing of the original.
+Every process of a lab also carries the lab's mark in its environment, where the system shows that:
+so one is found whose file was not written yet, or is gone. Whatever happened to the supervisor, its
+nodes can be ended, and nobody else is.
 """
 
+import hashlib
 import json
 import signal
 from collections.abc import Callable, Iterator
@@ -18,7 +22,14 @@ from pathlib import Path
 from typing import Final
 
 from walctl.cluster.lab import Lab
-from walctl.cluster.runtime import Process, is_alive, signal_group, signal_process
+from walctl.cluster.runtime import (
+    Process,
+    is_alive,
+    marked,
+    own_process,
+    signal_group,
+    signal_process,
+)
 from walctl.errors import AccessError
 from walctl.fs.base import FileSystem
 from walctl.fs.writable import Lock, WritableFile, WritableFileSystem
@@ -73,13 +84,20 @@ def taken_lock(disk: WritableFileSystem, lab: Lab) -> WritableFile:
     return file
 
 
+def mark(disk: FileSystem, lab: Lab) -> str:
+    """What processes of this lab carry, and those of a copy of it do not. Raises: AccessError."""
+    secret = hashlib.sha256(lab.token.encode()).hexdigest()[:32]
+    return f"{secret}-{disk.stat(lab.path).inode}"
+
+
 def note_process(disk: WritableFileSystem, lab: Lab, name: str, process: Process) -> None:
     """Write the file that names a process, whole or not at all. Raises: AccessError."""
+    fields = {"pid": process.pid, "began": process.began, "lab": mark(disk, lab)}
     path = lab.run_path / f"{name}.json"
     aside = path.with_name(f"{path.name}.tmp")
     if disk.exists(aside):
         disk.remove(aside)
-    disk.create(aside, json.dumps({"pid": process.pid, "began": process.began}).encode() + b"\n")
+    disk.create(aside, json.dumps(fields).encode() + b"\n")
     disk.rename(aside, path)
 
 
@@ -105,6 +123,8 @@ def noted_process(disk: FileSystem, lab: Lab, name: str) -> Process | None:
         with disk.open(path) as file:
             found = json.loads(file.read_at(0, _BYTES_MAX))
         process = Process(int(found["pid"]), str(found["began"]))
+        if found["lab"] != mark(disk, lab):
+            return None
     except (ValueError, KeyError, TypeError):
         return None
     return process if is_alive(process) else None
@@ -116,11 +136,19 @@ def supervisor_of(disk: FileSystem, lab: Lab) -> Process | None:
 
 
 def running(disk: FileSystem, lab: Lab) -> Iterator[Running]:
-    """The lab's processes that are there, the supervisor first."""
+    """The lab's processes that are there but for ourselves, the supervisor first.
+
+    One that carries the lab's mark and has no file is called by its id.
+    """
+    seen = {own_process()}
     for name in (SUPERVISOR, *(node.name for node in lab.nodes)):
         process = noted_process(disk, lab, name)
-        if process is not None:
+        if process is not None and process not in seen:
+            seen.add(process)
             yield Running(name, process)
+    for process in marked(mark(disk, lab)):
+        if process not in seen:
+            yield Running(f"process {process.pid}", process)
 
 
 def end(
@@ -145,8 +173,9 @@ def end(
     nodes = [each.process for each in found if each.name != SUPERVISOR]
     for number in (signal.SIGKILL,) if is_hard else (signal.SIGTERM, signal.SIGKILL):
         for process in nodes:
-            signal_group(process, number)
-            signal_group(process, signal.SIGCONT)  # a paused one hears of it only then
+            for sent in (number, signal.SIGCONT):  # a paused one hears of it only then
+                if not signal_group(process, sent):
+                    signal_process(process, sent)
         left = seconds
         while left > 0 and any(is_alive(each.process) for each in found):
             wait(_WAIT_SECONDS)

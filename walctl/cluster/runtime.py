@@ -30,8 +30,10 @@ SOCKET_PATH_BYTES_MAX: Final = 103 if sys.platform == "darwin" else 107
 """What the name of a Unix socket may have (`sun_path`, without its end)."""
 OWN_CODE: Final = "import sys; from walctl.cli.main import run; sys.exit(run())"
 """How walctl is started as a process of its own, installed or not."""
+MARK_VARIABLE: Final = "WALCTL_LAB"
+"""Says in a process's environment whose it is."""
 _PROCESSES: Final = Path("/proc")
-_TEXT_BYTES_MAX: Final = 1 << 14
+_TEXT_BYTES_MAX: Final = 1 << 20
 _STATE, _STARTED = 2, 21
 """Fields of `/proc/PID/stat`, counted from 0. Source: Linux proc_pid_stat(5)."""
 
@@ -116,6 +118,16 @@ def signal_process(process: Process, number: int) -> bool:
     return False
 
 
+def marked(mark: str) -> Iterator[Process]:
+    """The processes that were started with this mark, as far as the system shows them."""
+    wanted = f"{MARK_VARIABLE}={mark}".encode()
+    for name in os.listdir(_PROCESSES) if os.path.isdir(_PROCESSES) else ():
+        if name.isdecimal() and wanted in _text(_PROCESSES / name / "environ").split(b"\0"):
+            found = identify(int(name))
+            if found is not None:
+                yield found
+
+
 def reap(pid: int) -> int | None:
     """The exit status of a child that has ended, taken once; `None` while it runs, or not ours."""
     try:
@@ -170,18 +182,19 @@ def own_command(*words: str) -> list[str]:
     return [sys.executable, "-c", OWN_CODE, *words]
 
 
-def environment(*, without: str = "ETCD_") -> dict[str, str]:
-    """Our environment for a program that is started: this walctl first, nothing of etcd's.
+def environment(mark: str) -> dict[str, str]:
+    """Our environment for a program of a lab: this walctl first, nothing of etcd's, and `mark`.
 
     etcd takes any setting from a variable that begins with `ETCD_`, so none is passed on.
     """
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(without)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ETCD_")}
     root = str(Path(__file__).parents[2])
     others = [each for each in kept.get("PYTHONPATH", "").split(os.pathsep) if each]
-    return {**kept, "PYTHONPATH": os.pathsep.join(dict.fromkeys([root, *others]))}
+    python_path = os.pathsep.join(dict.fromkeys([root, *others]))
+    return {**kept, "PYTHONPATH": python_path, MARK_VARIABLE: mark}
 
 
-def spawn_detached(command: Sequence[str], *, log: Path) -> Process:
+def spawn_detached(command: Sequence[str], *, log: Path, mark: str) -> Process:
     """Start a program with a session of its own and no terminal; it outlives us.
 
     What it prints goes to the new file `log`. Raises: AccessError.
@@ -194,7 +207,7 @@ def spawn_detached(command: Sequence[str], *, log: Path) -> Process:
     ]
     try:
         pid = os.posix_spawn(
-            command[0], list(command), environment(), file_actions=actions, setsid=True
+            command[0], list(command), environment(mark), file_actions=actions, setsid=True
         )
     except OSError as error:
         raise AccessError(f"{command[0]}: cannot be started: {error.strerror}") from error

@@ -10,9 +10,9 @@ class NodeState(enum.StrEnum):
     RUNNING = "running"
     PAUSED = "paused"
     STOPPED = "stopped"
-    """It was told to end, or was never started."""
+    """It was told to end, or ended well by itself, or was never started."""
     CRASHED = "crashed"
-    """It died by itself, or was killed."""
+    """It died, or was killed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ when it ends itself. Where it is killed, `running.end` does that by the files th
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Final
 
@@ -55,6 +55,7 @@ class Supervisor:
         self._turns: dict[str, asyncio.Lock] = {}
         self._noted: dict[tuple[str, str], dict[str, Any]] = {}
         self._is_hard = False
+        self._trouble = ""
         for node in lab.nodes:
             self._make_place(node.name)
 
@@ -93,7 +94,8 @@ class Supervisor:
             for place in self._nodes.values()
             if place.state is NodeState.PAUSED
         ]
-        return [*links, *paused, *self._noted.values()]
+        trouble = [{"on": f"not written down: {self._trouble}"}] if self._trouble else []
+        return [*links, *paused, *self._noted.values(), *trouble]
 
     # Nodes.
 
@@ -264,7 +266,7 @@ class Supervisor:
         process = await place.start(
             self.kind.command(self.lab, node),
             folder=self.lab.path,
-            environment=runtime.environment(),
+            environment=runtime.environment(running.mark(self._disk, self.lab)),
         )
         running.note_process(self._disk, self.lab, node.name, process)
         self.chronicle.write({"n": node.name, "k": EventKind.START, "pid": process.pid})
@@ -272,18 +274,18 @@ class Supervisor:
     def _hear(self, name: str, line: bytes) -> None:
         """What a node printed."""
         told = self.kind.told(self.lab, line)
-        if told.is_kept:
-            self._logs[name].write(line)
-        node = self.lab.node(name)
-        if told.member_id is not None and told.member_id != node.id:
-            self._save(self.lab.with_node(replace(node, id=told.member_id)))
-            self.proxy.learn(told.member_id, name)
-        if told.event is not None:
-            self.chronicle.write({"n": name, **told.event})
+        with self._our_trouble():
+            if told.is_kept:
+                self._logs[name].write(line)
+            node = self.lab.node(name)
+            if told.member_id is not None and told.member_id != node.id:
+                self._save(self.lab.with_node(replace(node, id=told.member_id)))
+                self.proxy.learn(told.member_id, name)
+            if told.event is not None:
+                self.chronicle.write({"n": name, **told.event})
 
     def _ended(self, place: NodeProcess) -> None:
         """A node's process is gone."""
-        running.forget_process(self._disk, self.lab, place.name)
         for key in [key for key in self._noted if key[0] == place.name]:
             del self._noted[key]  # what was broken within the process went with it
         event: dict[str, Any] = {"n": place.name, "k": EventKind.STOP, "words": place.words}
@@ -291,7 +293,17 @@ class Supervisor:
             event |= {"k": EventKind.CRASH, "mode": "clean"}
             if not place.is_killed:
                 event["last"] = last_words(self._last_words(place))
-        self.chronicle.write(event)
+        with self._our_trouble():
+            running.forget_process(self._disk, self.lab, place.name)
+            self.chronicle.write(event)
+
+    @contextlib.contextmanager
+    def _our_trouble(self) -> Iterator[None]:
+        """Go on where our own disk refuses: a node's life does not hang on what we write of it."""
+        try:
+            yield
+        except AccessError as error:
+            self._trouble = error.message
 
     def _last_words(self, place: NodeProcess) -> list[str]:
         """What it printed last, where it died."""

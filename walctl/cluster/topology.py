@@ -13,10 +13,11 @@ stands for every node on either side, and alone for every link. `off` instead of
 that fault off. Faults of one link add up; `split`, `bridge` and `ring` say which links are cut and
 which are not, so each takes the place of all cuts before it.
 
-Pure: values in, values out. Whoever knows who leads turns `leader`, `follower` and `random` into
-names before.
+Pure: values in, values out. Whoever knows who leads says what `leader`, `follower` and `random`
+stand for (`resolve`).
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -38,6 +39,10 @@ Faults: TypeAlias = Mapping[Link, LinkFault]
 
 ALL: Final = "all"
 OFF: Final = "off"
+ROLES: Final = frozenset({"leader", "follower", "random"})
+"""Words that stand for a node that is to be found."""
+
+_SEPARATOR: Final = re.compile(r"(<->|->|,|/)")
 
 _ONE_WAY: Final = (("one", "way"), ("one-way",), ("--one-way",))
 _RESET: Final = (("reset",), ("--reset",))
@@ -88,6 +93,24 @@ def links_among(nodes: Iterable[str]) -> tuple[Link, ...]:
     """Every link between different nodes."""
     names = list(nodes)
     return tuple(Link(a, b) for a in names for b in names if a != b)
+
+
+def resolve(words: str | Sequence[str], lookup: Callable[[str], str]) -> tuple[str, ...]:
+    """The words with a node's name wherever one stands for it, as in `cut leader->n2`.
+
+    `lookup` is asked once for each of `ROLES` that occurs, in the order of the words.
+    """
+    found: dict[str, str] = {}
+
+    def named(part: str) -> str:
+        if part not in ROLES:
+            return part
+        if part not in found:
+            found[part] = lookup(part)
+        return found[part]
+
+    each = words.split() if isinstance(words, str) else words
+    return tuple("".join(map(named, _SEPARATOR.split(word))) for word in each)
 
 
 def change(words: str | Sequence[str], *, nodes: Sequence[str], on: Faults) -> Change:

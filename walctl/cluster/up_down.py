@@ -88,7 +88,8 @@ async def _running(
         heed_signals(supervisor)
         desk = Desk(disk, supervisor)
         for name in names:
-            await supervisor.start(name)
+            if not supervisor.down_asked.is_set():
+                await supervisor.start(name)
         await desk.open()
         try:
             yield supervisor
@@ -116,7 +117,7 @@ def up_detached(
             disk.remove(log)
         words = [word for name in only for word in ("--only", name)]
         command = runtime.own_command("cluster", "supervise", *words, "--", str(lab.path))
-        process = runtime.spawn_detached(command, log=log)
+        process = runtime.spawn_detached(command, log=log, mark=running.mark(disk, lab))
         asyncio.run(_answering(disk, lab, process))
     return asyncio.run(_ready(disk, lab, names, seconds))
 
@@ -158,15 +159,14 @@ async def _ready(disk: FileSystem, lab: Lab, names: Sequence[str], seconds: floa
         while True:
             now = load(disk, lab.path)
             info = await control.info()
-            standing = await look_by(disk, now, kind, session, info)
-            waited = [node for node in standing.nodes if node.name in names]
-            dead = [each for each in info["nodes"] if each["state"] == NodeState.CRASHED]
-            for each in dead:
-                if each["name"] in names:
+            for each in info["nodes"]:
+                if each["name"] in names and each["state"] == NodeState.CRASHED:
                     raise ClusterError(
                         f"{each['name']}: died ({each['words']}): {last_words(each['last'])};"
                         f" walctl cluster logs {lab.path} {each['name']} has more"
                     )
+            standing = await look_by(disk, now, kind, session, info)
+            waited = [node for node in standing.nodes if node.name in names]
             late = [why for node in waited if (why := _why_late(now, node, names))]
             if not late:
                 return standing

@@ -9,7 +9,9 @@
     FILE.wal, FILE.snap, db            one file
     FILE.wal.zst, FILE.tar.zst         an archived segment; an archive, which may be a bundle
 
-Names decide; only a file whose name says nothing is looked at, its first bytes.
+Names decide. Looked into is a file whose name says nothing, its first bytes; and the first segment
+of a data directory without a database: a log that names no member is none of etcd's. A lab's own
+members of a map have such ones, which are raftexample's with etcd's names for the folders.
 """
 
 import enum
@@ -27,6 +29,10 @@ _DATABASE_MAGIC = b"\xed\xda\x0c\xed"
 """bbolt's magic number, at offset 16 of a file."""
 _CRC_RECORD_HEAD = b"\x08\x04\x10"
 """How the first record of a segment begins, behind its length field."""
+_METADATA_HEAD = b"\x08\x01\x10"
+"""How the second one begins, the metadata record; 16 bytes behind the first, whatever its CRC."""
+_BARE_METADATA_BYTES_MAX = 8
+"""One with no data has no more than its type and its CRC."""
 
 
 CHANNELS = "wal"
@@ -103,13 +109,13 @@ def understand(
         if part is not None:
             disk.names(part)  # a part that is named has to be there
     if "member" in names and _is_directory(disk, path / "member"):
-        return _member(path, path / "member", Shape.DATA_DIR, wal_dir, snap_dir)
+        return _member(disk, path, path / "member", Shape.DATA_DIR, wal_dir, snap_dir)
     if _has_segments(names):
         if wal_dir is not None:
             raise UsageError(f"{path}: holds segments itself, so --wal-dir names a second log")
         return _segments(disk, path, names, snap_dir)
     if {"wal", "snap"} & names or wal_dir is not None:
-        return _member(path, path, Shape.MEMBER_DIR, wal_dir, snap_dir)
+        return _member(disk, path, path, Shape.MEMBER_DIR, wal_dir, snap_dir)
     if DB_NAME in names or any(name.endswith(".snap") for name in names):
         if snap_dir is not None:
             raise UsageError(f"{path}: holds snapshots itself, so --snap-dir names others")
@@ -218,20 +224,30 @@ def _file(disk: FileSystem, path: Path) -> Layout:
 
 
 def _member(
+    disk: FileSystem,
     path: Path,
     member: Path,
     shape: Shape,
     wal_dir: Path | None,
     snap_dir: Path | None,
 ) -> Layout:
-    snaps = snap_dir or member / "snap"
-    return Layout(
-        path=path,
-        shape=shape,
-        wal_dir=wal_dir or member / "wal",
-        snap_dir=snaps,
-        database=snaps / DB_NAME,
-    )
+    log, snaps = wal_dir or member / "wal", snap_dir or member / "snap"
+    database: Path | None = snaps / DB_NAME
+    if _names_no_member(disk, log) and not disk.exists(snaps / DB_NAME):
+        shape, database = Shape.RAFTEXAMPLE, None
+    return Layout(path=path, shape=shape, wal_dir=log, snap_dir=snaps, database=database)
+
+
+def _names_no_member(disk: FileSystem, log: Path) -> bool:
+    """Whether the first segment of a log has a metadata record, and that has no data."""
+    try:
+        first = min(name for name in disk.names(log) if name.endswith(".wal"))
+        with disk.open(log / first) as file:
+            head = file.read_at(0, 32)
+    except (AccessError, ValueError):
+        return False  # whoever reads the log will say what is wrong with it
+    is_log = head[8:11] == _CRC_RECORD_HEAD and head[24:27] == _METADATA_HEAD
+    return is_log and int.from_bytes(head[16:23], "little") <= _BARE_METADATA_BYTES_MAX
 
 
 def _segments(disk: FileSystem, path: Path, names: set[str], snap_dir: Path | None) -> Layout:

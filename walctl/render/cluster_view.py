@@ -82,8 +82,9 @@ class Line:
 def lines(standing: LabStanding, width: int) -> list[Line]:
     """The view, no line wider than `width` where columns can be left out."""
     rows = [(node, member) for node in standing.nodes for member in _members(node)]
-    rows.sort(key=lambda row: row[1].group)
     is_one = len({member.group for _, member in rows if member.group}) <= 1
+    if not is_one:
+        rows.sort(key=lambda row: row[1].group)
     chosen = [each for each in COLUMNS if not (each.title == "group" and is_one)]
     table = _fitting(chosen, rows, width)
     drawn = [Line(_head(standing)), *table]

@@ -1,0 +1,140 @@
+"""`walctl cluster member`: who is in a group, and changes of that."""
+
+from pathlib import Path
+
+import click
+
+from walctl.cli.cluster_lab import lab_argument, named, node_argument, opened
+from walctl.cli.options import output, pass_disk, pass_screen, quiet
+from walctl.cluster import member_flow
+from walctl.cluster.up_down import status
+from walctl.errors import ExitStatus
+from walctl.fs.base import FileSystem
+from walctl.render import cluster_members as render
+from walctl.render.screen import Screen
+
+_GROUP_HELP = "The group that is meant; the first, if left out."
+
+
+@click.group(
+    "member",
+    short_help="List, add, promote and remove members.",
+    invoke_without_command=True,
+    subcommand_metavar="COMMAND ...",
+)
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """See who is in a group of a lab that is up, and change that, while it works on.
+
+    \b
+    Examples:
+      walctl cluster member list demo
+      walctl cluster member add demo
+      walctl cluster member remove demo n1
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), err=True)
+        ctx.exit(ExitStatus.USAGE)
+
+
+@command.command("list", short_help="List the members of a group.")
+@lab_argument
+@click.option("--group", metavar="NAME", help=_GROUP_HELP)
+@output("text", "json")
+@quiet
+@pass_disk
+@pass_screen
+def list_members(screen: Screen, disk: FileSystem, /, lab: Path, group: str | None) -> None:
+    """List the members of a group of LAB, as its cluster has them.
+
+    \b
+    Examples:
+      walctl cluster member list demo
+    """
+    found = opened(disk, lab)
+    rows = member_flow.listed(found, found.group(group).name)
+    screen.show(rows, text=render.rows_text, document=render.rows_document)
+
+
+@command.command("add", short_help="Add a member.")
+@lab_argument
+@click.argument("node", required=False, metavar="[NODE]")
+@click.option("--group", metavar="NAME", help=_GROUP_HELP)
+@click.option("--learner", "is_learner", is_flag=True, help="Give it no vote yet.")
+@output("text", "json")
+@quiet
+@pass_disk
+@pass_screen
+def add(
+    screen: Screen,
+    disk: FileSystem,
+    /,
+    lab: Path,
+    node: str | None,
+    group: str | None,
+    is_learner: bool,
+) -> None:
+    """Add a member to a group of LAB: a new node, called NODE or by the next free name.
+
+    It comes as a learner, takes the state, and gets its vote then. Where that was broken off, the
+    same command with NODE goes on with it.
+
+    \b
+    Examples:
+      walctl cluster member add demo
+      walctl cluster member add demo n4 --learner
+    """
+    found = opened(disk, lab)
+    name = found.group(group).name
+    changed = member_flow.add(disk, found, name, node, is_learner=is_learner)
+    screen.show(changed, text=render.changed_text, document=render.changed_document)
+
+
+@command.command("promote", short_help="Give a learner its vote.")
+@lab_argument
+@node_argument
+@click.option("--group", metavar="NAME", help=_GROUP_HELP)
+@output("text", "json")
+@quiet
+@pass_disk
+@pass_screen
+def promote(screen: Screen, disk: FileSystem, /, lab: Path, node: str, group: str | None) -> None:
+    """Give NODE, a learner of a group of LAB, its vote, as soon as it has what it needs for that.
+
+    \b
+    Examples:
+      walctl cluster member promote demo n4
+    """
+    found = opened(disk, lab)
+    changed = member_flow.promote(found, found.group(group).name, found.node(node).name)
+    screen.show(changed, text=render.changed_text, document=render.changed_document)
+
+
+@command.command("remove", short_help="Remove a member, and end its process.")
+@lab_argument
+@node_argument
+@click.option("--group", metavar="NAME", help=_GROUP_HELP)
+@output("text", "json")
+@quiet
+@pass_disk
+@pass_screen
+def remove(screen: Screen, disk: FileSystem, /, lab: Path, node: str, group: str | None) -> None:
+    """Remove NODE from a group of LAB, and end its process. Its directory stays.
+
+    A removal makes the majority smaller, and what is left may be less than is needed: that is said
+    before it is done. A node that was removed is not added again; `member add` makes another.
+
+    \b
+    Examples:
+      walctl cluster member remove demo n3
+      walctl cluster member remove demo leader
+    """
+    found = opened(disk, lab)
+    standing = status(disk, found)
+    name, wanted = named(found, standing, node, group=group), found.group(group).name
+    rows = member_flow.listed(found, wanted)
+    left = member_flow.quorum_left(rows, standing, name)
+    if left.spare <= 0:
+        screen.note(render.quorum_words(name, left))
+    changed = member_flow.remove(disk, found, wanted, name)
+    screen.show(changed, text=render.changed_text, document=render.changed_document)
