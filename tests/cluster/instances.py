@@ -6,6 +6,7 @@ Peers are reached directly: a node's proxy port is its own peer port.
 import asyncio
 import itertools
 import socket
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from walctl.cluster.http import Api, serve
 from walctl.cluster.lab import HOST, Engine, Group, Lab, Node, Settings, Timing
 from walctl.cluster.node import Instance
 from walctl.cluster.node_control import Control
+from walctl.cluster.node_disk import NodeDisk
 from walctl.fs.real import RealFileSystem
 
 FAST = Timing(tick_ms=10)
@@ -76,6 +78,7 @@ class Here:
     session: aiohttp.ClientSession
     nodes: dict[str, Instance] = field(default_factory=dict)
     events: list[Mapping[str, Any]] = field(default_factory=list)
+    dead: list[str] = field(default_factory=list)
 
     def url(self, node: str, path: str) -> str:
         """Where a node answers."""
@@ -124,18 +127,28 @@ async def running(lab: Lab, *names: str) -> AsyncIterator[Here]:
         here = Here(lab, session)
         for number, name in enumerate(names or [each.name for each in lab.nodes]):
             draws = itertools.count(number, 3)
+            draw = partial(_drawn, draws)
+            faults = NodeDisk(
+                disk,
+                lab.path / name,
+                draw=draw,
+                sleep=time.sleep,
+                tell=here.events.append,
+                die=partial(here.dead.append, name),
+            )
+            stack.callback(faults.disk.close)
             node = Instance(
                 lab,
                 name,
-                disk=disk,
-                draw=partial(_drawn, draws),
+                disk=faults.disk,
+                draw=draw,
                 clock_us=lambda: int(asyncio.get_running_loop().time() * 1e6),
                 tell=here.events.append,
             )
             here.nodes[name] = node
             stack.push_async_callback(node.close)
             await node.start()
-            api = Api(node, Control(node, disk))
+            api = Api(node, Control(node, disk, faults=faults, tell=here.events.append))
             runner = await serve(api, HOST, node.own.client_port)
             stack.push_async_callback(runner.cleanup)
             ticking = asyncio.create_task(node.tick_for_ever())

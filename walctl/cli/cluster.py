@@ -22,6 +22,14 @@ COMMANDS: Mapping[str, Lazy] = {
     "restart": Lazy("walctl.cli.cluster_restart", "End a node, if it runs, and start it."),
     "member": Lazy("walctl.cli.cluster_member", "List, add, promote and remove members."),
     "transfer": Lazy("walctl.cli.cluster_transfer", "Hand the lead to another node."),
+    "net": Lazy("walctl.cli.cluster_net", "Break links between nodes, and heal them."),
+    "disk": Lazy("walctl.cli.cluster_disk", "Let a node's disk fail, or damage its files."),
+    "clock": Lazy("walctl.cli.cluster_clock", "Let a node's clock go wrong, and right again."),
+    "wipe": Lazy("walctl.cli.cluster_wipe", "Take away what a node has on its disk."),
+    "keep": Lazy("walctl.cli.cluster_keep", "Copy what a node has on its disk, to go back to."),
+    "rewind": Lazy(
+        "walctl.cli.cluster_rewind", "Go back to what a node had on its disk when it was kept."
+    ),
     "supervise": Lazy(
         "walctl.cli.cluster_supervise", "Run a lab's nodes until told to end.", is_hidden=True
     ),

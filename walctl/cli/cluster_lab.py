@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 import click
 
 from walctl.cli.options import PATH
-from walctl.cli.world import real_path
+from walctl.cli.world import real_path, writable
+from walctl.cluster.hands import FaultDeed, do
 from walctl.cluster.lab import Lab, load
 from walctl.cluster.looking import CHOSEN_WORDS, chosen
 from walctl.cluster.runtime import draw
@@ -61,3 +62,9 @@ def done_with(
     name = node if standing is None else named(found, standing, node, group=group)
     told = act(found, name, action)
     screen.show(told, text=render.node_text, document=render.node_document)
+
+
+def did(screen: Screen, disk: FileSystem, lab: Path, deed: FaultDeed, *, group: str | None) -> None:
+    """Do a deed to a lab, and say what came of it. Raises: WalctlError."""
+    outcome = do(writable(disk), opened(disk, lab), deed, group=group)
+    screen.show(outcome, text=render.outcome_text, document=render.outcome_document)
