@@ -3,9 +3,9 @@
     "<key>":"<value>","<key>":"<value>", ...
 
 A map may have a million pairs. What is here works on some hundred KiB at a time, so that other
-threads can run meanwhile, and says `None` for what is not so plain: bytes that are no UTF-8,
-U+FFFD, and on the way out all that Go would escape. `formats.raftexample` has the definition,
-which reads and writes that; a property test holds this to it.
+threads can run meanwhile, and says `None` for what it does not know to be as Go has it: bytes that
+are no UTF-8, U+FFFD, two control characters. `formats.raftexample` has the definition, which reads
+and writes that too; a property test holds this to it.
 """
 
 import json
@@ -26,6 +26,9 @@ _CONTROLS: Final = bytes(range(0x20))
 _NOT_READ: Final = _CONTROLS + b"\\"
 _NOT_WRITTEN: Final = _CONTROLS + b"\\<>&"
 _SEPARATORS: Final = ("\u2028".encode(), "\u2029".encode())
+_ESCAPED_IN_GO: Final = "<>&\u2028\u2029"
+_SHORT_IN_PYTHON: Final = (b"\b", b"\f")
+"""Python has short escapes for them, and Go has not."""
 _REPLACEMENT: Final = "\ufffd".encode()
 
 
@@ -65,7 +68,12 @@ def joined(batch: Batch) -> bytes:
 
 
 def written(batch: Batch) -> bytes | None:
-    """The pairs as Go writes them, when that is as they are."""
+    """The pairs as Go writes them; `None`: the definition has to."""
+    return _written_plain(batch) or _written_escaped(batch)
+
+
+def _written_plain(batch: Batch) -> bytes | None:
+    """As `written`, where that is as they are."""
     text = joined(batch)
     # As many quotes as belong here: none is in a text. A quote also ends what is half a character,
     # so the whole is UTF-8 when each text is.
@@ -76,6 +84,21 @@ def written(batch: Batch) -> bytes | None:
     if not text.isascii() and (any(each in text for each in _SEPARATORS) or not is_utf8(text)):
         return None
     return text
+
+
+def _written_escaped(batch: Batch) -> bytes | None:
+    """As `written`, by Python's own writer of JSON, with what Go escapes besides."""
+    whole = joined(batch)
+    if any(char in whole for char in _SHORT_IN_PYTHON):
+        return None
+    try:
+        pairs = {key.decode(): value.decode() for key, value in batch}
+    except UnicodeDecodeError:
+        return None
+    text = json.dumps(pairs, ensure_ascii=False, separators=(",", ":"))[1:-1]
+    for char in _ESCAPED_IN_GO:
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return text.encode()
 
 
 def read(data: bytes, position: int) -> Found | None:

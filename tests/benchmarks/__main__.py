@@ -22,7 +22,9 @@ from pathlib import Path
 import crc32c
 
 from formats import internalpb, raftpb, walpb
+from tests.benchmarks.checking import bench_checking
 from tests.benchmarks.comparing import bench_comparing
+from tests.benchmarks.kvmap import bench_map
 from tests.benchmarks.logs import write_log
 from tests.benchmarks.machine import bench_machine
 from tests.benchmarks.proxying import bench_proxy
@@ -255,8 +257,12 @@ def main() -> None:
     bench_raft(row)
     sys.stdout.write("Frames between two members, through the proxy of a lab\n")
     bench_proxy(row)
+    sys.stdout.write("Histories are judged\n")
+    bench_checking(row)
     sys.stdout.write("A log is applied to etcd's machine\n")
     bench_machine(row)
+    sys.stdout.write("Snapshots of a lab's map\n")
+    bench_map(row)
     sys.stdout.write("walctl replay of a million puts\n")
     with tempfile.TemporaryDirectory() as folder:
         bench_replaying(Path(folder) / "replay", run, row)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.commands import ROOT, WALCTL, environment, ran
-from walctl.cli import completion_build
+from walctl.cli import cluster, completion_build
 from walctl.cli.main import COMMANDS, run
 from walctl.inspect.filter_words import list_types
 from walctl.payload.registry import names
@@ -39,9 +39,9 @@ def offered(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 
 def test_the_table_is_what_the_commands_say() -> None:
-    built = completion_build.table()
-    kept = completion_build.TABLE.read_text(encoding="utf-8")
-    assert kept == built, "run `python -m walctl.cli.completion_build`"
+    for path, built in completion_build.tables().items():
+        kept = path.read_text(encoding="utf-8")
+        assert kept == built, "run `python -m walctl.cli.completion_build`"
 
 
 def test_commands_are_offered_and_options_of_each_and_of_the_front_door(offered: Offered) -> None:
@@ -91,6 +91,11 @@ def test_values_are_offered_where_there_is_a_list_of_them(
     offered: Offered, words: list[str], expected: list[str]
 ) -> None:
     assert offered("walctl", *words) == expected
+
+
+def test_commands_below_a_command_are_offered(offered: Offered) -> None:
+    shown = [name for name, entry in cluster.COMMANDS.items() if not entry.is_hidden]
+    assert offered("walctl", "cluster", "") == shown
 
 
 def test_types_and_decoders_are_those_that_dump_takes(offered: Offered) -> None:

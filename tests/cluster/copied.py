@@ -18,8 +18,9 @@ from typing import Any
 
 from fixtures.recipes import etcd
 from tests.corpus import manifest, unpacked
-from walctl.cluster.copying.making import CopyWay, Made, Net, Wish, make
+from walctl.cluster.copying.making import Made, make
 from walctl.cluster.copying.namespace import closed_command
+from walctl.cluster.copying.planning import CopyWay, Net, Wish
 from walctl.cluster.lab import Engine
 from walctl.fs.clone import clone
 from walctl.fs.real import RealFileSystem

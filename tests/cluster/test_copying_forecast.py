@@ -20,8 +20,9 @@ from tests.cluster.copied import (
 from tests.corpus import names, needs_corpus
 from walctl.cluster.closed import isolation
 from walctl.cluster.copying.forecast import Forecast, Outcome, matches, release
-from walctl.cluster.copying.making import Made, Net
+from walctl.cluster.copying.making import Made
 from walctl.cluster.copying.namespace import closed_command
+from walctl.cluster.copying.planning import Net
 from walctl.errors import UnsupportedError
 from walctl.wal.decoder import Version
 

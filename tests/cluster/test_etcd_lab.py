@@ -316,3 +316,22 @@ def test_members_are_added_take_the_lead_and_are_removed(whole: Lab, tell: Tell)
     rows = json.loads(tell("cluster", "member", "list", whole.path, "-o", "json").out)["members"]
     assert sorted(row["node"] for row in rows) == ["n1", "n2", "n3"]
     assert tell("cluster", "start", whole.path, "n4").status == 2
+
+
+def test_a_directory_is_kept_wiped_and_rewound_while_its_node_is_down(
+    whole: Lab, tell: Tell
+) -> None:
+    told = tell("cluster", "wipe", whole.path, "n3")
+    assert (told.status, "expected a node that is down" in told.err) == (2, True)
+    assert tell("cluster", "kill", whole.path, "n3").status == 0
+    wal = whole.data_path("n3", "etcd") / "member" / "wal"
+    before = {path.name: path.read_bytes() for path in wal.iterdir()}
+    for words in (("keep",), ("wipe",), ("rewind",)):
+        assert tell("cluster", *words, whole.path, "n3").status == 0
+        assert wal.exists() == (words != ("wipe",))
+    assert {path.name: path.read_bytes() for path in wal.iterdir()} == before
+    assert tell("cluster", "start", whole.path, "n3").status == 0
+    wait_for(lambda: all(node.is_up for node in standing(whole).nodes), "all of them")
+    assert standing(whole).faults == ()
+    mine = [each["on"] for each in events(whole) if each.get("n") == "n3" and "on" in each]
+    assert mine[-4:] == ["kill", "keep", "wipe", "rewind"]

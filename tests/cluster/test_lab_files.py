@@ -16,8 +16,9 @@ from walctl.cluster.chronicle import Chronicle
 from walctl.cluster.lab import Lab
 from walctl.cluster.node_log import NodeLog, older
 from walctl.cluster.reading_on import Growing, read_on
+from walctl.cluster.resting import Deed, rest
 from walctl.cluster.runtime import Process
-from walctl.errors import AccessError
+from walctl.errors import AccessError, UsageError
 
 
 @pytest.fixture
@@ -83,6 +84,34 @@ def test_lines_are_read_as_they_come_and_from_the_front_of_a_file_that_is_new(la
     path.rename(older(path))
     path.write_text("three\n")
     assert list(source.lines()) == [b"three"]
+
+
+def test_what_is_done_to_a_lab_that_is_down_is_in_its_events_too(lab: Lab) -> None:
+    file = lab.data_path("n1", "etcd") / "member" / "wal" / "0.wal"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"something")
+    assert rest(DISK, lab, "n1", Deed("keep", {"name": "a"}))["files"] == 1
+    assert rest(DISK, lab, "n1", Deed("wipe"))["files"] == 1
+    assert not file.exists()
+    assert rest(DISK, lab, "n1", Deed("rewind", {"name": "a"}))["files"] == 1
+    assert file.read_bytes() == b"something"
+    told = [(each["k"], each["on"], each["n"]) for each in events(lab)[1:]]
+    assert told == [("note", "keep", "n1"), ("fault", "wipe", "n1"), ("fault", "rewind", "n1")]
+
+
+@pytest.mark.parametrize(
+    ("deed", "words"),
+    [
+        (Deed("groups"), "expected one of flip"),
+        (Deed("wipe", {"name": "x"}), "with fields of its own"),
+        (Deed("flip", {"group": 1}), "another kind of value"),
+        (Deed("keep"), "a field is missing"),
+        (Deed("rewind", {"name": "none"}), "no copy 'none' was kept"),
+    ],
+)
+def test_a_deed_that_makes_no_sense_is_refused(lab: Lab, deed: Deed, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        rest(DISK, lab, "n1", deed)
 
 
 def test_only_one_may_run_a_lab(lab: Lab) -> None:

@@ -13,7 +13,7 @@ from formats.errors import FormatError
 from formats.raftexample import build_store, parse_store, store_chunks
 
 PLAIN = st.text("ab,:", max_size=6)
-TEXTS = PLAIN | st.text('ab",:\\<>&\n\u2028\ufffd\u00e9\U0001f600/', max_size=6)
+TEXTS = PLAIN | st.text('ab",:\\<>&\n\b\x7f\u2028\ufffd\u00e9\U0001f600/', max_size=6)
 BYTES = TEXTS.map(str.encode) | st.binary(max_size=4)
 PAIRS = st.dictionaries(BYTES, BYTES, max_size=30) | st.dictionaries(
     PLAIN.map(str.encode), TEXTS.map(str.encode), max_size=30

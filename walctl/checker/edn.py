@@ -152,7 +152,9 @@ def _paired(items: list[Term], line: int) -> dict[str, Term]:
 
 def _string(text: str) -> bytes:
     if "\\" in text:
+        # What is beyond the first plane is escaped as two surrogates; read together they are it.
         text = ESCAPE.sub(_unescaped, text)
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
     return text[1:-1].encode("utf-8", "surrogateescape" if _is_bytes(text) else "surrogatepass")
 
 

@@ -14,7 +14,7 @@ from typing import Final
 from walctl.checker.history import History, Operation, Place, Value
 from walctl.checker.models import Model, State, Step, model_for, step_of, whole
 from walctl.checker.parts import Part, split, undivided
-from walctl.checker.search import Search
+from walctl.checker.search import Search, footprint
 from walctl.checker.shortcuts import by_indexes, by_zones, unwritten
 
 SLICE_STEPS: Final = 20_000
@@ -85,12 +85,16 @@ class Judged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """A history, judged: keys in the order in which they were taken."""
+    """A history, judged: keys in the order in which they were taken.
+
+    `is_ordered`: writes took effect in the order of their indexes, and in no other.
+    """
 
     history: History
     model: Model
     verdict: Verdict
     keys: tuple[Judged, ...]
+    is_ordered: bool = False
 
     @property
     def bad(self) -> tuple[Judged, ...]:
@@ -110,8 +114,13 @@ class Case:
     part: Part
     step: Step
     initial: State
+    is_ordered: bool = False
     judged: Judged | None = None
     search: Search | None = field(default=None)
+
+    def started(self) -> Search:
+        """A new search of it."""
+        return Search(self.part, self.step, self.initial, is_ordered=self.is_ordered)
 
     def close(self, verdict: Verdict, way: Way, order: Sequence[int] | None = None) -> None:
         """Note the verdict, with what the search came to, and have its memory back."""
@@ -144,12 +153,16 @@ def check(
     all_keys: bool = False,
     is_divided: bool = True,
     has_shortcuts: bool = True,
+    wants_orders: bool = False,
+    is_ordered: bool = False,
     arrange: Callable[[list[Part]], list[Part]] | None = None,
 ) -> Judgement:
     """Judge a history, by the narrowest model that fits unless one is given.
 
     `all_keys`: go on behind the first bad key. `is_divided`: each key by itself, which is as right
-    and far quicker. `arrange` puts the keys into another order than by size.
+    and far quicker. `wants_orders`: an order for good keys as well, if it is found soon where no
+    search was needed. `is_ordered`: writes with an index take effect in the order of the log, which
+    is more than linearizability asks for. `arrange` puts the keys into another order than by size.
     """
     model = model or model_for(history)
     step = step_of(model, history)
@@ -161,10 +174,20 @@ def check(
         initial = tuple(history.absent for _ in parts[0].places)
     if arrange is not None:
         parts = arrange(parts)
-    cases = [Case(part, step, initial) for part in parts]
-    _decide(cases, history.absent, limits or Limits(), all_keys, has_shortcuts=has_shortcuts)
+    cases = [Case(part, step, initial, is_ordered) for part in parts]
+    limits = limits or Limits()
+    _decide(cases, history.absent, limits, all_keys, has_shortcuts=has_shortcuts)
+    for case in cases:
+        if _is_bad(case) or wants_orders:
+            _picture(case, limits)
     keys = tuple(each.judged for each in cases if each.judged is not None)
-    return Judgement(history=history, model=model, verdict=_of_all(history, keys), keys=keys)
+    return Judgement(
+        history=history,
+        model=model,
+        verdict=_of_all(history, keys),
+        keys=keys,
+        is_ordered=is_ordered,
+    )
 
 
 def _of_all(history: History, keys: Sequence[Judged]) -> Verdict:
@@ -193,9 +216,6 @@ def _decide(
     for case in cases:
         if case.judged is None:
             case.close(Verdict.UNKNOWN, Way.STOPPED)
-    for case in cases:
-        if _is_bad(case):
-            _picture(case, limits)
 
 
 def _is_bad(case: Case) -> bool:
@@ -206,12 +226,12 @@ def _by_shortcut(case: Case, absent: Value) -> None:
     if unwritten(case.part, absent) is not None:
         case.close(Verdict.NOT_LINEARIZABLE, Way.UNWRITTEN)
         return
-    order = by_indexes(case.part, case.step, case.initial)
+    order = by_indexes(case.part, case.step, case.initial, absent)
     if order is not None:
         case.close(Verdict.LINEARIZABLE, Way.INDEXES, order)
         return
     found = by_zones(case.part, absent)
-    if found is not None:
+    if found is False or (found and not case.is_ordered):  # zones know nothing of indexes
         case.close(Verdict.LINEARIZABLE if found else Verdict.NOT_LINEARIZABLE, Way.ZONES)
 
 
@@ -228,7 +248,10 @@ def _search(waiting: deque[Case], limits: Limits, all_keys: bool) -> None:
             return
         case = waiting.popleft()
         if case.search is None:
-            case.search = Search(case.part, case.step, case.initial)
+            if footprint(len(case.part)) > limits.memory_bytes:
+                case.close(Verdict.UNKNOWN, Way.MEMORY)
+                continue
+            case.search = case.started()
         before = case.search.steps
         slice_steps = SLICE_STEPS if limits.steps is None else limits.steps - steps
         case.search.run(min(SLICE_STEPS, slice_steps))
@@ -255,11 +278,12 @@ def _keep_within(waiting: deque[Case], memory_bytes: int) -> None:
 
 
 def _picture(case: Case, limits: Limits) -> None:
-    """For a key that a shortcut found bad: where a search gets stuck, within a little time."""
+    """For a key that a shortcut decided: an order, or where there is none, if found soon."""
     assert case.judged is not None, "it is judged"
-    if case.judged.way is Way.SEARCH:
+    is_small = footprint(len(case.part)) <= limits.memory_bytes
+    if case.judged.way not in (Way.UNWRITTEN, Way.ZONES) or not is_small:
         return
-    case.search = Search(case.part, case.step, case.initial)
+    case.search = case.started()
     while case.search.found is None and case.search.steps < PICTURE_STEPS and not limits.is_over():
         case.search.run(SLICE_STEPS)
-    case.close(Verdict.NOT_LINEARIZABLE, case.judged.way)
+    case.close(case.judged.verdict, case.judged.way)

@@ -8,19 +8,22 @@ The last one placed is put back, and the search goes on behind it. The list is d
 return is left: then the operations placed are an order; what else is left was never seen to end,
 and may never have happened. When there is nothing to put back, there is no order.
 
-What makes it quick: whoever placed the same operations and came to the same state before needs not
-be followed again. A state is a small number; a set of operations and a state are one whole number,
-with the state in its lowest bits. Operations of unknown fate that ask for the same are placed in
-the order of their calls alone: they can be exchanged.
+What makes it quick: an operation that changes nothing (a read) is placed as soon as it can be next
+and is right, and nothing else is tried there: if there is an order, there is one with it. Whoever
+placed the same operations and came to the same state before needs not be followed again. A state is
+a small number; a set of operations and a state are one whole number, with the state in its lowest
+bits. Operations of unknown fate that ask for the same are placed in the order of their calls alone:
+they can be exchanged.
 
 Source: Wing and Gong, Testing and Verifying Concurrent Objects, 1993; Lowe, Testing for
 Linearizability, 2017; Horn and Kroening, Faster linearizability checking via P-compositionality,
 2015.
 """
 
+from itertools import pairwise
 from typing import Final
 
-from walctl.checker.history import Operation
+from walctl.checker.history import Fate, Function, Operation
 from walctl.checker.models import State, Step
 from walctl.checker.parts import OPEN, Part
 
@@ -34,6 +37,13 @@ STATE_BYTES: Final = 300
 DIGIT_BITS: Final = 30
 UNKNOWN_STEP: Final = -2
 WRONG: Final = -1
+NO_CALL: Final = -1
+
+
+def footprint(count: int) -> int:
+    """Bytes that a search of so many operations takes before it has come anywhere, about: sets of
+    operations, one for each and one for each step of a whole order."""
+    return count * count // 8
 
 
 class Search:
@@ -42,14 +52,15 @@ class Search:
     `steps` counts entries of the list that were looked at, `memory` estimates bytes. After each
     `run`, `found` is whether there is an order, `None` while that is open. `best` holds the
     positions in the part of the longest order placed so far, `stuck` that of the operation which
-    could not be placed behind it, and `state` what was reached there.
+    could not be placed behind it, and `state` what was reached there. With `is_ordered` writes that
+    name an index are placed in the order of their indexes alone.
     """
 
-    def __init__(self, part: Part, step: Step, initial: State) -> None:
+    def __init__(self, part: Part, step: Step, initial: State, *, is_ordered: bool = False) -> None:
         self.part = part
         self.found: bool | None = None
         self.steps = 0
-        self.memory = 0
+        self.memory = footprint(len(part))
         self.best: tuple[int, ...] = ()
         self.stuck: int | None = None
         self._step = step
@@ -59,13 +70,13 @@ class Search:
         self._classes, self._asked = _classes(part)
         self._memo: dict[int, int] = {}
         self._cache: set[int] = set()
-        self._lay_out()
+        self._lay_out(is_ordered=is_ordered)
         self._entry = self._next[self._head]
         self._placed = 0
         self._state = 0
         self._stack: list[tuple[int, int, int]] = []
 
-    def _lay_out(self) -> None:
+    def _lay_out(self, *, is_ordered: bool) -> None:
         """The list: entry numbers in order of time, its head and its end behind them."""
         part = self.part
         count = len(part)
@@ -87,7 +98,11 @@ class Search:
             count + position if rank < OPEN else nowhere for position, rank in enumerate(part.ends)
         ]
         self._bits = [1 << (STATE_BITS + position) for position in range(count)]
+        self._observes = [_is_observer(each) for each in part.operations]
         self._first = _firsts(part, self._classes, self._bits)
+        if is_ordered:
+            for before, behind in pairwise(_by_index(part, self._observes)):
+                self._first[behind] |= self._bits[before]
         self._pair_bytes = ENTRY_BYTES + 4 * ((count + STATE_BITS) // DIGIT_BITS)
 
     @property
@@ -96,10 +111,14 @@ class Search:
         return self._states[self._best_state]
 
     def run(self, steps_max: int) -> None:
-        """Go on for at most so many steps."""
+        """Go on for at most so many steps, or a few more."""
+        if not self.steps:
+            self._placed = self._observe(0, 0)
+            self._entry = self._next[self._head]
         # Names of this function are several times as fast as those of an object.
         following, preceding, returns = self._next, self._previous, self._returns
-        bits, first, classes = self._bits, self._first, self._classes
+        bits, first = self._bits, self._first
+        classes, observes = self._classes, self._observes
         memo, cache, stack = self._memo, self._cache, self._stack
         count, head, tail = len(self.part), self._head, self._tail
         class_count = len(self._asked)
@@ -109,66 +128,125 @@ class Search:
         while left > 0:
             left -= 1
             if entry < count:  # a call
-                if first[entry] and not placed & first[entry]:
-                    entry = following[entry]
+                if observes[entry] or (first[entry] and placed & first[entry] != first[entry]):
+                    entry = following[entry]  # an observer that is still here is wrong here
                     continue
                 key = state * class_count + classes[entry]
                 after = memo.get(key, UNKNOWN_STEP)
                 if after == UNKNOWN_STEP:
-                    after = memo[key] = self._stepped(state, classes[entry])
-                if after >= 0:
-                    now = placed | bits[entry]
-                    pair = now | after
-                    if pair not in cache:
-                        cache.add(pair)
-                        stack.append((entry, placed, state))
-                        placed, state = now, after
-                        for node in (entry, returns[entry]):
-                            before, behind = preceding[node], following[node]
-                            following[before] = behind
-                            preceding[behind] = before
-                        entry = following[head]
-                        continue
-                entry = following[entry]
+                    after = self._stepped(key)
+                pair = placed | bits[entry] | after
+                if after < 0 or pair in cache:
+                    entry = following[entry]
+                    continue
+                cache.add(pair)
+                stack.append((entry, placed, state))
+                now = pair ^ after
+                for node in (entry, returns[entry]):  # `_lift`, without the time of a call
+                    before, behind = preceding[node], following[node]
+                    following[before] = behind
+                    preceding[behind] = before
+                placed, state = self._observe(now, after), after
+                if placed == now or placed | state not in cache:
+                    cache.add(placed | state)
+                    entry = following[head]
+                    continue
             elif entry == tail:
-                self._note(stack, state, stuck=None)
+                self._note(state, stuck=None)
                 self.found = True
                 break
-            else:  # a return: a dead end
-                if len(stack) > len(self.best) or self.stuck is None:
-                    self._note(stack, state, stuck=entry - count)
-                if not stack:
-                    self.found = False
-                    break
+            elif len(stack) > len(self.best) or self.stuck is None:  # a return: a dead end
+                self._note(state, stuck=entry - count)
+            entry = NO_CALL
+            while stack and entry < 0:  # what was observed has no other choice beside it
                 entry, placed, state = stack.pop()
-                for node in (returns[entry], entry):
-                    following[preceding[node]] = node
-                    preceding[following[node]] = node
-                entry = following[entry]
+                self._unlift(entry if entry >= 0 else ~entry)
+            if entry < 0:
+                self.found = False
+                break
+            entry = following[entry]
         self._entry, self._placed, self._state = entry, placed, state
         self.steps += steps_max - left
         self.memory += (len(cache) - known) * self._pair_bytes
         self.memory += (len(memo) - stepped) * MEMO_BYTES
+
+    def _observe(self, placed: int, state: int) -> int:
+        """Place every operation that can be next, is right, and changes nothing; gives what is
+        placed then. Whatever order has one of them later has one with it here."""
+        following, preceding = self._next, self._previous
+        class_count = len(self._asked)
+        entry = following[self._head]
+        while entry < len(self.part):
+            if self._observes[entry]:
+                key = state * class_count + self._classes[entry]
+                after = self._memo.get(key, UNKNOWN_STEP)
+                if after == UNKNOWN_STEP:
+                    after = self._stepped(key)
+                if after >= 0:
+                    self._stack.append((~entry, placed, state))
+                    placed |= self._bits[entry]
+                    self._lift(entry)
+                    entry = following[preceding[entry]]
+                    continue
+            entry = following[entry]
+        return placed
+
+    def _lift(self, entry: int) -> None:
+        """Take an operation out of the list; what is taken out keeps its own links."""
+        following, preceding = self._next, self._previous
+        for node in (entry, self._returns[entry]):
+            before, behind = preceding[node], following[node]
+            following[before] = behind
+            preceding[behind] = before
+
+    def _unlift(self, entry: int) -> None:
+        """Put back what was taken out last."""
+        following, preceding = self._next, self._previous
+        for node in (self._returns[entry], entry):
+            following[preceding[node]] = node
+            preceding[following[node]] = node
 
     def drop(self) -> None:
         """Forget what was searched, to have the memory back; the search cannot go on."""
         self._memo, self._cache, self._stack = {}, set(), []
         self.memory = 0
 
-    def _stepped(self, state: int, kind: int) -> int:
+    def _stepped(self, key: int) -> int:
+        """What the state becomes, remembered: `key` is a state and a class of operations."""
+        state, kind = divmod(key, len(self._asked))
         is_right, after = self._step(self._states[state], self._asked[kind])
         if not is_right:
+            self._memo[key] = WRONG
             return WRONG
         number = self._numbers.setdefault(after, len(self._states))
         if number == len(self._states):
             self._states.append(after)
             self.memory += STATE_BYTES + _state_bytes(after)
+        self._memo[key] = number
         return number
 
-    def _note(self, stack: list[tuple[int, int, int]], state: int, *, stuck: int | None) -> None:
-        self.best = tuple(entry for entry, _, _ in stack)
+    def _note(self, state: int, *, stuck: int | None) -> None:
+        self.best = tuple(entry if entry >= 0 else ~entry for entry, _, _ in self._stack)
         self._best_state = state
         self.stuck = stuck
+
+
+def _by_index(part: Part, observes: list[bool]) -> list[int]:
+    """The positions of operations that changed something and name an index, by that."""
+    found = [
+        (each.index, position)
+        for position, each in enumerate(part.operations)
+        if each.index is not None and not observes[position]
+    ]
+    return [position for _, position in sorted(found)]
+
+
+def _is_observer(operation: Operation) -> bool:
+    """Whether it changes nothing, wherever it is right, and is sure to have happened."""
+    if operation.fate is Fate.UNKNOWN:
+        return False
+    is_same = operation.function is Function.CAS and operation.value == operation.expected
+    return operation.function.is_read or operation.fate is Fate.FAIL or is_same
 
 
 def _state_bytes(state: State) -> int:

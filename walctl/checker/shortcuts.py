@@ -130,42 +130,33 @@ def _zones(part: Part, absent: Value) -> list[Zone] | None:
     return zones
 
 
-def by_indexes(part: Part, step: Step, initial: State) -> tuple[int, ...] | None:
+def by_indexes(part: Part, step: Step, initial: State, absent: Value) -> tuple[int, ...] | None:
     """An order of the positions, found by the indexes of the answers: right answers, and nobody
     before whoever ended first. `None`: an index is missing, or that order is not right.
 
-    Writes stand before the reads that name the same index. A put of unknown fate without an index
-    is placed where the first read of its value needs it.
+    Writes stand before the reads that name the same index. A write of unknown fate without an index
+    is placed where the first one that saw its value needs it.
     """
-    sure = [
-        position
-        for position, each in enumerate(part.operations)
-        if each.fate is not Fate.UNKNOWN or each.index is not None
-    ]
-    keys = []
-    for position in sure:
-        each = part.operations[position]
-        if each.index is None:
+    known = []
+    for position, each in enumerate(part.operations):
+        if each.index is not None:
+            known.append((each.index, each.function.is_read, part.calls[position], position))
+        elif each.fate is not Fate.UNKNOWN:
             return None
-        keys.append((each.index, each.function.is_read, part.calls[position], position))
-    loose = {
-        (each.place, each.value): position
-        for position, each in enumerate(part.operations)
-        if each.fate is Fate.UNKNOWN and each.index is None and each.function.is_put
-    }
+    loose = _loose(part, absent)
     order: list[int] = []
     state = initial
     last_call = EARLIEST
-    for _, _, _, position in sorted(keys):
-        is_right, after = step(state, part.operations[position])
+    for _, _, _, position in sorted(known):
+        each = part.operations[position]
+        is_right, after = step(state, each)
         if not is_right:
-            each = part.operations[position]
-            needed = loose.pop((each.place, each.output), None)
-            if needed is None:
+            needed = loose.get((each.place, seen(each)[1]))
+            if not needed:
                 return None
-            order.append(needed)
-            last_call = max(last_call, part.calls[needed])
-            _, state = step(state, part.operations[needed])
+            order.append(needed.pop(0))
+            last_call = max(last_call, part.calls[order[-1]])
+            _, state = step(state, part.operations[order[-1]])
             is_right, after = step(state, each)
         if not is_right or part.ends[position] < last_call:
             return None
@@ -173,3 +164,15 @@ def by_indexes(part: Part, step: Step, initial: State) -> tuple[int, ...] | None
         state = after
         last_call = max(last_call, part.calls[position])
     return tuple(order)
+
+
+def _loose(part: Part, absent: Value) -> dict[tuple[Place, Value], list[int]]:
+    """By the value that they leave, the positions of writes that may stand anywhere behind their
+    calls, or nowhere; the earliest call first."""
+    found: dict[tuple[Place, Value], list[int]] = {}
+    for position in sorted(range(len(part)), key=part.calls.__getitem__):
+        each = part.operations[position]
+        if each.fate is Fate.UNKNOWN and each.index is None:
+            value = absent if each.function is Function.DELETE else each.value
+            found.setdefault((each.place, value), []).append(position)
+    return found

@@ -13,7 +13,7 @@ from typing import Final
 
 from walctl.checker.history import Fate, Function, Operation, Value
 from walctl.checker.linearizable import Judged, Judgement, Limits, Verdict, Way
-from walctl.checker.models import State, Step, step_of
+from walctl.checker.models import Step, step_of
 from walctl.checker.parts import Part, part_of
 from walctl.checker.search import Search
 from walctl.checker.shortcuts import seen, unwritten
@@ -29,19 +29,20 @@ OPERATIONS_MAX: Final = 2_000
 def shrunk(judgement: Judgement, judged: Judged, limits: Limits | None = None) -> Judged:
     """A smaller history of this key that is bad as well, judged; as small as the steps allow."""
     step = step_of(judgement.model, judgement.history)
-    trial = _Trial(step, judgement.history.absent, limits or Limits())
+    trial = _Trial(step, judgement, limits or Limits())
     operations = _until_stuck(judged, trial)
-    if len(operations) <= OPERATIONS_MAX:
-        operations = _minimal(operations, judgement.history.absent, trial.is_bad)
-    return trial.picture(operations, judged)
+    if len(operations) > OPERATIONS_MAX:
+        return judged
+    return trial.picture(_minimal(operations, trial.absent, trial.is_bad), judged)
 
 
 class _Trial:
     """Asks whether operations are bad, until the steps are used up."""
 
-    def __init__(self, step: Step, absent: Value, limits: Limits) -> None:
+    def __init__(self, step: Step, judgement: Judgement, limits: Limits) -> None:
         self._step = step
-        self.absent = absent
+        self.absent = judgement.history.absent
+        self._is_ordered = judgement.is_ordered
         self._limits = limits
         self._steps = 0
         self._trials = 0
@@ -54,7 +55,7 @@ class _Trial:
         part = self._part(operations)
         if unwritten(part, self.absent) is not None:
             return True
-        search = Search(part, self._step, self._initial)
+        search = Search(part, self._step, self.absent, is_ordered=self._is_ordered)
         search.run(TRIAL_STEPS)
         self._steps += search.steps
         return search.found is False
@@ -62,7 +63,7 @@ class _Trial:
     def picture(self, operations: Sequence[Operation], judged: Judged) -> Judged:
         """The same with the longest order of it."""
         part = self._part(operations)
-        search = Search(part, self._step, self._initial)
+        search = Search(part, self._step, self.absent, is_ordered=self._is_ordered)
         search.run(TRIAL_STEPS)
         if search.found is not False:
             return judged
@@ -76,10 +77,6 @@ class _Trial:
             steps=search.steps,
         )
 
-    @property
-    def _initial(self) -> State:
-        return self.absent
-
     def _part(self, operations: Sequence[Operation]) -> Part:
         return part_of(operations, tuple(dict.fromkeys(each.place for each in operations)))
 
@@ -92,9 +89,18 @@ def _until_stuck(judged: Judged, trial: _Trial) -> tuple[Operation, ...]:
         until = tuple(
             each for each, call in zip(part.operations, part.calls, strict=True) if call < end
         )
-        needs = needs_of(part.operations, trial.absent)
-        kept = _closed(_mask(part.operations, until), needs)
-        smaller = _chosen(part.operations, kept)
+        if len(until) > OPERATIONS_MAX:
+            return part.operations
+        # What ended later may have seen what was written later: it goes, with all that needs it.
+        last = judged.stuck.end
+        kept = sum(
+            1 << at
+            for at, each in enumerate(until)
+            if each.function.is_put
+            or each.function in (Function.APPEND, Function.DELETE)
+            or (each.end is not None and last is not None and each.end <= last)
+        )
+        smaller = _chosen(until, closed(kept, needs_of(until, trial.absent)))
         if len(smaller) < len(part) and trial.is_bad(smaller):
             return smaller
     return part.operations
@@ -116,7 +122,7 @@ def _minimal(
             # The last ones first: what came late is seldom what it hangs on.
             stop = len(positions) - start
             gone = sum(1 << each for each in positions[max(stop - size, 0) : stop])
-            smaller = _closed(kept & ~gone, needs)
+            smaller = closed(kept & ~gone, needs)
             if smaller != kept and is_bad(_chosen(operations, smaller)):
                 kept = smaller
                 has_shrunk = True
@@ -159,8 +165,8 @@ def needs_of(operations: Sequence[Operation], absent: Value) -> list[int]:
     return needs
 
 
-def _closed(kept: int, needs: list[int]) -> int:
-    """`kept` without those that something is missing for."""
+def closed(kept: int, needs: list[int]) -> int:
+    """`kept` without those that something is missing for; sets of positions, a bit each."""
     while True:
         lacking = sum(1 << each for each in _positions(kept) if needs[each] & ~kept)
         if not lacking:
@@ -170,11 +176,6 @@ def _closed(kept: int, needs: list[int]) -> int:
 
 def _positions(kept: int) -> list[int]:
     return [position for position in range(kept.bit_length()) if kept >> position & 1]
-
-
-def _mask(operations: Sequence[Operation], some: Sequence[Operation]) -> int:
-    numbers = {each.number for each in some}
-    return sum(1 << at for at, each in enumerate(operations) if each.number in numbers)
 
 
 def _chosen(operations: Sequence[Operation], kept: int) -> tuple[Operation, ...]:

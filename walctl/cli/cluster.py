@@ -20,19 +20,24 @@ COMMANDS: Mapping[str, Lazy] = {
     "pause": Lazy("walctl.cli.cluster_pause", "Let a node stand still."),
     "resume": Lazy("walctl.cli.cluster_resume", "Let a paused node go on."),
     "restart": Lazy("walctl.cli.cluster_restart", "End a node, if it runs, and start it."),
+    "wipe": Lazy("walctl.cli.cluster_wipe", "Remove a node's directory."),
+    "keep": Lazy("walctl.cli.cluster_keep", "Keep a copy of a node's directory, for rewind."),
+    "rewind": Lazy(
+        "walctl.cli.cluster_rewind", "Put an older copy in the place of a node's directory."
+    ),
     "member": Lazy("walctl.cli.cluster_member", "List, add, promote and remove members."),
     "transfer": Lazy("walctl.cli.cluster_transfer", "Hand the lead to another node."),
     "net": Lazy("walctl.cli.cluster_net", "Break links between nodes, and heal them."),
     "disk": Lazy("walctl.cli.cluster_disk", "Let a node's disk fail, or damage its files."),
     "clock": Lazy("walctl.cli.cluster_clock", "Let a node's clock go wrong, and right again."),
-    "wipe": Lazy("walctl.cli.cluster_wipe", "Take away what a node has on its disk."),
-    "keep": Lazy("walctl.cli.cluster_keep", "Copy what a node has on its disk, to go back to."),
-    "rewind": Lazy(
-        "walctl.cli.cluster_rewind", "Go back to what a node had on its disk when it was kept."
-    ),
     "supervise": Lazy(
         "walctl.cli.cluster_supervise", "Run a lab's nodes until told to end.", is_hidden=True
     ),
+    "put": Lazy("walctl.cli.cluster_put", "Store a value in a lab."),
+    "get": Lazy("walctl.cli.cluster_get", "Read a value from a lab."),
+    "del": Lazy("walctl.cli.cluster_del", "Take a key away from a lab."),
+    "cas": Lazy("walctl.cli.cluster_cas", "Store a value in a lab, if the key holds another."),
+    "load": Lazy("walctl.cli.cluster_load", "Let clients ask a lab, and write down what they see."),
     "from": Lazy(
         "walctl.cli.cluster_from", "Make a lab of copies of real members, closed to the outside."
     ),
@@ -69,6 +74,7 @@ def command(ctx: click.Context) -> None:
       walctl cluster up demo -d
       walctl cluster kill demo leader
       walctl cluster script election.txt
+      walctl cluster check history.edn
       walctl cluster script --help
     """
     if ctx.invoked_subcommand is None:

@@ -2,17 +2,20 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from walctl.checker.history import History, HistoryError
 from walctl.checker.linearizable import Judgement, Limits, Verdict, check
-from walctl.checker.models import MODELS
+from walctl.checker.models import MODELS, Model
 from walctl.checker.recognise import HISTORY_BYTES_MAX, history_of
+from walctl.checker.settle import with_logs
 from walctl.checker.shrink import shrunk
 from walctl.cli.options import PATH, output, pass_disk, pass_screen, quiet
-from walctl.cluster.lab import EVENTS_FILE, load
+from walctl.cluster.lab import EVENTS_FILE, is_lab, load
+from walctl.cluster.oracle import history_for_logs, read_logs
 from walctl.errors import AccessError, ExitStatus, UsageError
 from walctl.fs.above import lies_within
 from walctl.fs.base import FileSystem, Kind
@@ -33,7 +36,28 @@ STATUSES = {
 }
 
 
-@click.command("check", short_help="Judge whether a history of requests is linearizable.")
+KEYS = """\b
+Keys of -o json (bytes are objects with data in base64, and text):
+  verdict: linearizable, not-linearizable, unknown, no-operations
+  from_clients: the same, from the clients alone
+  with_logs: null, or verdict, found, absent, left, foreign,
+    contradictions[], bad[], groups[]
+  with_logs.groups[]: group, first, last, nodes, alike, parted[],
+    digest_index, digests
+  path, format, model, steps
+  operations: count, ok, fail, unknown
+  keys[]: group, key, verdict, operations, steps, placed,
+    way (search, unwritten, zones, indexes, or what there is no verdict
+    for: steps, time, memory, stopped)
+    of a bad one also: order[] (numbers), stuck, state, contradiction[]
+  stuck, contradiction[]: number, client, function, key, value, expected,
+    output, fate, mismatch, call, end, index
+"""
+
+
+@click.command(
+    "check", epilog=KEYS, short_help="Judge whether a history of requests is linearizable."
+)
 @click.argument("path", type=PATH, metavar="LAB|FILE")
 @click.option(
     "--model",
@@ -72,6 +96,12 @@ STATUSES = {
     help="Search all keys as one: the same verdict, far slower; for comparing checkers.",
 )
 @click.option(
+    "--with-wal",
+    is_flag=True,
+    help="Ask the members' own logs in LAB as well: what became of requests that nobody answered,"
+    " whether all that was acknowledged is there, and whether the members are alike.",
+)
+@click.option(
     "--html",
     type=PATH,
     metavar="FILE",
@@ -94,6 +124,7 @@ def command(
     steps: int | None,
     all_keys: bool,
     undivided: bool,
+    with_wal: bool,
     html: Path | None,
 ) -> None:
     """Say whether the requests of clients, with the answers that they got, are linearizable:
@@ -107,6 +138,10 @@ def command(
     is bad without a search; where every value was written once, or the answers name the log's
     index, no search is needed either.
 
+    With --with-wal there is a second verdict: of the requests and the logs of all members of LAB
+    together. A write that was acknowledged and is in no log is a finding of its own, as are members
+    that hold different entries, or whose states differ. The lab had better be at rest.
+
     For a bad key it is told how many operations can be put in order, which one cannot be placed
     behind them, what the value is there, and a few operations that have no order even alone.
 
@@ -116,40 +151,46 @@ def command(
     \b
     Examples:
       walctl cluster check demo
+      walctl cluster check demo --with-wal
       walctl cluster check etcd_007.log --html why.html
       walctl cluster check history.edn --time-limit 600 -o json
-
-    \b
-    Keys of -o json (bytes are objects with data in base64, and text):
-      verdict: linearizable, not-linearizable, unknown, no-operations
-      path, format, model, steps
-      operations: count, ok, fail, unknown
-      keys[]: group, key, verdict, operations, steps, placed,
-        way (search, unwritten, zones, indexes, or what there is no verdict
-        for: steps, time, memory, stopped)
-        of a bad one also: order[] (numbers), stuck, state, contradiction[]
-      stuck, contradiction[]: number, client, function, key, value, expected,
-        output, fate, mismatch, call, end, index
     """
     if html is not None:
         _demand_new(disk, html, path)
+    if with_wal and not is_lab_at(disk, path):
+        raise UsageError(f"{path}: --with-wal wants the folder of a lab: a history has no logs")
     name, history = read_history(disk, path)
-    model = MODELS[model_name] if model_name else None
-    if model is not None:
-        unknown = sorted({each.function for each in history.operations} - model.functions)
-        if unknown:
-            raise UsageError(f"{name}: the model {model.name} does not know {', '.join(unknown)}")
+    model = _model(model_name, name, history)
     limits = Limits(
         steps=steps, memory_bytes=memory_limit << 20, is_over=_deadline(seconds=time_limit)
     )
     judgement = check(
-        history, model=model, limits=limits, all_keys=all_keys, is_divided=not undivided
+        history,
+        model=model,
+        limits=limits,
+        all_keys=all_keys,
+        is_divided=not undivided,
+        wants_orders=html is not None,
     )
     checked = _made_small(name, judgement)
+    if with_wal:
+        limits = replace(limits, is_over=_deadline(seconds=time_limit))
+        checked = _with_logs(disk, path, history, limits, checked)
     if html is not None:
         _draw(disk, screen, html, checked)
     screen.show(checked, text=render.screenful, document=render.document)
-    ctx.exit(STATUSES[judgement.verdict])
+    ctx.exit(STATUSES[checked.verdict])
+
+
+def _model(model_name: str | None, name: str, history: History) -> Model | None:
+    """Raises: UsageError, where the model does not know what was asked."""
+    if model_name is None:
+        return None
+    model = MODELS[model_name]
+    unknown = sorted({each.function for each in history.operations} - model.functions)
+    if unknown:
+        raise UsageError(f"{name}: the model {model_name} does not know {', '.join(unknown)}")
+    return model
 
 
 def read_history(disk: FileSystem, path: Path) -> tuple[str, History]:
@@ -186,6 +227,21 @@ def _made_small(name: str, judgement: Judgement) -> render.Checked:
     bad = [each for each in judgement.bad if len(each.part.places) == 1][:SMALL_MAX]
     small = {each.place: shrunk(judgement, each, limits) for each in bad}
     return render.Checked(name=name, judgement=judgement, small=small)
+
+
+def is_lab_at(disk: FileSystem, path: Path) -> bool:
+    """Whether it is the folder of a lab."""
+    return disk.stat(path).kind is Kind.DIRECTORY and is_lab(disk, path)
+
+
+def _with_logs(
+    disk: FileSystem, path: Path, history: History, limits: Limits, checked: render.Checked
+) -> render.Checked:
+    """The same with what the members' logs say. Raises: AccessError."""
+    lab = load(disk, path)
+    groups = tuple(read_logs(disk, lab))
+    logs = with_logs(history_for_logs(lab, history), [each.log for each in groups], limits)
+    return replace(checked, logs=logs, groups=groups)
 
 
 def _draw(disk: FileSystem, screen: Screen, html: Path, checked: render.Checked) -> None:

@@ -7,7 +7,8 @@ import click
 
 from walctl.cli.options import PATH, output, pass_disk, pass_screen, quiet
 from walctl.cli.world import real_path, token, writable
-from walctl.cluster.copying.making import CopyWay, Net, Wish, make
+from walctl.cluster.copying.making import make
+from walctl.cluster.copying.planning import CopyWay, Net, Wish
 from walctl.cluster.copying.ports import BASE_PORT, PORT_MAX
 from walctl.cluster.copying.program import version_of
 from walctl.cluster.lab import Engine

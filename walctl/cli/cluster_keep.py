@@ -4,33 +4,28 @@ from pathlib import Path
 
 import click
 
-from walctl.cli.cluster_lab import did, group_option, lab_argument, node_argument
+from walctl.cli.cluster_lab import lab_argument, node_argument, rested
 from walctl.cli.options import output, pass_disk, pass_screen, quiet
-from walctl.cluster.deeds import Directories
+from walctl.cluster.resting import Deed
 from walctl.fs.base import FileSystem
 from walctl.render.screen import Screen
 
 
-@click.command("keep", short_help="Copy what a node has on its disk, to go back to.")
+@click.command("keep", short_help="Keep a copy of a node's directory, for rewind.")
 @lab_argument
 @node_argument
-@click.argument("name", required=False, metavar="[NAME]")
-@group_option
+@click.option("--name", default="copy", show_default=True, metavar="NAME", help="What to call it.")
 @output("text", "json")
 @quiet
 @pass_disk
 @pass_screen
-def command(
-    screen: Screen, disk: FileSystem, /, lab: Path, node: str, name: str | None, group: str | None
-) -> None:
-    """Copy what NODE of LAB has on its disk, under a name ("copy", if left out), inside of the lab.
+def command(screen: Screen, disk: FileSystem, /, lab: Path, node: str, name: str) -> None:
+    """Copy what NODE of LAB has written, under a name, to go back to by `rewind`.
 
-    The node must not run. walctl cluster rewind goes back to the copy.
+    NODE has to be down.
 
     \b
     Examples:
-      walctl cluster kill demo n3
-      walctl cluster keep demo n3 monday
+      walctl cluster keep demo n1
     """
-    deed = Directories(verb="keep", node=node, name=name)
-    did(screen, disk, lab, deed, group=group)
+    rested(screen, disk, lab, node, Deed("keep", {"name": name}))

@@ -8,10 +8,13 @@ import click
 
 from walctl.cli.options import PATH
 from walctl.cli.world import real_path, writable
+from walctl.cluster.copying.inside import is_confined
 from walctl.cluster.hands import FaultDeed, do
 from walctl.cluster.lab import Lab, load
 from walctl.cluster.looking import CHOSEN_WORDS, chosen
-from walctl.cluster.runtime import draw
+from walctl.cluster.resting import Deed, rest
+from walctl.cluster.running import supervisor_of
+from walctl.cluster.runtime import draw, enter_network
 from walctl.cluster.standing import LabStanding
 from walctl.cluster.up_down import act, status
 from walctl.fs.base import FileSystem
@@ -41,8 +44,16 @@ def group_option(function: F) -> F:
 
 
 def opened(disk: FileSystem, lab: Path) -> Lab:
-    """The lab in a folder. Raises: AccessError."""
-    return load(disk, real_path(lab))
+    """The lab in a folder; where it is up in a network of its own, this process goes there.
+
+    Raises: AccessError.
+    """
+    found = load(disk, real_path(lab))
+    if not is_confined(disk, found):
+        supervisor = supervisor_of(disk, found)
+        if supervisor is not None:
+            enter_network(supervisor.pid)
+    return found
 
 
 def named(lab: Lab, standing: LabStanding, word: str, *, group: str | None) -> str:
@@ -68,3 +79,14 @@ def did(screen: Screen, disk: FileSystem, lab: Path, deed: FaultDeed, *, group: 
     """Do a deed to a lab, and say what came of it. Raises: WalctlError."""
     outcome = do(writable(disk), opened(disk, lab), deed, group=group)
     screen.show(outcome, text=render.outcome_text, document=render.outcome_document)
+
+
+def rested(screen: Screen, disk: FileSystem, lab: Path, node: str, deed: Deed) -> None:
+    """Do something to the directory of a node that is down, and say what.
+
+    Raises: UsageError, AccessError, ClusterError.
+    """
+    found = opened(disk, lab)
+    args = rest(writable(disk), found, found.node(node).name, deed)
+    told = render.Rested(node, deed.what, args)
+    screen.show(told, text=render.rested_text, document=render.rested_document)

@@ -4,41 +4,34 @@ from pathlib import Path
 
 import click
 
-from walctl.cli.cluster_lab import did, group_option, lab_argument, node_argument
+from walctl.cli.cluster_lab import lab_argument, node_argument, rested
 from walctl.cli.options import output, pass_disk, pass_screen, quiet
-from walctl.cluster.deeds import Directories
+from walctl.cluster.resting import Deed
 from walctl.fs.base import FileSystem
 from walctl.render.screen import Screen
 
 
-@click.command("rewind", short_help="Go back to what a node had on its disk when it was kept.")
+@click.command("rewind", short_help="Put an older copy in the place of a node's directory.")
 @lab_argument
 @node_argument
-@click.option("--to", "name", metavar="NAME", help="The copy; `copy`, if left out.")
-@click.option("--only", metavar="GROUP", help="The directory of this group alone.")
-@group_option
+@click.option(
+    "--to", "--name", "name", default="copy", show_default=True, metavar="NAME", help="The copy."
+)
+@click.option("--group", metavar="NAME", help="Its member of this group alone.")
 @output("text", "json")
 @quiet
 @pass_disk
 @pass_screen
 def command(
-    screen: Screen,
-    disk: FileSystem,
-    /,
-    lab: Path,
-    node: str,
-    name: str | None,
-    only: str | None,
-    group: str | None,
+    screen: Screen, disk: FileSystem, /, lab: Path, node: str, name: str, group: str | None
 ) -> None:
-    """Put a copy that keep made in the place of what NODE of LAB has on its disk.
+    """Let NODE of LAB have again what `keep` has copied, as a restored backup would.
 
-    The node must not run. What it acknowledged since then it does not hold any more: etcd, started
-    so, may end with "tocommit is out of range", and a vote may be given twice.
+    NODE has to be down. A member that forgets what it has acknowledged
+    may break the cluster: that is what this is for.
 
     \b
     Examples:
-      walctl cluster rewind demo n3 --to monday
+      walctl cluster rewind demo n1
     """
-    deed = Directories(verb="rewind", node=node, name=name, group=only)
-    did(screen, disk, lab, deed, group=group)
+    rested(screen, disk, lab, node, Deed("rewind", {"name": name, "group": group}))

@@ -1,16 +1,31 @@
 """`walctl cluster up`: a lab's nodes started, watched in the foreground or left running."""
 
+import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from walctl.cli.cluster_lab import lab_argument, opened
 from walctl.cli.options import output, pass_disk, pass_screen, quiet
 from walctl.cli.world import writable
+from walctl.cluster.copying.inside import is_confined
+from walctl.cluster.copying.namespace import closed_command
+from walctl.cluster.lab import Lab
+from walctl.cluster.runtime import environment, own_command
 from walctl.cluster.up_down import READY_SECONDS, serve_and_show, up_detached
 from walctl.fs.base import FileSystem
 from walctl.render import cluster_view
 from walctl.render.screen import Screen
+
+
+def _go_on_inside(disk: FileSystem, lab: Lab, words: Sequence[str]) -> NoReturn:
+    """Become the same command in the lab's closed network. Raises: UnsupportedError."""
+    addresses = (lab.origin or {}).get("addresses", [])
+    command = closed_command(disk, addresses, own_command(*words))
+    os.execvpe(command[0], command, environment(""))
 
 
 @click.command("up", short_help="Start a lab's nodes, and watch them.")
@@ -56,6 +71,8 @@ def command(
       walctl cluster up demo -d --only n1,n2
     """
     found = opened(disk, lab)
+    if not is_confined(disk, found):
+        _go_on_inside(disk, found, sys.argv[1:])
     names = tuple(only.split(",")) if only else ()
     if detach:
         standing = up_detached(writable(disk), found, only=names, seconds=seconds)

@@ -4,33 +4,29 @@ from pathlib import Path
 
 import click
 
-from walctl.cli.cluster_lab import did, group_option, lab_argument, node_argument
+from walctl.cli.cluster_lab import lab_argument, node_argument, rested
 from walctl.cli.options import output, pass_disk, pass_screen, quiet
-from walctl.cluster.deeds import Directories
+from walctl.cluster.resting import Deed
 from walctl.fs.base import FileSystem
 from walctl.render.screen import Screen
 
 
-@click.command("wipe", short_help="Take away what a node has on its disk.")
+@click.command("wipe", short_help="Remove a node's directory.")
 @lab_argument
 @node_argument
-@click.option("--only", metavar="GROUP", help="The directory of this group alone.")
-@group_option
+@click.option("--group", metavar="NAME", help="Its member of this group alone.")
 @output("text", "json")
 @quiet
 @pass_disk
 @pass_screen
-def command(
-    screen: Screen, disk: FileSystem, /, lab: Path, node: str, only: str | None, group: str | None
-) -> None:
-    """Take away what NODE of LAB has on its disk. The node must not run.
+def command(screen: Screen, disk: FileSystem, /, lab: Path, node: str, group: str | None) -> None:
+    """Remove what NODE of LAB has written, of one group or of all, as if its disk were new.
 
-    Started again it knows nothing of what it had voted for and acknowledged: Raft does not allow
-    that of a member. walctl cluster keep, before, makes a copy to go back to.
+    NODE has to be down. An etcd that comes back empty under its old name is
+    refused by etcd itself: remove the member, and add another.
 
     \b
     Examples:
-      walctl cluster wipe demo n3
+      walctl cluster wipe demo n1
     """
-    deed = Directories(verb="wipe", node=node, group=only)
-    did(screen, disk, lab, deed, group=group)
+    rested(screen, disk, lab, node, Deed("wipe", {"group": group}))

@@ -1,9 +1,10 @@
 """What a shell may offer behind `walctl`: answered from a table, in the time between two keys.
 
 To ask the commands themselves would import them, with all that they need to read logs: half a
-second on a slow machine. So `completion_words` holds their options and values as text, built by
-`python -m walctl.cli.completion_build` and compared with the commands by a test. Here commands
-without a body are made of it, and click does the rest.
+second on a slow machine. So `completion_words` (and `completion_cluster_words`, for what is below
+`cluster`) holds their options and values as text, built by `python -m walctl.cli.completion_build`
+and compared with the commands by a test. Here commands without a body are made of it, and click
+does the rest.
 
 A line of the table is a parameter, `NAMES | VALUE` or `NAMES | VALUE | HELP`, where NAMES are an
 option's, or one word for an argument. VALUE is `flag`, `text`, `file`, `dir`, a list of words in
@@ -25,6 +26,7 @@ from click.shell_completion import (
 )
 from click.shell_completion import shell_complete as answered_by_click
 
+from walctl.cli import completion_cluster_words as cluster_words
 from walctl.cli import completion_words as words
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
@@ -92,9 +94,17 @@ def _whole_words(found: list[CompletionItem], begun: str) -> list[CompletionItem
     ]
 
 
+class _Ordered(click.Group):
+    """A group that lists its commands in the table's order, as the real one does."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names as they came."""
+        return list(self.commands)
+
+
 def bodiless(name: str, line: str | None = None) -> click.Command | None:
     """The command's options and arguments, without what it does; `None` if there is no such."""
-    section = words.COMMANDS.get(name)
+    section = words.COMMANDS.get(name) or cluster_words.COMMANDS.get(name)
     if section is None:
         return None
     lines = [each for each in section.split("\n") if each]
@@ -106,7 +116,7 @@ def bodiless(name: str, line: str | None = None) -> click.Command | None:
         if found is not None:
             below[word] = found
     if below:
-        return click.Group(name, params=params, commands=below, short_help=line)
+        return _Ordered(name, params=params, commands=below, short_help=line)
     return click.Command(name, params=params, short_help=line)
 
 

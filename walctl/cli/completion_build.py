@@ -4,7 +4,7 @@ To be run when options, types or codes have changed; a test says so.
 """
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
@@ -16,6 +16,7 @@ from walctl.inspect import explain, panics
 from walctl.inspect.filter_words import STATUSES, list_types
 
 TABLE = Path(__file__).with_name("completion_words.py")
+CLUSTER_TABLE = Path(__file__).with_name("completion_cluster_words.py")
 LINE_CHARS_MAX = 100
 
 KINDS = {
@@ -39,13 +40,27 @@ COMMANDS = {
 '''
 
 
-def table(group: Commands = main) -> str:
-    """The text of the module `completion_words`."""
+def tables(group: Commands = main) -> dict[Path, str]:
+    """The texts of the modules: those below `cluster` are many, and have one of their own."""
     ctx = click.Context(group, info_name="walctl", **group.context_settings)
     commands: dict[str, list[str]] = {}
     for name, command in below_of(group, ctx).items():
         commands |= _sections(name, command, ctx)
-    sections = "".join(f'    "{name}": {_text(lines)},\n' for name, lines in commands.items())
+    of_cluster = {name: lines for name, lines in commands.items() if name.startswith("cluster ")}
+    others = {name: lines for name, lines in commands.items() if name not in of_cluster}
+    return {
+        TABLE: f"{HEAD}{_drawn(others)}}}\n\n{_words()}",
+        CLUSTER_TABLE: f"{HEAD}{_drawn(of_cluster)}}}\n",
+    }
+
+
+def _drawn(commands: Mapping[str, list[str]]) -> str:
+    """Sections as items of a dict of Python."""
+    return "".join(f'    "{name}": {_text(lines)},\n' for name, lines in commands.items())
+
+
+def _words() -> str:
+    """Types, statuses and topics, as literals of Python."""
     # One word may be a record and a request; the first has it.
     types: dict[str, str] = {}
     for word in list_types():
@@ -54,7 +69,6 @@ def table(group: Commands = main) -> str:
     topics = {page.topic: page.title for page in explain.PAGES}
     topics |= {page.topic: page.title for page in panics.PAGES}
     return (
-        f"{HEAD}{sections}}}\n\n"
         f"TYPES = {_text(map(' | '.join, types.items()))}\n\n"
         f"STATUSES = {_text(STATUSES)}\n\n"
         f"TOPICS = {_text(map(' | '.join, topics.items()))}\n"
@@ -107,5 +121,6 @@ def _text(lines: Iterable[str]) -> str:
 
 
 if __name__ == "__main__":
-    with click.open_file(str(TABLE), "w", encoding="utf-8") as module:
-        module.write(table())
+    for path, text in tables().items():
+        with click.open_file(str(path), "w", encoding="utf-8") as module:
+            module.write(text)

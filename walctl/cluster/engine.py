@@ -9,13 +9,17 @@ All else (processes, faults, events, commands) is the same for every engine.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Final, Protocol
 
 import aiohttp
 
 from walctl.cluster.lab import Engine, Lab, Node
 from walctl.cluster.standing import Standing
+from walctl.errors import AccessError
 from walctl.fs.base import FileSystem
+
+SEGMENT_SUFFIX: Final = ".wal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,22 @@ class EngineKind(Protocol):
         self, session: aiohttp.ClientSession, disk: FileSystem, lab: Lab, node: Node
     ) -> tuple[Standing, ...]:
         """How the node's members stand. Raises: ClusterError, when it gives no answer."""
+
+
+def log_size(disk: FileSystem, data: Path) -> tuple[int | None, int | None]:
+    """How many segments the log of a data directory has, and their bytes; `None` where there is no
+    such folder."""
+    folder = data / "member" / "wal"
+    try:
+        sizes = [disk.stat(folder / name).size for name in disk.names(folder) if is_segment(name)]
+    except AccessError:
+        return None, None
+    return len(sizes), sum(sizes)
+
+
+def is_segment(name: str) -> bool:
+    """Whether a file of a log is a segment, by its name."""
+    return name.endswith(SEGMENT_SUFFIX)
 
 
 def engine_kind(lab: Lab) -> EngineKind:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import aiohttp
 
 from walctl.cluster import etcd_log
-from walctl.cluster.engine import Told
+from walctl.cluster.engine import Told, log_size
 from walctl.cluster.lab import ETCD_GROUP, HOST, Lab, Node
 from walctl.cluster.standing import Standing
 from walctl.errors import AccessError, ClusterError
@@ -20,7 +20,6 @@ from walctl.fs.base import FileSystem
 
 ANSWER_SECONDS: Final = 2.0
 _METRIC: Final = re.compile(r"^etcd_disk_wal_fsync_duration_seconds_(sum|count) (\S+)$", re.M)
-_SEGMENT: Final = ".wal"
 
 
 class EtcdKind:
@@ -73,7 +72,7 @@ class EtcdKind:
             raise ClusterError(f"{node.name}: no answer at {url}: {_reason(error)}") from error
         if not isinstance(found, dict) or "header" not in found:
             raise ClusterError(f"{node.name}: {url} answers, and not as etcd does")
-        segments, wal_bytes = _log_size(disk, lab, node)
+        segments, wal_bytes = log_size(disk, lab.data_path(node.name, ETCD_GROUP))
         commit, applied = (_number(found, each) for each in ("raftIndex", "raftAppliedIndex"))
         return (
             Standing(
@@ -153,18 +152,6 @@ def _sync_us(metrics: str) -> int | None:
     found = {name: float(value) for name, value in _METRIC.findall(metrics)}
     count = found.get("count", 0.0)
     return round(found.get("sum", 0.0) / count * 1_000_000) if count else None
-
-
-def _log_size(disk: FileSystem, lab: Lab, node: Node) -> tuple[int | None, int | None]:
-    """How many segments a member's log has, and their bytes; `None` where there is no folder."""
-    folder = lab.data_path(node.name, ETCD_GROUP) / "member" / "wal"
-    try:
-        sizes = [
-            disk.stat(folder / name).size for name in disk.names(folder) if name.endswith(_SEGMENT)
-        ]
-    except AccessError:
-        return None, None
-    return len(sizes), sum(sizes)
 
 
 def _reason(error: Exception) -> str:

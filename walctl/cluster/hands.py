@@ -14,8 +14,6 @@ from typing import Any, Final
 import aiohttp
 
 from walctl.cluster import running, runtime
-from walctl.cluster.at_rest import PAGE_BYTES, AtRest, Done
-from walctl.cluster.chronicle import Chronicle
 from walctl.cluster.control import Control, NotUpError
 from walctl.cluster.deeds import (
     Clock,
@@ -27,10 +25,10 @@ from walctl.cluster.deeds import (
     Process,
 )
 from walctl.cluster.engine import engine_kind
-from walctl.cluster.events import EventKind
 from walctl.cluster.faults import CrashMode
 from walctl.cluster.lab import HOST, Engine, Lab, load
 from walctl.cluster.looking import CHOSEN_WORDS, chosen, links_on, look_by
+from walctl.cluster.resting import Deed, rest
 from walctl.cluster.runtime import Draw
 from walctl.cluster.standing import LabStanding, NodeState
 from walctl.cluster.topology import after, change, describe, resolve
@@ -214,30 +212,17 @@ class Hands:
 
     async def _at_rest(self, deed: Damage | Directories, group: str | None) -> Outcome:
         node = await self.name(deed.node, group=group)
-        if await self.state(node) in _THERE:
-            raise ClusterError(
-                f"{node}: expected a node that does not run: walctl cluster kill"
-                f" {self.lab.path} {node}"
-            )
-        hurt = AtRest(self.disk, self.lab.path, node, draw=self.draw.randrange)
-        done = await asyncio.to_thread(_damaged, hurt, deed, self._group_of(deed))
-        await self._tell({"n": node, "k": EventKind.FAULT, "on": done.what, "args": done.args()})
-        return Outcome(words=_done_words(node, done), node=node, fields=done.args())
+        what = _resting(deed, self._group_of(deed))
+        try:
+            args = await self.control.rest(node, what.what, what.fields)
+        except NotUpError:
+            args = await asyncio.to_thread(rest, self.disk, self.lab, node, what)
+        return Outcome(words=_done_words(node, what.what, args), node=node, fields=args)
 
     def _group_of(self, deed: Damage | Directories) -> str | None:
         if isinstance(deed, Damage) or deed.group is not None:
             return self.lab.group(deed.group).name
         return None
-
-    async def _tell(self, event: Mapping[str, Any]) -> None:
-        try:
-            await self.control.tell([event])
-        except NotUpError:
-            running.make_run_folder(self.disk, self.lab)
-            with running.taken_lock(self.disk, self.lab):
-                chronicle = Chronicle(self.disk, self.lab, now_us=runtime.now_us)
-                with contextlib.closing(chronicle):
-                    chronicle.write(event)
 
     async def _info_of(self, node: str) -> dict[str, Any]:
         try:
@@ -278,41 +263,30 @@ def do(disk: WritableFileSystem, lab: Lab, deed: FaultDeed, *, group: str | None
     return asyncio.run(run())
 
 
-def _damaged(hurt: AtRest, deed: Damage | Directories, group: str | None) -> Done:
+def _resting(deed: Damage | Directories, group: str | None) -> Deed:
+    """The same for `resting`."""
+    fields: dict[str, str | int | None] = {"group": group}
     if isinstance(deed, Directories):
-        name = deed.name or deed.KEPT
-        match deed.verb:
-            case "wipe":
-                return hurt.wipe(group)
-            case "keep":
-                return hurt.keep(name)
-        return hurt.rewind(name, group)
-    assert group is not None, "it was looked up"
-    match deed.verb:
-        case "flip":
-            return hurt.flip(group, file=deed.file, offset=deed.offset, bit=deed.bit)
-        case "zero":
-            size = PAGE_BYTES if deed.size is None else deed.size
-            return hurt.zero(group, file=deed.file, offset=deed.offset, size=size)
-        case "truncate":
-            return hurt.truncate(group, file=deed.file, size=deed.size, drop=deed.count or 0)
-    return hurt.drop(group, file=deed.file)
+        if deed.verb != "wipe":
+            fields["name"] = deed.name or deed.KEPT
+        if deed.verb == "keep":
+            del fields["group"]
+        return Deed(deed.verb, fields)
+    fields |= {"file": deed.file, "offset": deed.offset, "bit": deed.bit, "size": deed.size}
+    return Deed(deed.verb, {**fields, "drop": deed.count})
 
 
-def _done_words(node: str, done: Done) -> str:
+def _done_words(node: str, what: str, args: Mapping[str, Any]) -> str:
     """What was done to files, in a line."""
-    where = f"{done.group}/{done.file}" if done.file else (done.group or "all groups")
-    told = [f"{done.what} {node}: {where}"]
-    if done.offset is not None:
-        told.append(f"at byte {done.offset}")
-    if done.size is not None:
-        told.append(f"{done.size} byte{'s' if done.size != 1 else ''}")
-    if done.before or done.after:
-        told.append(f"was {done.before[:8].hex(' ')}")
-    if done.after:
-        told.append(f"is {done.after[:8].hex(' ')}")
-    if done.files is not None:
-        told.append(f"{done.files} file{'s' if done.files != 1 else ''}")
-    if done.name is not None:
-        told.append(f"copy {done.name!r}")
+    where = f"{args['g']}/{args['file']}" if "file" in args else args.get("g", "all groups")
+    units = {"size": "byte", "files": "file"}
+    told = [f"{what} {node}: {where}"]
+    if "offset" in args:
+        told.append(f"at byte {args['offset']}")
+    told += [
+        f"{args[key]} {unit}{'s' * (args[key] != 1)}" for key, unit in units.items() if key in args
+    ]
+    told += [f"{key} {args[key][:16]}" for key in ("before", "after") if key in args]
+    if "name" in args:
+        told.append(f"copy {args['name']!r}")
     return ", ".join(told)

@@ -14,6 +14,7 @@ from walctl.cluster.lab import (
     ETCD_GROUP,
     EVENTS_FILE,
     HOST,
+    KEPT_FOLDER,
     LAB_FILE,
     RUN_FOLDER,
     Engine,
@@ -209,7 +210,7 @@ def remove(disk: WritableFileSystem, plan: Removal) -> None:
 
 
 def _top_names(lab: Lab) -> Iterator[str]:
-    yield from (LAB_FILE, *_HALF_MADE, EVENTS_FILE, RUN_FOLDER)
+    yield from (LAB_FILE, *_HALF_MADE, EVENTS_FILE, RUN_FOLDER, KEPT_FOLDER)
     for node in lab.nodes:
         yield node.name
         yield lab.log_path(node.name).name

@@ -9,7 +9,7 @@ from typing import Any, Final
 import aiohttp
 
 from walctl.cluster import runtime
-from walctl.cluster.engine import Told
+from walctl.cluster.engine import Told, log_size
 from walctl.cluster.lab import HOST, Lab, Node
 from walctl.cluster.standing import Standing
 from walctl.errors import ClusterError
@@ -46,15 +46,16 @@ class WalctlKind:
             timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
             async with session.get(url, timeout=timeout) as asked:
                 found = await asked.json(content_type=None)
-            return tuple(_standing(each) for each in found["groups"])
+            return tuple(_standing(disk, lab, node, each) for each in found["groups"])
         except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as error:
             words = f"nothing within {ANSWER_SECONDS:g} s" if not str(error) else str(error)
             raise ClusterError(f"{node.name}: no answer at {url}: {words}") from error
 
 
-def _standing(found: dict[str, Any]) -> Standing:
+def _standing(disk: FileSystem, lab: Lab, node: Node, found: dict[str, Any]) -> Standing:
     if found["state"] != "running":
         return Standing(group=found["group"], role=found["state"])
+    segments, wal_bytes = log_size(disk, lab.data_path(node.name, found["group"]))
     role = "learner" if found["is_learner"] else found["role"]
     return Standing(
         group=found["group"],
@@ -65,6 +66,7 @@ def _standing(found: dict[str, Any]) -> Standing:
         applied=found["applied"],
         first=found["first"],
         last=found["last"],
-        segments=found["segments"],
+        segments=segments,
+        wal_bytes=wal_bytes,
         sync_us=found["sync_us"],
     )

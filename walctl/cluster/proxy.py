@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from walctl.cluster.faults import WELL, Link, LinkFault
-from walctl.cluster.lab import HOST, Engine
+from walctl.cluster.lab import Engine
 from walctl.cluster.proxy_links import Counters, LinkState
 from walctl.cluster.proxy_rafthttp import RaftHttpTalk
 from walctl.cluster.proxy_session import Place, Session
@@ -78,12 +78,12 @@ class Proxy:
         """Listen for one node more. Raises: AccessError."""
         try:
             server = await self.clock.create_server(
-                lambda: Session(self, place).client, HOST, place.proxy_port, backlog=BACKLOG
+                lambda: Session(self, place).client, place.host, place.proxy_port, backlog=BACKLOG
             )
         except OSError as error:
             raise AccessError(
-                f"{HOST}:{place.proxy_port}: expected a free port for the proxy of {place.name},"
-                f" found it in use or refused: {error.strerror or error}"
+                f"{place.host}:{place.proxy_port}: expected a free port for the proxy of"
+                f" {place.name}, found it in use or refused: {error.strerror or error}"
             ) from error
         self._places[place.name] = place
         self._servers[place.name] = server

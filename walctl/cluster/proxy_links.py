@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from walctl.cluster.events import EventKind
 from walctl.cluster.faults import PPM, WELL, Link, LinkFault
 
 TELL_SECONDS: Final = 1.0
@@ -61,8 +62,8 @@ class LinkState:
         self._clock = clock
         self._draw = draw
         self._tell = tell
-        self._untold: dict[tuple[str, str], int] = {}
-        self._timers: dict[tuple[str, str], Timer] = {}
+        self._untold: dict[tuple[EventKind, str], int] = {}
+        self._timers: dict[tuple[EventKind, str], Timer] = {}
 
     @property
     def is_cut(self) -> bool:
@@ -91,9 +92,9 @@ class LinkState:
         self.free_at = max(self.free_at, now) + count / rate
         return self.free_at
 
-    def note(self, kind: str, why: str) -> None:
+    def note(self, kind: EventKind, why: str) -> None:
         """Count something that is told: at once, and then at most once a second."""
-        if kind == "drop":
+        if kind is EventKind.DROP:
             self.counters.dropped += 1
         else:
             self.counters.doubled += 1
@@ -110,13 +111,15 @@ class LinkState:
                 self._send(key)
         self._timers.clear()
 
-    def _tell_of(self, key: tuple[str, str]) -> None:
+    def _tell_of(self, key: tuple[EventKind, str]) -> None:
         self._timers.pop(key, None)
         if self._untold.get(key):
             self._send(key)
             when = self._clock.time() + TELL_SECONDS
             self._timers[key] = self._clock.call_at(when, lambda: self._tell_of(key))
 
-    def _send(self, key: tuple[str, str]) -> None:
+    def _send(self, key: tuple[EventKind, str]) -> None:
         kind, why = key
-        self._tell({"k": kind, "link": str(self.link), "count": self._untold.pop(key), "why": why})
+        self._tell(
+            {"k": kind.value, "link": str(self.link), "count": self._untold.pop(key), "why": why}
+        )

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from formats.errors import FormatError
+from walctl.cluster.copying.addresses import parsed
 from walctl.cluster.faults import Link
 from walctl.cluster.lab import HOST, Node
 from walctl.cluster.proxy_links import LinkState
@@ -29,7 +30,8 @@ _LINGER_NOT: Final = struct.pack("ii", 1, 0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A node as the proxy knows it: dialled at `proxy_port`, behind which it has `peer_port`.
+    """A node as the proxy knows it: dialled at `host` and `proxy_port`, behind which it has
+    `peer_port` on the loopback device.
 
     `id` is what it calls itself to its peers, `None` while nobody knows (`Proxy.learn`).
     """
@@ -38,11 +40,19 @@ class Place:
     proxy_port: int
     peer_port: int
     id: int | None = None
+    host: str = HOST
 
     @classmethod
     def of(cls, node: Node) -> "Place":
         """A node of a lab."""
-        return cls(name=node.name, proxy_port=node.proxy_port, peer_port=node.peer_port, id=node.id)
+        told = None if node.peer_url is None else parsed(node.peer_url)
+        return cls(
+            name=node.name,
+            proxy_port=node.proxy_port,
+            peer_port=node.peer_port,
+            id=node.id,
+            host=HOST if told is None else told.host,
+        )
 
 
 class Side(asyncio.Protocol):

@@ -5,6 +5,7 @@ given again once its process has ended. So a process is known by its id *and* th
 and nothing is ever sent to an id alone.
 """
 
+import contextlib
 import errno
 import os
 import random
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from walctl.errors import AccessError, UnsupportedError
+from walctl.fs import libc
 from walctl.fs.real import RealFileSystem
 from walctl.fs.writable import WritableFileSystem
 
@@ -34,7 +36,7 @@ MARK_VARIABLE: Final = "WALCTL_LAB"
 """Says in a process's environment whose it is."""
 _PROCESSES: Final = Path("/proc")
 _TEXT_BYTES_MAX: Final = 1 << 20
-_STATE, _STARTED = 2, 21
+_STATE, _THREADS, _STARTED = 2, 19, 21
 """Fields of `/proc/PID/stat`, counted from 0. Source: Linux proc_pid_stat(5)."""
 
 
@@ -149,8 +151,11 @@ def _began(pid: int) -> str | None:
     text = _text(_PROCESSES / str(pid) / "stat")
     # The name stands in parentheses, and may hold any byte, parentheses too.
     fields = [b"", b"", *text[text.rfind(b")") + 1 :].split()]
-    if len(fields) <= _STARTED or fields[_STATE] in (b"Z", b"X"):
+    if len(fields) <= _STARTED:
+        return None
+    if fields[_STATE] in (b"Z", b"X") and fields[_THREADS] in (b"0", b"1"):
         return None  # it has ended, and waits to be asked for its status
+    # Where its first thread has ended and others have not, it still holds files and ports.
     return f"{_boot()}/{fields[_STARTED].decode('ascii', 'replace')}"
 
 
@@ -177,6 +182,27 @@ def _began_by_ps(pid: int) -> str | None:
         return None
     state, _, moment = done.stdout.strip().partition(" ")
     return moment.strip() or None if not state.startswith("Z") else None
+
+
+def enter_network(pid: int) -> None:
+    """Be in the network of another process from now on, and in its user namespace if it has one.
+
+    Raises: AccessError, when it has gone or this system does not let us.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            found = []
+            for kind in ("user", "net"):
+                place = _PROCESSES / str(pid) / "ns" / kind
+                if os.stat(place).st_ino != os.stat(_PROCESSES / "self" / "ns" / kind).st_ino:
+                    found.append(os.open(place, os.O_RDONLY | os.O_CLOEXEC))
+                    stack.callback(os.close, found[-1])
+        except OSError as error:
+            raise AccessError(f"the network of process {pid}: {error.strerror}") from error
+        for descriptor in found:
+            number = libc.enter_namespace(descriptor)
+            if number:
+                raise AccessError(f"the network of process {pid}: {os.strerror(number)}")
 
 
 # Programs of ours.

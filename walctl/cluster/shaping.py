@@ -24,6 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from walctl.cluster.events import EventKind
 from walctl.cluster.proxy_frames import Borders
 from walctl.cluster.proxy_links import Clock, LinkState, Timer
 
@@ -186,7 +187,7 @@ class Pipe:
         if self._manner is Manner.BYTES or not fault.is_by_message:
             return _Fate.PASS
         if state.happens(fault.loss_ppm):
-            state.note("drop", "loss")
+            state.note(EventKind.DROP, "loss")
             return _Fate.LOSE
         if self._manner is Manner.SEQUENCE:
             return _Fate.PASS
@@ -196,7 +197,7 @@ class Pipe:
 
     def _cut(self) -> None:
         """A cut takes a message."""
-        self.state.note("drop", "cut")
+        self.state.note(EventKind.DROP, "cut")
         self.is_spoiled = self._manner is not Manner.MESSAGES
 
     def _hold(self, data: bytes, *, ends: bool) -> None:
@@ -216,7 +217,7 @@ class Pipe:
         fate, self._fate = self._fate, _Fate.PASS
         match fate:
             case _Fate.DOUBLE:
-                self.state.note("dup", "dup")
+                self.state.note(EventKind.DUP, "dup")
                 whole = self._take_held()
                 self._wait(whole, begins=True, ends=True)
                 self._wait(whole, begins=True, ends=True)

@@ -7,22 +7,24 @@ when it ends itself. Where it is killed, `running.end` does that by the files th
 
 import asyncio
 import contextlib
-import signal
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Final
 
 from walctl.cluster import running, runtime
+from walctl.cluster.at_rest import Done
 from walctl.cluster.chronicle import Chronicle
 from walctl.cluster.engine import EngineKind
 from walctl.cluster.events import EventKind
 from walctl.cluster.faults import PASSING, Link, LinkFault
-from walctl.cluster.lab import HOST, Group, Lab, Node, save
+from walctl.cluster.lab import Group, Lab, Node, save
 from walctl.cluster.making import PORTS_A_NODE, free_ports
 from walctl.cluster.node_log import NodeLog
 from walctl.cluster.node_process import NodeProcess
+from walctl.cluster.ports import demand_ports, ports_of
 from walctl.cluster.proxy import Proxy
 from walctl.cluster.proxy_session import Place
+from walctl.cluster.resting import Deed, do, fault_of
 from walctl.cluster.standing import NodeState
 from walctl.cluster.trial import last_words
 from walctl.errors import AccessError, ClusterError, UsageError
@@ -34,7 +36,7 @@ DOWN_SECONDS: Final = 3.0
 
 
 class Supervisor:
-    """A lab that runs. Made by `supervising`."""
+    """A lab that runs. Made by `supervising.supervising`."""
 
     def __init__(
         self,
@@ -143,6 +145,19 @@ class Supervisor:
         place.resume()
         self.chronicle.write({"n": name, "k": EventKind.HEAL, "on": "pause"})
 
+    async def rest(self, name: str, deed: Deed) -> Done:
+        """Do something to the directory of a node that does not run. Raises: UsageError."""
+        place = self._nodes[self.lab.node(name).name]
+        async with self._turns[name]:
+            if place.is_there:
+                raise UsageError(
+                    f"{name}: expected a node that is down, found it {place.state};"
+                    f" walctl cluster kill {self.lab.path} {name} ends it"
+                )
+            done = await asyncio.to_thread(do, self._disk, self.lab, name, deed)
+            self.chronicle.write(fault_of(name, done))
+            return done
+
     def ask_down(self, *, is_hard: bool) -> None:
         """Begin to end all of it; asked twice, or with `is_hard`, nodes are killed."""
         is_again = self.down_asked.is_set()
@@ -172,7 +187,7 @@ class Supervisor:
         wanted = name or f"n{max(numbers, default=0) + 1}"
         if any(each.name == wanted for each in lab.nodes):
             raise UsageError(f"{lab.path}: has a node {wanted} already; a name is not given again")
-        used = [port for each in lab.nodes for port in _ports(each)]
+        used = [port for each in lab.nodes for port in ports_of(each)]
         ports = free_ports(
             PORTS_A_NODE, base=None, draw=runtime.draw(), fault=runtime.port_fault, besides=used
         )
@@ -190,7 +205,7 @@ class Supervisor:
 
     async def open_links(self, node: Node) -> None:
         """Let a node that was added be reached by the others. Raises: AccessError."""
-        await self.proxy.add(_place(node))
+        await self.proxy.add(place_of(node))
 
     def put_node(self, node: Node) -> None:
         """Write down what became of a node. Raises: UsageError."""
@@ -269,7 +284,7 @@ class Supervisor:
             raise UsageError(f"{node.name}: was removed from the cluster, and is not started again")
         if self.down_asked.is_set():
             raise ClusterError(f"{node.name}: not started: the lab is going down")
-        _demand_ports(node, (node.client_port, node.peer_port))
+        demand_ports(node, (node.client_port, node.peer_port))
         folder = self.lab.path / node.name
         if not self._disk.exists(folder):
             self._disk.make_dir(folder)
@@ -333,58 +348,6 @@ class Supervisor:
         self.lab = lab
 
 
-@contextlib.asynccontextmanager
-async def supervising(
-    disk: WritableFileSystem, lab: Lab, kind: EngineKind
-) -> AsyncIterator[Supervisor]:
-    """Run a lab while the block does, with none of its nodes started yet.
-
-    Processes that an earlier supervisor left are ended first. Raises: AccessError, when the lab is
-    up already, or one of its ports is taken.
-    """
-    running.make_run_folder(disk, lab)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(running.taken_lock(disk, lab))
-        running.end(disk, lab, wait=runtime.sleep, is_hard=False)
-        for node in lab.nodes:
-            if not node.is_removed:
-                _demand_ports(node, _ports(node))
-        chronicle = Chronicle(disk, lab, now_us=runtime.now_us)
-        stack.callback(chronicle.close)
-        proxy = Proxy(lab.engine, draw=runtime.draw().randrange, tell=chronicle.write)
-        supervisor = Supervisor(disk, lab, kind, chronicle=chronicle, proxy=proxy)
-        try:
-            await proxy.start(_place(node) for node in lab.nodes if not node.is_removed)
-            running.note_process(disk, lab, running.SUPERVISOR, runtime.own_process())
-            yield supervisor
-        finally:
-            await supervisor.end_nodes()
-            await proxy.close()
-            running.forget_process(disk, lab, running.SUPERVISOR)
-
-
-def heed_signals(supervisor: Supervisor) -> None:
-    """Let Ctrl-C, SIGTERM and the end of the terminal end the lab, and a second one in haste."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, lambda: supervisor.ask_down(is_hard=False))
-
-
-def _place(node: Node) -> Place:
-    return Place(name=node.name, proxy_port=node.proxy_port, peer_port=node.peer_port, id=node.id)
-
-
-def _ports(node: Node) -> tuple[int, ...]:
-    return node.client_port, node.peer_port, node.proxy_port
-
-
-def _demand_ports(node: Node, ports: Iterable[int]) -> None:
-    """Raises: AccessError, with the port that cannot be listened at."""
-    for port in ports:
-        why = runtime.port_fault(HOST, port)
-        if why is not None:
-            what = {node.client_port: "clients", node.peer_port: "peers"}.get(port, "the proxy")
-            raise AccessError(
-                f"{node.name}: port {port} on {HOST} (for {what}) {why}: end that program, or make"
-                " a lab with other ports: walctl cluster new LAB --base-port P"
-            )
+def place_of(node: Node) -> Place:
+    """Where the proxy stands before a node."""
+    return Place.of(node)

@@ -4,6 +4,7 @@
     POST /nodes                     {"name"?}: one more node, in no group, not started
     PUT  /nodes/NAME                {"is_removed": …}
     POST /nodes/NAME/ACTION         start, kill, stop, pause, resume, restart
+    POST /nodes/NAME/rest           {"what", …}: to the directory of a node that does not run
     PUT  /groups/NAME               {"first": […], "hosts": […]}
     DELETE /groups/NAME
     POST /faults                    {"on", "args", "changes": [{"source", "target", "fault": {…}}]}
@@ -24,6 +25,7 @@ from walctl.cluster import running
 from walctl.cluster.events import EventKind
 from walctl.cluster.faults import Link, LinkFault
 from walctl.cluster.lab import Group, demand_name
+from walctl.cluster.resting import Deed
 from walctl.cluster.runtime import listening_socket
 from walctl.cluster.supervisor import Supervisor
 from walctl.errors import ExitStatus, UsageError, WalctlError
@@ -59,6 +61,7 @@ class Desk:
                 web.get("/info", self._info),
                 web.post("/nodes", self._add_node),
                 web.put("/nodes/{name}", self._put_node),
+                web.post("/nodes/{name}/rest", self._rest),
                 web.post("/nodes/{name}/{action}", self._act),
                 web.put("/groups/{name}", self._put_group),
                 web.delete("/groups/{name}", self._drop_group),
@@ -114,6 +117,12 @@ class Desk:
         supervisor.lab.node(name)
         await actions[action](name)
         return web.json_response(supervisor.node_info(name))
+
+    async def _rest(self, request: web.Request) -> web.Response:
+        body = await _body(request)
+        deed = Deed(str(body.pop("what", "")), body)
+        done = await self._supervisor.rest(request.match_info["name"], deed)
+        return web.json_response({"args": done.args()})
 
     async def _put_group(self, request: web.Request) -> web.Response:
         body = await _body(request)

@@ -15,7 +15,8 @@ from walctl.cluster.looking import look, look_by
 from walctl.cluster.running import supervisor_log, supervisor_of
 from walctl.cluster.runtime import Process, is_alive
 from walctl.cluster.standing import LabStanding, NodeStanding, NodeState
-from walctl.cluster.supervisor import Supervisor, heed_signals, supervising
+from walctl.cluster.supervising import heed_signals, supervising
+from walctl.cluster.supervisor import Supervisor
 from walctl.cluster.supervisor_http import Desk
 from walctl.cluster.trial import last_words
 from walctl.errors import AccessError, ClusterError, UsageError

@@ -233,14 +233,16 @@ def _member(
 ) -> Layout:
     log, snaps = wal_dir or member / "wal", snap_dir or member / "snap"
     database: Path | None = snaps / DB_NAME
-    if _names_no_member(disk, log) and not disk.exists(snaps / DB_NAME):
+    if _names_no_member(disk, log, snaps / DB_NAME):
         shape, database = Shape.RAFTEXAMPLE, None
     return Layout(path=path, shape=shape, wal_dir=log, snap_dir=snaps, database=database)
 
 
-def _names_no_member(disk: FileSystem, log: Path) -> bool:
-    """Whether the first segment of a log has a metadata record, and that has no data."""
+def _names_no_member(disk: FileSystem, log: Path, database: Path) -> bool:
+    """Whether there is no database, and the log begins with a metadata record without data."""
     try:
+        if disk.exists(database):
+            return False
         first = min(name for name in disk.names(log) if name.endswith(".wal"))
         with disk.open(log / first) as file:
             head = file.read_at(0, 32)

@@ -1,8 +1,9 @@
-"""Two calls of Linux that Python does not have, from the C library; for `real.py` alone.
+"""Calls of Linux that Python does not have, from the C library; two of them for `real.py` alone.
 
-`renameat2`, and `fallocate` without the detour of `posix_fallocate`: that one writes into every
-block where the file system has no such call, so that 64 MB of holes become 64 MB of zeros. Both
-answer with the system's error number, 0 when it is done; nothing here knows what a number means.
+`setns` (Python has it from 3.12 on), `renameat2`, and `fallocate` without the detour of
+`posix_fallocate`: that one writes into every block where the file system has no such call, so that
+64 MB of holes become 64 MB of zeros. All answer with the system's error number, 0 when it is done;
+nothing here knows what a number means.
 """
 
 import ctypes
@@ -36,3 +37,11 @@ def allocate(descriptor: int, size: int) -> int:
         if number != errno.EINTR:
             return number
     return 0
+
+
+def enter_namespace(descriptor: int) -> int:
+    """Let this process be in the namespace that an open file of `/proc/PID/ns` stands for."""
+    call = getattr(_LIBC, "setns", None)
+    if call is None:
+        return errno.ENOSYS
+    return 0 if call(ctypes.c_int(descriptor), ctypes.c_int(0)) == 0 else ctypes.get_errno()

@@ -1,12 +1,14 @@
 """How a judged history looks: the verdict, the keys, and where a bad one contradicts itself."""
 
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from walctl.checker.history import Fate, Function, Operation, Place, Value
 from walctl.checker.linearizable import Judged, Judgement, Verdict, Way
+from walctl.checker.settle import Contradiction, WithLogs
+from walctl.cluster.oracle import GroupLogs
 from walctl.render.screen import Screen
 from walctl.render.text import counted, printable, quoted
 
@@ -32,11 +34,24 @@ WAYS: Final[Mapping[Way, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """What the command shows: a file's name, its judgement, and each bad key made small."""
+    """What the command shows: a file's name, its judgement from the clients alone, each bad key
+    made small, and the judgement with the members' logs, where these were read."""
 
     name: str
     judgement: Judgement
     small: Mapping[Place, Judged] = field(default_factory=dict)
+    logs: WithLogs | None = None
+    groups: Sequence[GroupLogs] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of all that was asked. The logs may settle what the clients alone left open, but no log
+        makes a bad history good; and members that part are bad, whatever clients have seen."""
+        if self.logs is None or self.judgement.verdict is Verdict.NOT_LINEARIZABLE:
+            return self.judgement.verdict
+        if not all(each.are_alike for each in self.groups):
+            return Verdict.NOT_LINEARIZABLE
+        return self.logs.verdict
 
     def small_of(self, judged: Judged) -> Judged:
         """The smallest history of a key that says what it says."""
@@ -55,6 +70,63 @@ def screenful(screen: Screen, checked: Checked) -> None:
         for line in _bad(judgement, judged, checked.small_of(judged)):
             screen.line(line)
     _open(screen, judgement)
+    if checked.logs is not None:
+        screen.line()
+        for line in _logs(checked.logs):
+            screen.line(line)
+        for logs in checked.groups:
+            for line in _group(logs):
+                screen.line(line)
+
+
+def _logs(both: WithLogs) -> Iterator[str]:
+    """The second verdict, and what history and logs disagree on."""
+    settled = both.settled
+    words = {
+        Verdict.LINEARIZABLE: "linearizable",
+        Verdict.NOT_LINEARIZABLE: "NOT linearizable",
+        Verdict.UNKNOWN: "unknown",
+        Verdict.NO_OPERATIONS: "no operations",
+    }[both.verdict]
+    unknown = settled.found + settled.absent + settled.left
+    yield (
+        f"with the logs: {words}. {unknown:,} of unknown fate: {settled.found:,} found in the"
+        f" logs, {settled.absent:,} in none, {settled.left:,} still unknown"
+    )
+    for each in settled.contradictions[:KEYS_MAX]:
+        yield f"  {each.doubt}: {doubt_words(each)}"
+    if len(settled.contradictions) > KEYS_MAX:
+        yield f"  and {len(settled.contradictions) - KEYS_MAX:,} more"
+    for judged in both.judgement.bad:
+        yield f"  {place_words(judged.place, both.judgement)}no order that is the logs' too"
+        if judged.stuck is not None:
+            yield f"    {operation_words(judged.stuck)}"
+
+
+def _group(logs: GroupLogs) -> Iterator[str]:
+    """Whether the members of a group have written the same, and come to the same."""
+    names = ", ".join(logs.nodes)
+    span = f"entries {logs.log.first}–{logs.log.last} committed"
+    for index, one, other in logs.parted[:KEYS_MAX]:
+        yield f"  {logs.group}: {one} and {other} hold different entries at {index}, both committed"
+    digests = logs.digests or {}
+    if len(set(digests.values())) > 1:
+        yield f"  {logs.group}: the members' states differ as of entry {logs.digest_index}:"
+        for name, digest in digests.items():
+            yield f"    {name}  {digest[:16]}"
+    elif not logs.parted:
+        same = f"; {counted(len(digests), 'state')} alike as of {logs.digest_index}"
+        yield f"  {logs.group}: {span}, in the logs of {names}{same if digests else ''}"
+
+
+def doubt_words(doubted: Contradiction) -> str:
+    """What is doubted of which operation."""
+    told = operation_words(doubted.operation)
+    if doubted.other is not None:
+        told += f" is at index {doubted.index}, before {operation_words(doubted.other)}"
+    elif doubted.index is not None:
+        told += f" is at index {doubted.index}"
+    return told
 
 
 def headline(checked: Checked) -> str:
@@ -176,7 +248,7 @@ def document(checked: Checked) -> dict[str, object]:
     fates = judgement.history.fates()
     return {
         "v": 1,
-        "verdict": judgement.verdict,
+        "verdict": checked.verdict,
         "path": printable(checked.name),
         "format": judgement.history.format or None,
         "model": judgement.model.name,
@@ -186,6 +258,49 @@ def document(checked: Checked) -> dict[str, object]:
         },
         "steps": judgement.steps,
         "keys": [_key(judged, checked) for judged in judgement.keys],
+        "from_clients": judgement.verdict,
+        "with_logs": None if checked.logs is None else _logs_document(checked, checked.logs),
+    }
+
+
+def _logs_document(checked: Checked, both: WithLogs) -> dict[str, object]:
+    settled = both.settled
+    return {
+        "verdict": both.verdict,
+        "found": settled.found,
+        "absent": settled.absent,
+        "left": settled.left,
+        "foreign": settled.foreign,
+        "contradictions": [
+            {
+                "code": each.doubt,
+                "operation": row(each.operation),
+                "index": each.index,
+                "other": None if each.other is None else row(each.other),
+            }
+            for each in settled.contradictions
+        ],
+        "bad": [
+            {
+                "group": printable(each.place[0]) or None,
+                "key": blob(each.place[1]),
+                "stuck": None if each.stuck is None else row(each.stuck),
+            }
+            for each in both.judgement.bad
+        ],
+        "groups": [
+            {
+                "group": each.group,
+                "first": each.log.first,
+                "last": each.log.last,
+                "nodes": list(each.nodes),
+                "alike": each.are_alike,
+                "parted": [list(parted) for parted in each.parted],
+                "digest_index": each.digest_index,
+                "digests": dict(each.digests or {}),
+            }
+            for each in checked.groups
+        ],
     }
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-from walctl.checker.history import Fate, Operation
-from walctl.checker.linearizable import Judged, Judgement, Verdict
+from walctl.checker.history import Fate, Function, Operation, Value
+from walctl.checker.linearizable import Judged, Judgement, Verdict, Way
 from walctl.checker.models import State, step_of
 from walctl.checker.parts import OPEN, Part
 from walctl.render.check import (
@@ -31,10 +31,13 @@ from walctl.render.text import counted, printable
 KEYS_MAX: Final = 12
 OPERATIONS_MAX: Final = 3_000
 """What a browser draws without a wait; of more on one key, those around where it went wrong."""
-LEFT, TOP, LANE, BAR, STEP = 130, 30, 30, 20, 26
+LEFT, TOP, LANE, BAR = 130, 30, 30, 20
+STEPS: Final = ((24, 64), (80, 44), (1 << 62, 30))
+"""Up to so many calls and returns, so many pixels for each."""
 LABEL_PIXELS: Final = 6.4
 """Width of a letter in a bar."""
 NAME_CHARS_MAX: Final = 15
+SHORT_BYTES: Final = 12
 COLOURS: Final = {Fate.OK: "#cfe3f5", Fate.UNKNOWN: "#f3e6c4", Fate.FAIL: "#e4e4e4"}
 RED: Final = "#b00020"
 LINE: Final = "#1b7f3b"
@@ -50,15 +53,34 @@ POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 @dataclass(frozen=True, slots=True)
+class Point:
+    """When an operation of the order takes effect: its number in it, the column, and the value that
+    is there then."""
+
+    number: int
+    column: float
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
 class Drawn:
-    """One picture: operations with the columns of their calls and ends, and where each of the
-    order takes effect, with the value behind it."""
+    """One picture: operations with the columns of their calls and ends, each `step` pixels wide,
+    and where each of the order takes effect, by its position."""
 
     part: Part
     columns: int
+    step: int
     lanes: Mapping[str, int]
-    points: Mapping[int, tuple[float, State]]
+    points: Mapping[int, Point]
     stuck: int | None
+
+    def x(self, column: float) -> float:
+        """Where an instant is drawn."""
+        return LEFT + (column + 0.5) * self.step
+
+    def y(self, operation: Operation) -> int:
+        """Where the bar of an operation begins."""
+        return TOP + LANE * self.lanes[operation.client]
 
 
 def page(checked: Checked) -> str:
@@ -93,11 +115,12 @@ LEGEND: Final = (
 def _shown(judgement: Judgement) -> Sequence[Judged]:
     """Bad keys before undecided ones before good ones, and no more than fit a page."""
     ranks = (Verdict.NOT_LINEARIZABLE, Verdict.UNKNOWN, Verdict.LINEARIZABLE)
-    return sorted(judgement.keys, key=lambda each: ranks.index(each.verdict))[:KEYS_MAX]
+    judged = [each for each in judgement.keys if each.way is not Way.STOPPED]
+    return sorted(judged, key=lambda each: ranks.index(each.verdict))[:KEYS_MAX]
 
 
 def _rest(judgement: Judgement) -> str:
-    left = len(judgement.keys) - KEYS_MAX
+    left = len(judgement.keys) - len(_shown(judgement))
     return f"<p>{counted(left, 'more key')} not drawn.</p>\n" if left > 0 else ""
 
 
@@ -115,15 +138,16 @@ def _section(checked: Checked, judged: Judged) -> str:
     if judged.stuck is not None:
         words = f"{len(judged.order):,} of {counted(len(judged.part), 'operation')} in order; then"
         words += f" the value is {value_words(judged.state)}, and this cannot be:"
-        words += f" {operation_words(judged.stuck)}"
-        parts.append(f"<p>{_text(words)}</p>\n")
+        mark = _mark(judged.part, judged.stuck)
+        told = _text(operation_words(judged.stuck))
+        parts.append(f'<p>{_text(words)} <a href="#{mark}">{told}</a></p>\n')
     parts.append(_picture(judgement, judged))
     return "".join(parts)
 
 
 def _picture(judgement: Judgement, judged: Judged) -> str:
     drawn = _laid_out(judgement, judged)
-    width = LEFT + (drawn.columns + 2) * STEP
+    width = LEFT + (drawn.columns + 2) * drawn.step
     height = TOP + LANE * len(drawn.lanes) + 10
     pieces = [
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{width}" height="{height}"'
@@ -148,47 +172,39 @@ def _window(drawn: Drawn) -> Sequence[int]:
 def _laid_out(judgement: Judgement, judged: Judged) -> Drawn:
     part = judged.part
     ranks = [*part.calls, *(end for end in part.ends if end < OPEN)]
+    columns = max(ranks, default=0) + 1
     lanes: dict[str, int] = {}
     for each in part.operations:
         lanes.setdefault(each.client, len(lanes))
     at = {each.number: position for position, each in enumerate(part.operations)}
     return Drawn(
         part=part,
-        columns=max(ranks, default=0) + 1,
+        columns=columns,
+        step=next(step for most, step in STEPS if columns <= most),
         lanes=lanes,
         points=_points(judgement, judged, at),
         stuck=None if judged.stuck is None else at[judged.stuck.number],
     )
 
 
-def _points(
-    judgement: Judgement, judged: Judged, at: Mapping[int, int]
-) -> dict[int, tuple[float, State]]:
-    """An instant for each operation of the order, by its position in the part, and the value there.
+def _points(judgement: Judgement, judged: Judged, at: Mapping[int, int]) -> dict[int, Point]:
+    """An instant for each operation of the order, by its position in the part.
 
     Each takes effect as early as it can: behind its own call and behind the one before it.
     """
     step = step_of(judgement.model, judgement.history)
     state: State = judgement.history.absent
     is_one = len(judged.part.places) == 1
-    found: dict[int, tuple[float, State]] = {}
+    found: dict[int, Point] = {}
     instant = 0.0
     between = 1 / (len(judged.order) + 1)
-    for each in judged.order:
+    for number, each in enumerate(judged.order, 1):
         position = at[each.number]
         instant = max(instant + between, judged.part.calls[position] + 0.2)
         if is_one:
             _, state = step(state, each)
-        found[position] = instant, state if is_one else None
+        found[position] = Point(number, instant, state if is_one else None)
     return found
-
-
-def _x(column: float) -> float:
-    return LEFT + (column + 0.5) * STEP
-
-
-def _y(drawn: Drawn, operation: Operation) -> int:
-    return TOP + LANE * drawn.lanes[operation.client]
 
 
 def _lanes(drawn: Drawn, width: int) -> Iterator[str]:
@@ -204,35 +220,57 @@ def _bar(drawn: Drawn, position: int) -> str:
     operation = drawn.part.operations[position]
     call, end = drawn.part.calls[position], drawn.part.ends[position]
     is_open = end >= OPEN
-    left, right = _x(call), _x(drawn.columns + 1 if is_open else end)
-    y = _y(drawn, operation)
+    left, right = drawn.x(call), drawn.x(drawn.columns + 1 if is_open else end)
+    y = drawn.y(operation)
     is_stuck = position == drawn.stuck
     fill = RED if is_stuck else COLOURS[operation.fate]
     edge = ' stroke-dasharray="4 3"' if is_open else ""
-    shown = asked_words(operation).removesuffix(": ok")
-    label = printable(shown, width_max=max(int((right - left - 6) / LABEL_PIXELS), 1))
+    label = _label(operation, letters=max(int((right - left - 6) / LABEL_PIXELS), 1))
     told = [operation_words(operation)]
     if position in drawn.points:
-        number = list(drawn.points).index(position) + 1
-        told.append(f"number {number} in the order; then the value is")
-        told.append(value_words(drawn.points[position][1]))
+        point = drawn.points[position]
+        told.append(f"number {point.number} in the order; then the value is")
+        told.append(value_words(point.state))
     elif is_stuck:
         told.append("cannot be placed behind the longest order")
     white = ' class="w"' if is_stuck else ""
+    name = f' id="{_mark(drawn.part, operation)}"' if is_stuck else ""
     return (
-        f'<g class="o"><title>{chr(10).join(map(_text, told))}</title>'
+        f'<g class="o"{name}><title>{chr(10).join(map(_text, told))}</title>'
         f'<rect x="{left:.1f}" y="{y}" width="{right - left:.1f}" height="{BAR}" rx="3"'
         f' fill="{fill}" stroke="{RED if is_stuck else "#777"}"{edge}/>'
         f'<text{white} x="{left + 4:.1f}" y="{y + 14}">{_text(label)}</text></g>'
     )
 
 
+def _label(operation: Operation, *, letters: int) -> str:
+    """As much of an operation as fits its bar: all in words, or `r 3`, `w 3`, `1→3`."""
+    words = asked_words(operation).removesuffix(": ok")
+    if len(words) <= letters:
+        return words
+    function = operation.function
+    if function.is_read:
+        words = f"r {_short(operation.output) if operation.fate is Fate.OK else '?'}"
+    elif function is Function.CAS:
+        words = f"{_short(operation.expected)}→{_short(operation.value)}"
+    elif function is Function.DELETE:
+        words = "del"
+    else:
+        words = f"{'a' if function is Function.APPEND else 'w'} {_short(operation.value)}"
+    return printable(words, width_max=letters)
+
+
+def _short(value: Value) -> str:
+    """The end of a value, where values that were appended to differ."""
+    return "∅" if value is None else printable(value[-SHORT_BYTES:])
+
+
 def _line(drawn: Drawn) -> str:
     """The order, from one instant to the next."""
     shown = set(_window(drawn))
     points = [
-        (_x(instant), _y(drawn, drawn.part.operations[position]) + BAR)
-        for position, (instant, _) in drawn.points.items()
+        (drawn.x(point.column), drawn.y(drawn.part.operations[position]) + BAR)
+        for position, point in drawn.points.items()
         if position in shown
     ]
     if not points:
@@ -243,6 +281,11 @@ def _line(drawn: Drawn) -> str:
         f'<g pointer-events="none"><polyline points="{line}" fill="none" stroke="{LINE}"'
         f' stroke-width="1.6" stroke-opacity="0.75"/>{dots}</g>'
     )
+
+
+def _mark(part: Part, operation: Operation) -> str:
+    """What a link to the bar of an operation names; it may stand in two pictures."""
+    return f"operation-{operation.number}-of-{len(part)}"
 
 
 def _text(text: str) -> str:

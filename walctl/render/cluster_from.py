@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from walctl.cluster.copying.forecast import Outcome
-from walctl.cluster.copying.making import Copied, Made, Net
+from walctl.cluster.copying.making import Copied, Made
+from walctl.cluster.copying.planning import Net
 from walctl.inspect.advice import path_word
 from walctl.model.finding import Verdict
 from walctl.render.prose import labelled, paragraph
@@ -31,7 +32,7 @@ def text(screen: Screen, made: Made) -> None:
     """The members with their forecasts, the network, and what to type next."""
     cluster = made.copies[0].original.cluster_id
     whose = "raftexample" if cluster is None else f"cluster {hex_id(cluster)}"
-    voters = max((each.original.voters for each in made.copies), key=len)
+    voters = max(made.copies, key=lambda each: each.original.survey.commit).original.voters
     here = {each.original.member_id for each in made.copies} & voters
     count = f"{len(here)} of {counted(len(voters), 'voter')}" if voters else "voters unknown"
     paragraph(screen, f"{whose}, {count}, engine {made.lab.engine}", indent=2, first="")

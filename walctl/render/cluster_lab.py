@@ -99,3 +99,23 @@ def node_text(screen: Screen, node: Mapping[str, Any]) -> None:
 def node_document(node: Mapping[str, Any]) -> object:
     """The same for JSON."""
     return {"v": 1, **node}
+
+
+@dataclass(frozen=True, slots=True)
+class Rested:
+    """What was done to a node's directory."""
+
+    node: str
+    what: str
+    args: Mapping[str, Any]
+
+
+def rested_text(screen: Screen, rested: Rested) -> None:
+    """The same in a line."""
+    told = [f"{name} {value}" for name, value in rested.args.items() if value is not None]
+    screen.line(f"{rested.node}: {rested.what}: {', '.join(told) or 'done'}")
+
+
+def rested_document(rested: Rested) -> object:
+    """The same for JSON."""
+    return {"v": 1, "node": rested.node, "what": rested.what, "args": dict(rested.args)}

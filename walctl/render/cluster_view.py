@@ -1,7 +1,7 @@
 """How a lab stands, on a screen: a table, a live view of it, and its JSON.
 
 A row is one node's member of one group. Where the terminal is narrow, columns go, the least
-telling first; a name and a role are always there.
+telling first; a name and a role are always there. A column that nobody has a word for is left out.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +11,7 @@ from typing import Final
 
 from walctl.cluster.standing import LabStanding, NodeStanding, Standing
 from walctl.render.screen import Screen
-from walctl.render.text import byte_count, columns, counted, printable
+from walctl.render.text import columns, counted, printable
 
 GAP: Final = "  "
 WORDS_MAX: Final = 60
@@ -48,7 +48,7 @@ def _range(member: Standing) -> str:
 def _log(member: Standing) -> str:
     if member.segments is None:
         return "-"
-    return f"{member.segments} × {byte_count((member.wal_bytes or 0) // max(member.segments, 1))}"
+    return f"{member.segments}, {(member.wal_bytes or 0) >> 20} MiB"
 
 
 def _sync(member: Standing) -> str:
@@ -118,7 +118,8 @@ def live(screen: Screen) -> Iterator[Callable[[LabStanding], None]]:
         from rich.live import Live
         from rich.text import Text
 
-        with Live(console=screen.console, auto_refresh=False, vertical_overflow="crop") as shown:
+        console = screen.live_console
+        with Live(console=console, auto_refresh=False, vertical_overflow="crop") as shown:
 
             def draw(standing: LabStanding) -> None:
                 body = Text(no_wrap=True)
@@ -184,7 +185,8 @@ def _fitting(
         each.title: max([len(each.title), *(columns(cell) for cell in cells[each.title])])
         for each in chosen
     }
-    left = list(chosen)
+    # A column that says nothing of anybody takes the room of one that does.
+    left = [each for each in chosen if any(cell != "-" for cell in cells[each.title])]
     while len(left) > 1 and sum(widths[each.title] + len(GAP) for each in left) - len(GAP) > width:
         worst = max(left, key=lambda each: each.rank)
         if worst.rank == 0:

@@ -147,6 +147,11 @@ class Screen:
         """
         return self._console(self.stdout, colour=self.colour)
 
+    @cached_property
+    def live_console(self) -> "Console":
+        """The same for what changes in place; only where `is_terminal`."""
+        return self._console(self.stdout, colour=self.colour, is_live=True)
+
     def note(self, text: str) -> None:
         """One line to stderr that is no error, such as what is being read; not when quiet."""
         if not self.quiet:
@@ -185,16 +190,17 @@ class Screen:
             if bar is not None:
                 bar.stop()
 
-    def _console(self, stream: TextIO, *, colour: bool) -> "Console":
+    def _console(self, stream: TextIO, *, colour: bool, is_live: bool = False) -> "Console":
         from rich.console import Console
 
+        is_live = is_live or (stream is self.stderr and self._progress_shown)
         return Console(
             file=stream,
             width=self.width,
             color_system="standard" if colour else None,
             no_color=not colour,
-            force_terminal=colour or (stream is self.stderr and self._progress_shown),
-            force_interactive=stream is self.stderr and self._progress_shown,
+            force_terminal=colour or is_live,
+            force_interactive=is_live,
             markup=False,
             emoji=False,
             highlight=False,

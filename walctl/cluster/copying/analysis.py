@@ -38,7 +38,8 @@ class Original:
 
     `name` is what the member is called in the lab. `cluster_id` is `None` where nothing says
     (raftexample). `member` is all that any part says of it; `known` are all members that any part
-    names, by ascending id. `version` is the cluster's, where the data says one.
+    names, by ascending id; `current` are those who belong to the cluster now as far as it knows,
+    `voters` those of them who vote. `version` is the cluster's, where the data says one.
     """
 
     path: Path
@@ -50,6 +51,7 @@ class Original:
     member: Member
     known: tuple[Member, ...]
     voters: frozenset[int]
+    current: frozenset[int]
     version: str | None
     verdict: Verdict
 
@@ -71,6 +73,16 @@ class Analysis:
         """Whether they are raftexample's: all of them are, or none."""
         return self.originals[0].is_raftexample
 
+    @property
+    def newest(self) -> Original:
+        """The one that knows most of what was committed."""
+        return max(self.originals, key=lambda each: each.survey.commit)
+
+    def is_removed(self, original: Original) -> bool:
+        """Whether a member does not belong to the cluster any more."""
+        current = self.newest.current
+        return bool(current) and original.member_id not in current
+
     def peer_urls(self, member: int) -> tuple[str, ...]:
         """Every peer URL that any part of any directory has for a member now, in a fixed order."""
         said = (each for one in self.originals for each in one.known if each.id == member)
@@ -84,8 +96,8 @@ def analyse(
     found = [_original(disk, path, depth) for path in paths]
     _demand_one_engine(found, engine)
     _demand_one_cluster(found)
-    named = tuple(_named(found))
-    return Analysis(originals=named, warnings=tuple(_warnings(named)))
+    analysis = Analysis(originals=tuple(_named(found)))
+    return replace(analysis, warnings=tuple(_warnings(analysis)))
 
 
 def demand_free(disk: WritableFileSystem, path: Path, survey: Survey) -> None:
@@ -125,7 +137,8 @@ def _original(disk: WritableFileSystem, path: Path, depth: Depth) -> Original:
         cluster_id=cluster_id,
         member=known.described(member_id),
         known=_all_known(known),
-        voters=max((view.voters for view in known.views), key=len, default=frozenset()),
+        voters=known.best.voters if known.best is not None else frozenset(),
+        current=frozenset(peer.id for peer in known.best.peers) if known.best else frozenset(),
         version=summarise(survey).version,
         verdict=seen.report.verdict,
     )
@@ -205,17 +218,19 @@ def _named(found: Sequence[Original]) -> Iterator[Original]:
         yield replace(each, name=name)
 
 
-def _warnings(found: Sequence[Original]) -> Iterator[str]:
-    voters = max((each.voters for each in found), key=len, default=frozenset())
+def _warnings(analysis: Analysis) -> Iterator[str]:
+    found, voters = analysis.originals, analysis.newest.voters
     here = {each.member_id for each in found}
-    if len(here & voters) * 2 <= len(voters):
+    if voters and len(here & voters) * 2 <= len(voters):
         yield (
             f"{len(here & voters)} of {len(voters)} voters: they are no majority and elect no"
             " leader"
         )
-    for each in found:
-        if voters and each.member_id not in {member.id for one in found for member in one.known}:
-            yield f"{each.path}: member {each.member_id:x} is not in the cluster any more"
+    for each in filter(analysis.is_removed, found):
+        yield (
+            f"{each.path}: member {each.member_id:x} is not in the cluster any more; it is not"
+            " started with the others"
+        )
     versions = sorted({each.version for each in found if each.version})
     if len(versions) > 1:
         yield f"the directories are of cluster versions {', '.join(versions)}"

@@ -17,6 +17,7 @@ from typing import Final
 
 from walctl.cluster.copying.addresses import Ip
 from walctl.cluster.copying.namespace import namespace_id
+from walctl.cluster.lab import Lab
 from walctl.errors import AccessError, UnsupportedError
 from walctl.fs.base import FileSystem
 
@@ -49,6 +50,18 @@ def set_up(disk: FileSystem, *, outside: int, addresses: Sequence[str]) -> None:
     demand_closed(disk)
     bring_up(addresses)
     demand_closed(disk)
+
+
+def is_confined(disk: FileSystem, lab: Lab) -> bool:
+    """Whether this process may run members of a lab: they can reach nobody from here who is not of
+    it, since its copies know no other address, or this network is closed."""
+    if not lab.is_closed:
+        return True
+    try:
+        demand_closed(disk)
+    except UnsupportedError:
+        return False
+    return True
 
 
 def demand_closed(disk: FileSystem) -> None:

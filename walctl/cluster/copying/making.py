@@ -10,14 +10,12 @@
 What fails takes the folder away again that was begun.
 """
 
-import enum
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from walctl.cluster.copying import namespace, proof, rewriting
-from walctl.cluster.copying.addresses import Book, Home, parsed
+from walctl.cluster.copying import proof, rewriting
 from walctl.cluster.copying.analysis import Analysis, Original, analyse, demand_free
 from walctl.cluster.copying.files import (
     SNAP,
@@ -30,10 +28,9 @@ from walctl.cluster.copying.files import (
     remove_tree,
 )
 from walctl.cluster.copying.forecast import Forecast, etcd_forecast, own_forecast, release
-from walctl.cluster.copying.ports import free_ports
+from walctl.cluster.copying.planning import CopyWay, Net, Plan, Wish, planned
 from walctl.cluster.lab import (
     ETCD_GROUP,
-    HOST,
     Engine,
     Group,
     Lab,
@@ -46,7 +43,7 @@ from walctl.cluster.lab import (
 from walctl.datadir.boot import Boot
 from walctl.datadir.layout import understand
 from walctl.datadir.survey import Survey, survey
-from walctl.errors import AccessError, UnsupportedError, UsageError, WalctlError
+from walctl.errors import AccessError, UnsupportedError, UsageError
 from walctl.fs.writable import WritableFileSystem
 from walctl.inspect.published import learn_urls
 from walctl.inspect.reading import ONE_PROCESS, Depth
@@ -54,40 +51,10 @@ from walctl.inspect.starts import starts_of
 
 KV_GROUP = "kv"
 """What the group of raftexample's members is called."""
-PORTS_A_NODE = 3
+_LIKE_US = "3.5.21"
+"""The release of etcd that cuts a torn log where our engine does."""
 ROOM_BYTES = 64 << 20
 """What has to stay free on the disk behind the copies."""
-
-
-class Net(enum.StrEnum):
-    """How it is kept from the members that it was copied from."""
-
-    NAMESPACE = "ns"
-    REWRITE = "rewrite"
-
-
-class CopyWay(enum.StrEnum):
-    """How files are copied."""
-
-    REFLINK = "reflink"
-    FULL = "full"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What a person asked for; `None` where the best of what can be had is wanted.
-
-    `program` and `version` are those of the etcd that will run it, for engine etcd.
-    """
-
-    paths: tuple[Path, ...]
-    lab: Path
-    engine: Engine = Engine.ETCD
-    copy: CopyWay | None = None
-    net: Net | None = None
-    base_port: int | None = None
-    program: Path | None = None
-    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,17 +86,6 @@ class Made:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Plan:
-    """The way that was chosen, and where everything will be."""
-
-    net: Net
-    reason: str
-    addresses: tuple[str, ...]
-    nodes: tuple[Node, ...]
-    book: Book
-
-
 def make(
     disk: WritableFileSystem,
     wish: Wish,
@@ -147,10 +103,12 @@ def make(
     _demand_place(disk, wish)
     say("reading the members")
     analysis = analyse(disk, wish.paths, engine=wish.engine, depth=depth)
+    _demand_outside(wish, analysis)
     boots = {each.member_id: _boot(disk, each, wish) for each in analysis.originals}
-    plan = _planned(disk, wish, analysis, boots)
+    plan = planned(disk, wish, analysis, boots)
     _demand_room(disk, wish, analysis)
     disk.make_dir(wish.lab)
+    is_made = False
     try:
         copies = tuple(
             _copied(disk, wish, plan, original, node, boots[original.member_id], cloner, say)
@@ -161,9 +119,10 @@ def make(
             _prove(disk, wish, analysis, plan, copies)
         lab = _lab(wish, plan, analysis, copies, token)
         save(disk, lab)
-    except (WalctlError, KeyboardInterrupt):
-        remove_tree(disk, wish.lab)
-        raise
+        is_made = True
+    finally:
+        if not is_made:
+            remove_tree(disk, wish.lab)
     warnings = (*analysis.warnings, *_version_warnings(wish, analysis))
     return Made(lab=lab, net=plan.net, copies=copies, warnings=warnings, reason=plan.reason)
 
@@ -174,11 +133,17 @@ def _demand_place(disk: WritableFileSystem, wish: Wish) -> None:
         raise UsageError(f"{wish.lab}: there is a lab already; name another --lab")
     if disk.exists(wish.lab):
         raise UsageError(f"{wish.lab}: exists and is no lab; name a folder that is not there yet")
-    for path in wish.paths:
-        if path == wish.lab or path in wish.lab.parents:
-            raise UsageError(f"{wish.lab}: lies within {path}, which is only read")
     if len(set(wish.paths)) < len(wish.paths):
         raise UsageError("one directory is named twice; name one directory of each member")
+
+
+def _demand_outside(wish: Wish, analysis: Analysis) -> None:
+    """Raise UsageError where the lab would lie within what is only read."""
+    for original in analysis.originals:
+        layout = original.layout
+        for folder in (layout.path, layout.wal_dir, layout.snap_dir):
+            if folder in wish.lab.parents:
+                raise UsageError(f"{wish.lab}: lies within {folder}, which is only read")
 
 
 def _demand_room(disk: WritableFileSystem, wish: Wish, analysis: Analysis) -> None:
@@ -197,86 +162,8 @@ def _demand_room(disk: WritableFileSystem, wish: Wish, analysis: Analysis) -> No
 
 def _boot(disk: WritableFileSystem, original: Original, wish: Wish) -> Boot | None:
     """What etcd would do with the original; for our engine, a release that reads as we do."""
-    version = release(wish.version or "3.5.21")
+    version = release(wish.version or _LIKE_US)
     return starts_of(disk, original.survey).boots.get(version)
-
-
-def _planned(
-    disk: WritableFileSystem, wish: Wish, analysis: Analysis, boots: dict[int, Boot | None]
-) -> _Plan:
-    """Choose one of the two ways. Raises: UnsupportedError, when there is none."""
-    reason = ""
-    if wish.net is not Net.REWRITE:
-        try:
-            addresses = namespace.addresses_of(analysis)
-            namespace.demand_possible(disk, addresses)
-            return _in_namespace(wish, analysis, addresses)
-        except UnsupportedError as error:
-            if wish.net is not None:
-                raise
-            reason = error.message
-    try:
-        for original in analysis.originals:
-            rewriting.demand_whole(original.survey, boots[original.member_id])
-    except UnsupportedError as error:
-        if wish.net is not None:
-            raise
-        raise UnsupportedError(
-            f"no way to keep the lab from the members of before: {reason}; and {error.message}"
-        ) from error
-    return _rewriting(wish, analysis, reason)
-
-
-def _in_namespace(wish: Wish, analysis: Analysis, addresses: tuple[str, ...]) -> _Plan:
-    """Everybody keeps his address, behind which the lab's proxy stands."""
-    old = {each.member_id: analysis.peer_urls(each.member_id) for each in analysis.originals}
-    taken = {url.port for urls in old.values() for url in map(parsed, urls) if url is not None}
-    count = PORTS_A_NODE * len(analysis.originals)
-    ports = free_ports(count, base=wish.base_port, taken=taken, is_closed=True)
-    nodes = []
-    for original in analysis.originals:
-        urls = old[original.member_id]
-        url = parsed(urls[0]) if urls else None
-        client, peer, proxy = next(ports), next(ports), next(ports)
-        nodes.append(
-            Node(
-                name=original.name,
-                id=original.member_id,
-                client_port=client,
-                peer_port=peer,
-                proxy_port=proxy if url is None else url.port,
-                peer_url=None if url is None else url.text,
-            )
-        )
-    return _Plan(
-        net=Net.NAMESPACE, reason="", addresses=addresses, nodes=tuple(nodes), book=Book(homes={})
-    )
-
-
-def _rewriting(wish: Wish, analysis: Analysis, reason: str) -> _Plan:
-    """Everybody gets another address, none that anybody had."""
-    met = [url for one in analysis.originals for each in one.known for url in each.peer_urls]
-    met += [url for one in analysis.originals for each in one.known for url in each.client_urls]
-    taken = {url.port for url in map(parsed, met) if url is not None}
-    ports = free_ports(PORTS_A_NODE * len(analysis.originals), base=wish.base_port, taken=taken)
-    nodes = tuple(
-        Node(
-            name=each.name,
-            id=each.member_id,
-            client_port=next(ports),
-            peer_port=next(ports),
-            proxy_port=next(ports),
-        )
-        for each in analysis.originals
-    )
-    homes = {
-        original.member_id: Home(
-            peer_url=f"http://{HOST}:{node.proxy_port}",
-            client_url=f"http://{HOST}:{node.client_port}",
-        )
-        for original, node in zip(analysis.originals, nodes, strict=True)
-    }
-    return _Plan(net=Net.REWRITE, reason=reason, addresses=(), nodes=nodes, book=Book(homes=homes))
 
 
 def _group(analysis: Analysis) -> str:
@@ -286,7 +173,7 @@ def _group(analysis: Analysis) -> str:
 def _copied(
     disk: WritableFileSystem,
     wish: Wish,
-    plan: _Plan,
+    plan: Plan,
     original: Original,
     node: Node,
     boot: Boot | None,
@@ -369,7 +256,7 @@ def _prove(
     disk: WritableFileSystem,
     wish: Wish,
     analysis: Analysis,
-    plan: _Plan,
+    plan: Plan,
     copies: Sequence[Copied],
 ) -> None:
     """Raise RefusedError where anything in the copies leads out of the lab."""
@@ -400,15 +287,16 @@ def _minor(version: str) -> tuple[int, ...] | None:
     return tuple(map(int, parts)) if all(each.isdecimal() for each in parts) else None
 
 
-def _lab(wish: Wish, plan: _Plan, analysis: Analysis, copies: Sequence[Copied], token: str) -> Lab:
+def _lab(wish: Wish, plan: Plan, analysis: Analysis, copies: Sequence[Copied], token: str) -> Lab:
     names = tuple(each.name for each in plan.nodes)
+    hosts = tuple(each.name for each in analysis.originals if not analysis.is_removed(each))
     machine = MachineKind.KV if analysis.is_raftexample else MachineKind.ETCD
     return Lab(
         path=wish.lab,
         engine=wish.engine,
         settings=Settings(machine=machine),
         nodes=plan.nodes,
-        groups=(Group(name=_group(analysis), first=names, hosts=names),),
+        groups=(Group(name=_group(analysis), first=names, hosts=hosts),),
         token=token,
         program=None if wish.program is None else str(wish.program),
         is_closed=plan.net is Net.NAMESPACE,
@@ -416,9 +304,7 @@ def _lab(wish: Wish, plan: _Plan, analysis: Analysis, copies: Sequence[Copied], 
     )
 
 
-def _origin(
-    wish: Wish, plan: _Plan, analysis: Analysis, copies: Sequence[Copied]
-) -> dict[str, Any]:
+def _origin(wish: Wish, plan: Plan, analysis: Analysis, copies: Sequence[Copied]) -> dict[str, Any]:
     """What `lab.json` keeps of where everything came from."""
     strangers = plan.book.homes.keys() - {each.member_id for each in analysis.originals}
     return {

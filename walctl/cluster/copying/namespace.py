@@ -16,6 +16,7 @@ from pathlib import Path
 from walctl.cluster.closed import PROBE_SECONDS, isolation
 from walctl.cluster.copying.addresses import HTTP, Ip, Url, parsed
 from walctl.cluster.copying.analysis import Analysis
+from walctl.cluster.runtime import environment
 from walctl.errors import UnsupportedError
 from walctl.fs.base import FileSystem
 
@@ -29,12 +30,13 @@ def closed_command(
 ) -> list[str]:
     """The words that run `command` in a new namespace with these addresses and nothing else.
 
-    They need our environment (so that Python finds walctl), and end with the status of `command`.
+    They need the environment of our own programs (`runtime.environment`), and end with the status
+    of `command`.
     Raises: UnsupportedError, where the system gives no namespace.
     """
     way = isolation(is_leashed=False)
     if way is None:
-        raise UnsupportedError(f"{_UNSHARE}; use --net rewrite")
+        raise UnsupportedError(f"{_UNSHARE}")
     words = [*way.words, sys.executable, "-m", MODULE, "--outside", str(namespace_id(disk))]
     for address in addresses:
         words += ["--address", address]
@@ -60,8 +62,7 @@ def addresses_of(analysis: Analysis) -> tuple[str, ...]:
             other = owners.setdefault(url.place, original.member_id)
             if other != original.member_id:
                 raise UnsupportedError(
-                    f"members {other:x} and {original.member_id:x} are both at {url.place}; use"
-                    " --net rewrite"
+                    f"members {other:x} and {original.member_id:x} are both at {url.place}"
                 )
     return tuple(sorted(str(each) for each in found.values()))
 
@@ -71,7 +72,7 @@ def _peer_urls(analysis: Analysis, member: int) -> Iterator[Url]:
         url = parsed(text)
         problem = "no URL with host and port" if url is None else _problem(url)
         if url is None or problem:
-            raise UnsupportedError(f"member {member:x} is at {text}: {problem}; use --net rewrite")
+            raise UnsupportedError(f"member {member:x} is at {text}: {problem}")
         yield url
 
 
@@ -94,14 +95,13 @@ def demand_possible(disk: FileSystem, addresses: Sequence[str]) -> None:
             words,
             stdin=subprocess.DEVNULL,
             capture_output=True,
+            env=environment(""),
             timeout=PROBE_SECONDS,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise UnsupportedError(f"{_UNSHARE}: {error}; use --net rewrite") from error
+        raise UnsupportedError(f"{_UNSHARE}: {error}") from error
     if done.returncode != 0:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
         why = said[-1] if said else f"status {done.returncode}"
-        raise UnsupportedError(
-            f"no closed network with the old addresses: {why}; use --net rewrite"
-        )
+        raise UnsupportedError(f"no closed network with the old addresses: {why}")

@@ -1,0 +1,224 @@
+"""The members' own logs as a witness: what a lab's groups committed, read from the directories.
+
+What clients saw leaves open what became of requests that nobody answered. The logs know: an entry
+is committed when a member has written down a commit up to it, or when a majority of the group holds
+it and it is of the newest term that any of them has seen. That it is held by one of them alone says
+nothing. A group's directories may be read while it runs, but the last entries of a log that is
+written to may be missing then.
+
+With the entries from the first on, they are applied to a machine of their own, which says of each
+condition whether it held.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from formats.errors import FormatError
+from formats.internalpb import INTERNAL_RAFT_REQUEST
+from formats.kvpb import KvRequest
+from walctl.checker.history import History
+from walctl.checker.settle import CommittedLog, Logged
+from walctl.cluster.answers import Fate
+from walctl.cluster.lab import Engine, Group, Lab, MachineKind
+from walctl.cluster.service import EtcdService, KvService, Service
+from walctl.datadir.layout import understand
+from walctl.datadir.survey import Survey, survey
+from walctl.fs.base import FileSystem
+from walctl.inspect.state import Wish, replayed
+from walctl.machine.kv import parse_proposal
+from walctl.raft.quorum import committed_index
+from walctl.raft.types import Entry
+from walctl.replay.apply import committed, entries_between
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witness:
+    """One member's directory: `committed` by its own word, `terms` are of its live entries."""
+
+    node: str
+    seen: Survey
+    committed: int
+    terms: Mapping[int, int]
+
+    @property
+    def last(self) -> int:
+        """Index of its last live entry, 0 without one."""
+        return max(self.terms, default=0)
+
+    @property
+    def term(self) -> int:
+        """The newest term that it knows of."""
+        state = self.seen.last_state
+        return max(max(self.terms.values(), default=0), state.state.term if state else 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupLogs:
+    """What the members of one group have written.
+
+    `parted` are indexes at which two members hold different entries that both are committed, by
+    the members' names. `digests` are of the members' states, each as of `digest_index`, which all
+    have committed; a member whose state cannot be rebuilt has none.
+    """
+
+    group: str
+    log: CommittedLog
+    nodes: tuple[str, ...]
+    parted: tuple[tuple[int, str, str], ...] = ()
+    digest_index: int = 0
+    digests: Mapping[str, str] | None = None
+
+    @property
+    def are_alike(self) -> bool:
+        """Whether all logs say the same, and all states are equal."""
+        return not self.parted and len(set((self.digests or {}).values())) <= 1
+
+
+def read_logs(disk: FileSystem, lab: Lab, *, with_digests: bool = True) -> list[GroupLogs]:
+    """What every group of a lab committed, as far as its directories tell.
+
+    A group that nobody has a directory of is left out. Raises: AccessError.
+    """
+    found = []
+    for group in lab.groups:
+        witnesses = list(_witnesses(disk, lab, group))
+        if witnesses:
+            found.append(_group_logs(disk, lab, group, witnesses, with_digests=with_digests))
+    return found
+
+
+def history_for_logs(lab: Lab, history: History) -> History:
+    """The history with the indexes that logs have: etcd answers with revisions, which are none."""
+    if lab.engine is not Engine.ETCD and lab.settings.machine is not MachineKind.ETCD:
+        return history
+    operations = tuple(replace(each, index=None) for each in history.operations)
+    return replace(history, operations=operations)
+
+
+def _witnesses(disk: FileSystem, lab: Lab, group: Group) -> Iterator[Witness]:
+    for name in group.hosts:
+        path = lab.data_path(name, group.name)
+        if not disk.exists(path / "member" / "wal"):
+            continue
+        seen = survey(disk, understand(disk, path))
+        terms = {
+            index: run.term for run in seen.log.live for index in range(run.first, run.last + 1)
+        }
+        yield Witness(node=name, seen=seen, committed=committed(seen), terms=terms)
+
+
+def _group_logs(
+    disk: FileSystem,
+    lab: Lab,
+    group: Group,
+    witnesses: Sequence[Witness],
+    *,
+    with_digests: bool,
+) -> GroupLogs:
+    last = _last_committed(witnesses, count=len(group.hosts))
+    entries: dict[int, tuple[Entry, str]] = {}
+    parted: list[tuple[int, str, str]] = []
+    for witness in witnesses:
+        # What stands above is held, and may still be overwritten: it is compared to nobody's.
+        top = min(last, _agreed_last(witness, witnesses, last))
+        for entry in entries_between(disk, witness.seen, 1, top):
+            known, other = entries.setdefault(entry.index, (entry, witness.node))
+            if _content(known) != _content(entry):
+                parted.append((entry.index, other, witness.node))
+    first = last + 1
+    while first - 1 in entries:
+        first -= 1
+    ordered = [entries[index][0] for index in range(first, last + 1)]
+    writes = tuple(_writes(lab, ordered, is_whole=first == 1))
+    low = min((each.committed for each in witnesses), default=0)
+    return GroupLogs(
+        group=group.name,
+        log=CommittedLog(group=group.name, first=first, last=last, writes=writes),
+        nodes=tuple(each.node for each in witnesses),
+        parted=tuple(parted),
+        digest_index=low,
+        digests=_digests(disk, witnesses, low) if with_digests else None,
+    )
+
+
+def _last_committed(witnesses: Sequence[Witness], *, count: int) -> int:
+    """See the module: by a member's word, or by a majority of `count` in the newest term."""
+    said = max(each.committed for each in witnesses)
+    newest = max(each.term for each in witnesses)
+    held = [
+        max((index for index, term in each.terms.items() if term == newest), default=0)
+        for each in witnesses
+    ]
+    held += [0] * (count - len(held))
+    return max(said, committed_index(set(range(len(held))), lambda number: held[number]))
+
+
+def _agreed_last(witness: Witness, witnesses: Sequence[Witness], last: int) -> int:
+    """Up to where this member's entries are those that were committed: behind its own commit as far
+    as its terms are those of a member that has all of it."""
+    best = max(witnesses, key=lambda each: (each.committed, each.term, each.last))
+    index = min(witness.committed, witness.last)
+    while index < min(last, witness.last):
+        term = best.terms.get(index + 1)
+        if term is None or witness.terms.get(index + 1) != term:
+            break
+        index += 1
+    return index
+
+
+def _writes(lab: Lab, entries: Sequence[Entry], *, is_whole: bool) -> Iterator[Logged]:
+    is_etcd = lab.engine is Engine.ETCD or lab.settings.machine is MachineKind.ETCD
+    service: Service = EtcdService(request_id=1) if is_etcd else KvService()
+    for entry in entries:
+        done = service.apply(entry) if is_whole else None
+        if entry.type or not entry.data:
+            continue
+        found = _etcd_write(entry.data) if is_etcd else _kv_write(entry.data)
+        if found is None:
+            continue
+        key, value, is_condition = found
+        is_done = None if done is None and is_condition else True
+        if done is not None:
+            is_done = done.fate is Fate.OK
+        yield Logged(index=entry.index, key=key, value=value, is_done=is_done)
+
+
+def _content(entry: Entry) -> tuple[int, int, bytes]:
+    return entry.term, entry.type or 0, entry.data or b""
+
+
+def _kv_write(payload: bytes) -> tuple[bytes, bytes | None, bool] | None:
+    """Key, value, and whether it is on a condition; `None` for what is no write."""
+    try:
+        request = parse_proposal(payload)
+    except FormatError:
+        return None
+    if isinstance(request, KvRequest):
+        return request.key or b"", request.value, True
+    return request.key, request.value, False
+
+
+def _etcd_write(payload: bytes) -> tuple[bytes, bytes | None, bool] | None:
+    try:
+        request = INTERNAL_RAFT_REQUEST.parse(payload)
+    except FormatError:
+        return None
+    if request.put is not None:
+        return request.put.key or b"", request.put.value or b"", False
+    if request.delete_range is not None:
+        return request.delete_range.key or b"", None, False
+    if request.txn is not None and len(request.txn.success) == 1:
+        put = request.txn.success[0].request_put
+        if put is not None:
+            return put.key or b"", put.value or b"", True
+    return None
+
+
+def _digests(disk: FileSystem, witnesses: Sequence[Witness], index: int) -> dict[str, str]:
+    """The digest of each member's state as of an entry that all of them have committed."""
+    found: dict[str, str] = {}
+    for each in witnesses:
+        state = replayed(disk, each.seen, Wish(until=str(index)))
+        if state.machine is not None and state.applied is not None and state.applied.stop is None:
+            found[each.node] = state.machine.digest()
+    return found
