@@ -107,7 +107,7 @@ class Hands:
 
     async def state(self, node: str) -> NodeState:
         """What runs of a node; nothing does, where the lab is down."""
-        return NodeState((await self._info_of(node))["state"])
+        return NodeState((await self.info_of(node))["state"])
 
     async def ask_node(self, node: str, verb: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Have a node of engine walctl do something. Raises: ClusterError, UnsupportedError."""
@@ -170,7 +170,7 @@ class Hands:
         node = await self.name(deed.node, group=group)
         if deed.mode is not CrashMode.CLEAN:
             await self._cut_power(node, deed.mode)
-            told = await self._info_of(node)
+            told = await self.info_of(node)
         else:
             told = await self.control.act(node, deed.verb)
         mode = f" with its power ({deed.mode})" if deed.mode is not CrashMode.CLEAN else ""
@@ -224,7 +224,8 @@ class Hands:
             return self.lab.group(deed.group).name
         return None
 
-    async def _info_of(self, node: str) -> dict[str, Any]:
+    async def info_of(self, node: str) -> dict[str, Any]:
+        """What the supervisor says of a node's process; without one, whether it runs."""
         try:
             info = await self.control.info()
         except NotUpError:

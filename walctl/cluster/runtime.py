@@ -50,6 +50,16 @@ def draw() -> Draw:
     return random.Random(secrets.randbits(128))
 
 
+def seeded(seed: int) -> Draw:
+    """A source of randomness that is the same for the same seed."""
+    return random.Random(seed)
+
+
+def new_seed() -> int:
+    """A seed that nobody can foretell, short enough to be typed again."""
+    return secrets.randbits(32)
+
+
 def token() -> str:
     """A secret for the file of a lab."""
     return secrets.token_hex(16)
