@@ -11,7 +11,11 @@ from walctl.fs.base import FileSystem
 from walctl.render.screen import Screen
 
 
-@click.command("clock", short_help="Let a node's clock go wrong, and right again.")
+@click.command(
+    "clock",
+    short_help="Let a node's clock go wrong, and right again.",
+    context_settings={"ignore_unknown_options": True},
+)
 @lab_argument
 @node_argument
 @click.argument("words", nargs=-1, required=True, metavar="rate R | jump +D | off")

@@ -1,7 +1,6 @@
 """`walctl cluster run`: a scenario played against real processes."""
 
 import shutil
-import tempfile
 from pathlib import Path
 
 import click
@@ -10,8 +9,10 @@ from walctl.cli.cluster_new import program_of
 from walctl.cli.options import PATH, output, pass_disk, pass_screen, quiet
 from walctl.cli.world import real_path, writable
 from walctl.cluster.lab import Engine
-from walctl.cluster.scenario_run import Step, engine_of, play, read, wish_of
-from walctl.errors import WalctlError
+from walctl.cluster.making import Wish
+from walctl.cluster.runtime import temporary_folder
+from walctl.cluster.scenario import Scenario
+from walctl.cluster.scenario_run import Account, Step, engine_of, play, read, wish_of
 from walctl.fs.base import FileSystem
 from walctl.render import scenario as render
 from walctl.render.screen import Screen
@@ -74,36 +75,37 @@ def command(
     found = read(disk, scenario, real_path(Path(scenario)))
     chosen = engine_of(found.cluster, engine)
     program = program_of(disk, etcd_bin) if chosen is Engine.ETCD else None
-    temporary = None
-    if lab is None:
-        temporary = Path(tempfile.mkdtemp(prefix="walctl-"))
-        path = real_path(temporary) / "lab"
+    temporary = temporary_folder() if lab is None else None
+    path = real_path(lab or temporary or Path()) / ("" if lab else "lab")
+    wish = wish_of(found.cluster, path, engine=chosen, program=program)
+    account = None
+    try:
+        account = _played(screen, disk, found, wish)
+    finally:
+        if account is None:  # the lab did not come up, or Ctrl-C: what it left is of no use
+            _forget(temporary)
+    kept = str(path) if keep or lab is not None or account.exit_status else None
+    if kept is None:
+        _forget(temporary)
+    if screen.output == "text":
+        render.end(screen, account, kept)
     else:
-        path = real_path(lab)
+        screen.show_json(render.document(account, kept))
+    ctx.exit(account.exit_status)
+
+
+def _played(screen: Screen, disk: FileSystem, scenario: Scenario, wish: Wish) -> Account:
+    """Play it, and show each command as it is done."""
     is_text = screen.output == "text"
     if is_text:
-        render.head(screen, found.name, found.about, found.cluster.words)
+        render.head(screen, scenario.name, scenario.about, scenario.cluster.words)
 
     def on_step(step: Step) -> None:
         if is_text:
             render.step_line(screen, step)
             screen.flush()
 
-    wish = wish_of(found.cluster, path, engine=chosen, program=program)
-    try:
-        account = play(writable(disk), found, wish, on_step=on_step)
-    except WalctlError:
-        _forget(temporary)
-        raise
-    is_kept = keep or lab is not None or bool(account.exit_status)
-    if not is_kept:
-        _forget(temporary)
-    kept = str(path) if is_kept else None
-    if is_text:
-        render.end(screen, account, kept)
-    else:
-        screen.show_json(render.document(account, kept))
-    ctx.exit(account.exit_status)
+    return play(writable(disk), scenario, wish, on_step=on_step)
 
 
 def _forget(folder: Path | None) -> None:

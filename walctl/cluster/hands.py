@@ -36,6 +36,8 @@ from walctl.errors import ClusterError, UnsupportedError, UsageError
 from walctl.fs.writable import WritableFileSystem
 
 NODE_SECONDS: Final = 10.0
+LISTENS_SECONDS: Final = 5.0
+"""How long a node that was started may take until it listens."""
 CUT_SECONDS: Final = 2.0
 """How long a power cut waits for a sync to come instead of."""
 GONE_SECONDS: Final = 10.0
@@ -115,21 +117,36 @@ class Hands:
             raise UnsupportedError(
                 f"{self.lab.path}: {verb} of a node that runs is for engine walctl: {HOW[verb]}"
             )
+        end = runtime.now_us() + round(LISTENS_SECONDS * 1e6)
+        while True:
+            try:
+                return await self._asked(node, verb, fields)
+            except aiohttp.ClientConnectorError as error:
+                # A node that was just started listens in a moment.
+                late = runtime.now_us() > end or await self.state(node) is not NodeState.RUNNING
+                if late:
+                    raise ClusterError(f"{node}: does not listen: {error.strerror}") from error
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _asked(self, node: str, verb: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Raises: ClusterError; ClientConnectorError, where nobody listens."""
         url = f"http://{HOST}:{self.lab.node(node).client_port}/control/{verb}"
         timeout = aiohttp.ClientTimeout(total=NODE_SECONDS)
+        heads = {TOKEN: self.lab.token}
         try:
             async with self.session.post(
-                url, json=dict(fields), headers={TOKEN: self.lab.token}, timeout=timeout
+                url, json=dict(fields), headers=heads, timeout=timeout
             ) as answer:
                 text = await answer.text()
                 if answer.status == 200:
                     found: dict[str, Any] = await answer.json(content_type=None)
                     return found
-        except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as error:
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             words = str(error) or f"nothing within {NODE_SECONDS:g} s"
             raise ClusterError(f"{node}: gave no answer: {words}") from error
-        kind = UsageError if answer.status == 400 else ClusterError
-        raise kind(f"{node}: {text.strip() or f'status {answer.status}'}")
+        raise ClusterError(f"{node}: {text.strip() or f'status {answer.status}'}")
 
     # One kind of deeds after the other.
 
@@ -179,6 +196,9 @@ class Hands:
 
     async def _cut_power(self, node: str, mode: CrashMode) -> None:
         """In the place of its next sync, or, where none comes, as it is."""
+        await self.control.info()  # raises where the lab is down
+        if (state := await self.state(node)) is not NodeState.RUNNING:
+            raise UsageError(f"{node}: expected a node that runs, found it {state}")
         await self.ask_node(node, "power-cut", {"mode": mode, "at_sync": 1})
         if await self._is_gone(node, CUT_SECONDS):
             return

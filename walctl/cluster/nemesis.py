@@ -48,13 +48,8 @@ FAULTS: Final = (
 ETCD_FAULTS: Final = ("kill", "pause", "partition", "delay", "loss", "member")
 """What it may do to real etcds."""
 _TORN: Final = (CrashMode.TORN, CrashMode.LOSE_ALL, CrashMode.PREFIX)
-_DISK: Final = (
-    "slow-fsync 100ms",
-    "slow-fsync 500ms",
-    "fail-fsync count=1",
-    "eio count=1",
-    "full 4KiB",
-)
+_SLOW: Final = ("slow-fsync 100ms", "slow-fsync 500ms")
+_REFUSING: Final = ("fail-fsync count=1", "eio count=1", "full 4KiB")
 _CLOCK: Final = ("rate 50%", "rate 300%", "jump +2s")
 _DELAY: Final = ("20ms±10ms", "100ms±50ms", "300ms±200ms")
 _LOSS: Final = ("1%", "10%", "30%")
@@ -181,22 +176,20 @@ class _Planner:
         return [Timed(at, deed), Timed(end, heal, is_heal=True)]
 
     def _disk(self, node: str, at: int, end: int) -> list[Timed]:
-        """A node that its disk refused has ended, as it must: it is started again."""
-        words = _DISK[self.draw(len(_DISK))]
-        begun = [Timed(at, disk([node, *words.split()]))]
-        begun.append(Timed(end, DiskOff(node=node), is_heal=True))
-        if not words.startswith("slow"):
-            begun.append(Timed(end, Process(verb="start", node=node), is_heal=True))
-        return begun
+        """A member that its disk refused has ended, as it must: its node is started again."""
+        kinds = (*_SLOW, *_REFUSING)
+        words = kinds[self.draw(len(kinds))]
+        heal: Deed = DiskOff(node=node)
+        if words in _REFUSING:
+            heal = Process(verb="restart", node=node)
+        return [Timed(at, disk([node, *words.split()])), Timed(end, heal, is_heal=True)]
 
     def _net(self, at: int, words: str) -> list[Timed]:
         self.net_until = self._end_of(at)
         verb, *rest = words.split()
         heal = Net(verb="heal", rest=("--all",))
-        return [
-            Timed(at, Net(verb=verb, rest=tuple(rest))),
-            Timed(self.net_until, heal, is_heal=True),
-        ]
+        deed = Net(verb=verb, rest=tuple(rest))
+        return [Timed(at, deed), Timed(self.net_until, heal, is_heal=True)]
 
     def _partition(self, at: int) -> list[Timed]:
         if self.net_until > at or len(self.wish.nodes) < 2:
@@ -210,7 +203,8 @@ class _Planner:
             f"isolate {first} reset",
             f"cut {first}->{second}",
             f"cut {first}<->{second}",
-            f"split {','.join(small)}/{','.join(large)}",
+            # As cuts, for a member that came meanwhile is in neither part.
+            f"cut {' '.join(f'{a}<->{b}' for a in small for b in large)}",
         ]
         if len(nodes) > 2:
             kinds.append(f"bridge {first}")

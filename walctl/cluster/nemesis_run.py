@@ -70,7 +70,7 @@ def unleash(
     on_time: OnTime,
 ) -> Havoc:
     """Do all of it. Raises: UsageError; ClusterError, when the lab is not up or goes down."""
-    steps = plan(wish, seeded(seed).randrange)
+    steps = plan(wish, seeded(seed))
 
     async def run() -> Havoc:
         async with (
@@ -124,10 +124,13 @@ class _Rage:
     async def _do(self, timed: Timed) -> tuple[str, bool]:
         deed = timed.deed
         try:
-            if isinstance(deed, Process) and timed.is_heal and deed.verb == "start":
+            if timed.is_heal and isinstance(deed, Process | DiskOff | Clock):
                 state = await self._player.hands.state(deed.node)
-                if state in (NodeState.RUNNING, NodeState.PAUSED):
-                    return f"{deed.words}: runs", True
+                is_there = state in (NodeState.RUNNING, NodeState.PAUSED)
+                is_start = isinstance(deed, Process) and deed.verb == "start"
+                is_moot = is_there if is_start else not is_there
+                if is_moot and getattr(deed, "verb", "") != "restart":
+                    return f"{deed.words}: is {state} already", True
             return (await self._player.do(deed)).words, True
         except (ClusterError, UsageError) as error:
             await self._player.hands.control.info()  # without a supervisor there is no going on
@@ -157,6 +160,8 @@ async def _heal_all(hands: Hands) -> tuple[str, ...]:
             left.append(error.message)
 
     await tried(Net(verb="heal", rest=("--all",)))
+    standing = await hands.standing()
+    failed = {node.name for node in standing.nodes for each in node.groups if each.role == "failed"}
     for each in (await hands.control.info())["nodes"]:
         name, state = each["name"], NodeState(each["state"])
         if state is NodeState.PAUSED:
@@ -165,7 +170,9 @@ async def _heal_all(hands: Hands) -> tuple[str, ...]:
             if any(hands.lab.hosted_by(name)):
                 await tried(Process(verb="start", node=name))
             continue
-        if hands.lab.engine is Engine.WALCTL:
+        if name in failed:
+            await tried(Process(verb="restart", node=name))
+        elif hands.lab.engine is Engine.WALCTL:
             await tried(DiskOff(node=name))
             await tried(Clock(node=name, words=f"clock {name} off"))
             await _disarm(hands, name)

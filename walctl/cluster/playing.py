@@ -238,11 +238,12 @@ class Player:
         )
         try:
             out, _ = await asyncio.wait_for(process.communicate(), COMMAND_SECONDS)
-        except BaseException:
-            with contextlib.suppress(ProcessLookupError):
+        except TimeoutError as error:
+            raise ClusterError(f"{words[0]}: not done within {COMMAND_SECONDS:g} s") from error
+        finally:
+            if process.returncode is None:
                 process.kill()
-            await process.wait()
-            raise
+                await process.wait()
         lines = [line for line in out.decode("utf-8", "replace").splitlines() if line.strip()]
         last = lines[-1].strip() if lines else ""
         if process.returncode:

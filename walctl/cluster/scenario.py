@@ -106,7 +106,7 @@ def _split(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
         for found in _TOKEN.finditer(line.rstrip()):
             if found["bad"] is not None:
                 raise UsageError(
-                    f"{name}:{number}: expected the end of what {line.strip()!r} quotes"
+                    f"{name}:{number}: expected a second quote, found {line.strip()!r}"
                 )
             if found["word"] is not None:
                 words.append(_QUOTED.sub(_unquoted, found["word"]))
