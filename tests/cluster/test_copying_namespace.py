@@ -20,7 +20,8 @@ from walctl.cluster.copying.namespace import (
     demand_possible,
     namespace_id,
 )
-from walctl.cluster.lab import Engine
+from walctl.cluster.lab import Engine, Group, Lab, Node, Settings
+from walctl.cluster.up_down import serve
 from walctl.errors import UnsupportedError
 from walctl.fs.memory import MemoryFileSystem
 from walctl.inspect.reading import ONE_PROCESS
@@ -126,6 +127,35 @@ def test_a_network_with_lo_alone_is_closed() -> None:
 def test_any_other_is_not(disk: MemoryFileSystem, words: str) -> None:
     with pytest.raises(UnsupportedError, match=words):
         inside.demand_closed(disk)
+
+
+def closed_lab(path: Path) -> Lab:
+    """A lab whose members know real ones."""
+    node = Node(
+        name="n1", id=1, client_port=1, peer_port=2, proxy_port=3, peer_url="http://10.0.0.1:3"
+    )
+    group = Group(name="etcd", first=("n1",), hosts=("n1",))
+    return Lab(
+        path=path,
+        engine=Engine.ETCD,
+        settings=Settings(),
+        nodes=(node,),
+        groups=(group,),
+        token="none",
+        program="/bin/false",
+        is_closed=True,
+    )
+
+
+def test_a_lab_that_knows_real_members_is_run_in_a_closed_network_alone(tmp_path: Path) -> None:
+    lab = closed_lab(tmp_path)
+    assert inside.is_confined(network("    lo: 0\n"), lab)
+    assert not inside.is_confined(network("    lo: 0\n  eth0: 0\n"), lab)
+    assert inside.is_confined(network("    lo: 0\n  eth0: 0\n"), replace(lab, is_closed=False))
+    if len(socket.if_nameindex()) > 1:
+        with pytest.raises(UnsupportedError, match="expected a closed network, found one with a"):
+            serve(DISK, lab, only=())
+        assert list(tmp_path.iterdir()) == []
 
 
 # Whose addresses can be had.

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from formats.raftpb import MessageType
 from tests.cluster.members import PLACE, Members, Site, ask, with_place
 from walctl.cluster.answers import Fate
-from walctl.cluster.driver import Driver, Surroundings
+from walctl.cluster.driver import Driver
 from walctl.cluster.events import EventKind
 from walctl.cluster.recovery import reopen
 from walctl.cluster.service import KvService
-from walctl.cluster.waiting import Told
+from walctl.cluster.surroundings import Surroundings
+from walctl.cluster.waiting import Proposals, Told
 from walctl.errors import AccessError, CorruptionError
 from walctl.fs.crash import KEPT, LOST, Sampled
 from walctl.fs.faults import Fault
@@ -82,6 +83,37 @@ def test_a_proposal_that_another_leader_overwrote_has_failed_for_certain() -> No
     members.tick(3)
     assert lost[0].fate is Fate.FAIL
     assert values(members, b"/a") == [b"kept"] * 3
+
+
+def test_whoever_lost_its_place_in_the_log_to_the_same_leader_is_told() -> None:
+    """It led, was deposed, and leads again: another entry stands where the first one stood."""
+    members = Members()
+    members.elect(1)
+    members.is_cut = lambda source, target: 1 in (source, target)
+    lost = members.put(1, b"/a", b"lost")
+    index = members[1].node.raft.log.last_index() + 1
+    members.settle()
+    members.until(lambda: members[2].is_leader or members[3].is_leader)
+    members.is_cut = lambda source, target: False
+    other = members.leader()
+    assert other is not None
+    members.tick(2)
+    other.transfer(1)
+    members.until(lambda: members[1].is_leader)
+    members.put(1, b"/a", b"kept")
+    members.settle()
+    assert members[1].node.raft.log.last_index() > index
+    assert lost[0].fate is Fate.FAIL
+
+
+def test_a_place_that_is_given_again_leaves_the_first_to_wait_there_in_doubt() -> None:
+    told: list[Told] = []
+    waiting = Proposals()
+    waiting.add(5, 1, told.append)
+    waiting.add(5, 3, told.append)
+    assert told == [Told(fate=Fate.UNKNOWN, words="entry 5 was overwritten here")]
+    waiting.applied(5, 3, Told(fate=Fate.OK, index=5))
+    assert told[1].fate is Fate.OK
 
 
 def test_whoever_waits_when_a_member_ends_is_told_that_nobody_knows() -> None:
@@ -335,6 +367,19 @@ def test_nothing_is_said_before_what_it_promises_is_on_the_disk(deeds: list[int]
             case _:
                 members.is_cut = lambda source, target: False
                 members.tick(2)
+
+
+def test_a_member_that_died_before_its_first_write_may_begin_again() -> None:
+    members = Members()
+    for each in (1, 2, 3):
+        members.crash(each, LOST)  # the log was made, and nothing is in it
+    for each in (1, 2, 3):
+        assert members.start(each).is_blank
+        members[each].bootstrap((1, 2, 3))
+        assert not members[each].is_blank
+    members.elect(1)
+    members.crash(1, LOST)
+    assert not members.start(1).is_blank
 
 
 def test_a_snapshot_of_something_else_is_refused_when_a_member_starts() -> None:

@@ -100,6 +100,17 @@ def test_a_condition_that_does_not_hold_is_told_with_what_is_there(tmp_path: Pat
     play(tmp_path, story)
 
 
+def test_what_no_client_may_repeat_by_itself_can_be_posted(tmp_path: Path) -> None:
+    async def story(here: Here) -> None:
+        assert (await call(here, "POST", "/a?wait=commit", b"1"))[0] == 204
+        assert (await call(here, "GET", "/a?read=index"))[1] == b"1"
+        assert (await call(here, "POST", "/a?wait=commit&expect=2", b"3"))[0] == 412
+        assert (await call(here, "POST", "/a?wait=commit&delete"))[0] == 204
+        assert (await call(here, "GET", "/a?read=index"))[0] == 404
+
+    play(tmp_path, story)
+
+
 def test_a_range_has_every_key_that_begins_so(tmp_path: Path) -> None:
     async def story(here: Here) -> None:
         for key in ("/a/1", "/a/2", "/b"):

@@ -114,6 +114,18 @@ def test_a_deed_that_makes_no_sense_is_refused(lab: Lab, deed: Deed, words: str)
         rest(DISK, lab, "n1", deed)
 
 
+@pytest.mark.parametrize("is_link", [False, True])
+def test_what_stands_in_the_place_of_the_folder_is_not_used(tmp_path: Path, is_link: bool) -> None:
+    lab = made(tmp_path / "other")
+    (tmp_path / "elsewhere").mkdir()
+    if is_link:
+        lab.run_path.symlink_to(tmp_path / "elsewhere")
+    else:
+        lab.run_path.write_text("")
+    with pytest.raises(AccessError, match="expected a folder of the lab"):
+        running.make_run_folder(DISK, lab)
+
+
 def test_only_one_may_run_a_lab(lab: Lab) -> None:
     with running.taken_lock(DISK, lab), pytest.raises(AccessError, match="is up already"):
         running.taken_lock(DISK, lab)

@@ -9,7 +9,6 @@ from walctl.cli.options import PATH, output, pass_disk, pass_screen, quiet
 from walctl.cli.world import real_path, token, writable
 from walctl.cluster.copying.making import make
 from walctl.cluster.copying.planning import CopyWay, Net, Wish
-from walctl.cluster.copying.ports import BASE_PORT, PORT_MAX
 from walctl.cluster.copying.program import version_of
 from walctl.cluster.lab import Engine
 from walctl.cluster.trial import find_program
@@ -50,9 +49,9 @@ from walctl.render.screen import Screen
 )
 @click.option(
     "--base-port",
-    type=click.IntRange(1024, PORT_MAX),
+    type=int,
     metavar="PORT",
-    help=f"The first port of the lab, if not the first free ones from {BASE_PORT} on.",
+    help="The first port of the lab, three for each member; free ones are found without it.",
 )
 @output("text", "json")
 @quiet

@@ -1,6 +1,6 @@
 """What commands about a lab share: its argument, and its file opened."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,6 +59,15 @@ def opened(disk: FileSystem, lab: Path) -> Lab:
 def named(lab: Lab, standing: LabStanding, word: str, *, group: str | None) -> str:
     """The node that a word means now. Raises: UsageError, ClusterError."""
     return chosen(lab, standing, word, draw(), group=group)
+
+
+def noting(screen: Screen) -> Callable[[str], Awaitable[None]]:
+    """Says each step of a change as it is done."""
+
+    async def note(words: str) -> None:
+        screen.note(words)
+
+    return note
 
 
 def done_with(

@@ -84,8 +84,10 @@ def command(
         )
         return
     is_text = screen.output == "text"
-    if is_text:
-        render.head(screen, wish, chosen)
+
+    def on_begin() -> None:
+        if is_text:
+            render.head(screen, wish, chosen)
 
     def on_struck(struck: Struck) -> None:
         if is_text:
@@ -94,7 +96,13 @@ def command(
 
     with screen.progress("nemesis") as on_time:
         havoc = unleash(
-            writable(disk), found, wish, seed=chosen, on_struck=on_struck, on_time=on_time
+            writable(disk),
+            found,
+            wish,
+            seed=chosen,
+            on_begin=on_begin,
+            on_struck=on_struck,
+            on_time=on_time,
         )
     screen.show(havoc, text=render.end, document=render.document)
     ctx.exit(ExitStatus.UNFINISHED if havoc.left else ExitStatus.CLEAN)

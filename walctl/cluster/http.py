@@ -12,13 +12,19 @@ has nothing but these words, and KEY then ends before the question mark:
     PUT KEY?wait=commit                     once it is committed and applied
     PUT KEY?wait=commit&expect=VALUE        if the key holds VALUE (escaped); &absent: is not there
     DELETE KEY?wait=commit
+    POST KEY?wait=commit[&delete]           the same as PUT, or DELETE, for clients that would send
+                                            those a second time by themselves, as HTTP allows them
     GET KEY?read=index|lease|local
     GET KEY?read=index&prefix[&limit=N]     all keys that begin so, as JSON
     &timeout=MS with any of them
 
 Every strict answer has `X-Walctl-Fate` (ok, fail, unknown; see `answers`), and `X-Walctl-Index`
 where there is one. 412: the condition did not hold; the body is what the key holds. 307: another
-node leads. 503: nobody does; nothing was proposed. 504: nobody can tell what became of it.
+node leads. 503: nobody does; nothing was proposed. 504: nobody can tell what became of it. 410: the
+group is not here any more. With 307, 410 and 503, `X-Walctl-Hosts` names who has the group besides:
+`n2=PORT, n4=PORT`.
+
+With etcd's machine (a lab of copied members) a key is what stands behind the slash, unescaped.
 
 Reserved, so these keys cannot be had without a query: /status, /metrics, /groups…, /control….
 
@@ -40,7 +46,8 @@ from aiohttp import web
 from walctl.cluster.answers import Fate, Read, Wait
 from walctl.cluster.compat import member_change
 from walctl.cluster.driver import Driver
-from walctl.cluster.node import Instance
+from walctl.cluster.lab import MachineKind
+from walctl.cluster.node import ElsewhereError, Instance
 from walctl.cluster.node_status import group_status, metrics, node_status
 from walctl.cluster.waiting import Told
 from walctl.errors import ClusterError, UsageError, WalctlError
@@ -48,13 +55,16 @@ from walctl.errors import ClusterError, UsageError, WalctlError
 FATE: Final = "X-Walctl-Fate"
 INDEX: Final = "X-Walctl-Index"
 LEADER: Final = "X-Walctl-Leader"
+HOSTS: Final = "X-Walctl-Hosts"
 TOKEN: Final = "X-Walctl-Token"
 VALUE_BYTES_MAX: Final = 3 << 19
 """1.5 MiB, as etcd allows in a request."""
 TIMEOUT_MS: Final = 5_000
 TIMEOUT_MS_MAX: Final = 600_000
 LIMIT: Final = 1_000_000
-_STRICT: Final = frozenset({"wait", "read", "expect", "absent", "prefix", "limit", "timeout"})
+_STRICT: Final = frozenset(
+    {"wait", "read", "expect", "absent", "delete", "prefix", "limit", "timeout"}
+)
 _GROUPS: Final = "/groups"
 _CONTROL: Final = "/control/"
 _METHODS: Final = ("PUT", "GET", "POST", "DELETE")
@@ -127,11 +137,13 @@ class Api:
             page = self._page(request, path)
             if page is not None:
                 return page
-            return await self._answer(request, self._target(path))
+            return await self._held(request, self._target(path))
         except UsageError as error:
             return _text(HTTPStatus.NOT_FOUND, error.message, {FATE: Fate.FAIL})
         except ClusterError as error:
             return _text(HTTPStatus.SERVICE_UNAVAILABLE, error.message, {FATE: Fate.FAIL})
+        except TimeoutError:
+            return _text(HTTPStatus.SERVICE_UNAVAILABLE, "no leader is known", {FATE: Fate.FAIL})
 
     def _is_local(self, request: web.BaseRequest) -> bool:
         host = request.headers.get("Host", "")
@@ -158,12 +170,25 @@ class Api:
         group = self._node.lab.groups[0].name if self._node.lab.groups else ""
         rest = path
         if path.startswith(f"{_GROUPS}/"):
-            group, _, key = path.removeprefix(f"{_GROUPS}/").partition("/")
-            rest = f"/{key}"
+            group, _, below = path.removeprefix(f"{_GROUPS}/").partition("/")
+            rest = f"/{below}"
         bare, mark, query = rest.partition("?")
         words = _words(query) if mark else None
-        key = bare if words is not None else rest
-        return Target(group, key.encode("utf-8", "surrogateescape"), words)
+        key = (bare if words is not None else rest).encode("utf-8", "surrogateescape")
+        if self._node.lab.settings.machine is MachineKind.ETCD:
+            key = unquote_to_bytes(key.removeprefix(b"/"))
+        return Target(group, key, words)
+
+    async def _held(self, request: web.BaseRequest, target: Target) -> web.Response:
+        """The answer, or who has the group. Raises: UsageError, ClusterError."""
+        try:
+            return await self._answer(request, target)
+        except ElsewhereError as error:
+            heads = {FATE: str(Fate.FAIL), HOSTS: self._hosts_of(target.group)}
+            return _text(HTTPStatus.GONE, error.message, heads)
+
+    def _hosts_of(self, group: str) -> str:
+        return ", ".join(f"{each.name}={each.client_port}" for each in self._node.holders(group))
 
     async def _answer(self, request: web.BaseRequest, target: Target) -> web.Response:
         """Raises: UsageError, ClusterError."""
@@ -225,14 +250,15 @@ class Api:
         match method:
             case "GET":
                 return await self._read(driver, target)
-            case "PUT":
-                return await self._write(driver, target, self._payload(driver, target, body))
-            case "DELETE":
-                return await self._write(driver, target, driver.service.delete(target.key))
+            case "PUT" | "POST" | "DELETE":
+                data = self._payload(driver, target, method, body)
+                return await self._write(driver, target, data)
         return _text(HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed", {FATE: Fate.FAIL})
 
-    def _payload(self, driver: Driver, target: Target, body: bytes) -> bytes:
+    def _payload(self, driver: Driver, target: Target, method: str, body: bytes) -> bytes:
         assert target.words is not None
+        if method == "DELETE" or "delete" in target.words:
+            return driver.service.delete(target.key)
         expected = target.words.get("expect")
         if expected is None and "absent" not in target.words:
             return driver.service.put(target.key, body)
@@ -276,10 +302,11 @@ class Api:
 
     def _elsewhere(self, driver: Driver, target: Target, told: Told) -> web.Response:
         """Nothing was proposed here: another node leads, or none."""
+        heads = {**_heads(told), HOSTS: self._hosts_of(target.group)}
         url = self._node.client_url(driver.lead) if not driver.is_leader else None
         if url is None:
-            return _text(HTTPStatus.SERVICE_UNAVAILABLE, told.words, _heads(told))
-        heads = {**_heads(told), LEADER: self._node.node_name(driver.lead), "Location": url}
+            return _text(HTTPStatus.SERVICE_UNAVAILABLE, told.words, heads)
+        heads |= {LEADER: self._node.node_name(driver.lead), "Location": url}
         return _text(HTTPStatus.TEMPORARY_REDIRECT, told.words, heads)
 
     # Operators.

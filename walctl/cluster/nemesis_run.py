@@ -66,10 +66,11 @@ def unleash(
     wish: NemesisWish,
     *,
     seed: int,
+    on_begin: Callable[[], None],
     on_struck: OnStruck,
     on_time: OnTime,
 ) -> Havoc:
-    """Do all of it. Raises: UsageError; ClusterError, when the lab is not up or goes down."""
+    """Do all of it. `on_begin` is called once it is certain that it can be begun. Raises: UsageError; ClusterError, when the lab is not up or goes down."""
     steps = plan(wish, seeded(seed))
 
     async def run() -> Havoc:
@@ -81,6 +82,7 @@ def unleash(
             args = {"seed": seed, "faults": list(wish.faults), "interval_us": wish.interval_us}
             note = {"k": EventKind.NOTE, "what": "nemesis begins", "args": args}
             await hands.control.tell([note])
+            on_begin()
             rage = _Rage(player, asked, on_struck, on_time)
             left: tuple[str, ...] = ()
             try:

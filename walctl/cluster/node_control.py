@@ -131,7 +131,8 @@ class Control:
 
     async def _reload(self, fields: Fields) -> Fields:
         self._node.reload(load_again(self._disk, self._node.lab))
-        return {}
+        await self._node.quiet()
+        return {"groups": sorted(self._node.members)}
 
     async def _clock(self, fields: Fields) -> Fields:
         before = self._node.clock

@@ -65,6 +65,8 @@ def make_run_folder(disk: WritableFileSystem, lab: Lab) -> None:
     """The folder, if it is not there. Raises: AccessError."""
     if not disk.exists(lab.run_path):
         disk.make_dir(lab.run_path)
+    elif not disk.attributes(lab.run_path).is_directory:
+        raise AccessError(f"{lab.run_path}: expected a folder of the lab, found something else")
 
 
 def taken_lock(disk: WritableFileSystem, lab: Lab) -> WritableFile:

@@ -212,10 +212,19 @@ class Supervisor:
         self.lab.node(node.name)
         self._save(self.lab.with_node(node))
 
-    def put_group(self, group: Group) -> None:
-        """Write down who is in a group. Raises: UsageError, for a node that is not there."""
+    def put_group(self, group: Group, *, was: Sequence[str] | None = None) -> None:
+        """Write down who is in a group; `was` is who had it when that was decided, if anybody asks.
+
+        Raises: UsageError, for a node that is not there; ClusterError, when others have it by now.
+        """
         for name in (*group.first, *group.hosts):
             self.lab.node(name)
+        now = [name for each in self.lab.groups if each.name == group.name for name in each.hosts]
+        if was is not None and sorted(was) != sorted(now):
+            raise ClusterError(
+                f"group {group.name}: expected it on {', '.join(was) or 'no node'}, found it on"
+                f" {', '.join(now) or 'no node'}: another command changes it; do this again"
+            )
         self._save(self.lab.with_group(group))
 
     def drop_group(self, name: str) -> None:

@@ -37,7 +37,14 @@ class Proposals:
     _waiting: dict[int, tuple[int, Tell]] = field(default_factory=dict)
 
     def add(self, index: int, term: int, tell: Tell) -> None:
-        """Somebody waits for the entry of this term at this index."""
+        """Somebody waits for the entry of this term at this index.
+
+        Whoever waited for another one there, from when this member led before, has lost it from
+        this log; some other member may have it, and bring it through.
+        """
+        if index in self._waiting:
+            _, before = self._waiting.pop(index)
+            before(Told(fate=Fate.UNKNOWN, words=f"entry {index} was overwritten here"))
         self._waiting[index] = (term, tell)
 
     def applied(self, index: int, term: int, told: Told) -> None:
@@ -50,7 +57,7 @@ class Proposals:
             tell(told)
         else:
             words = f"another entry was committed at {index}: the leader has changed"
-            tell(Told(fate=Fate.FAIL, index=index, words=words))
+            tell(Told(fate=Fate.FAIL, words=words))
 
     def passed(self, index: int) -> None:
         """A snapshot of another leader took the place of all up to `index`."""

@@ -117,6 +117,9 @@ def _group(logs: GroupLogs) -> Iterator[str]:
     elif not logs.parted:
         same = f"; {counted(len(digests), 'state')} alike as of {logs.digest_index}"
         yield f"  {logs.group}: {span}, in the logs of {names}{same if digests else ''}"
+        untold = [name for name in logs.nodes if digests and name not in digests]
+        if untold:
+            yield f"  {logs.group}: no state as of then can be made of {', '.join(untold)}"
 
 
 def doubt_words(doubted: Contradiction) -> str:

@@ -8,7 +8,6 @@
     inside.py       ... what is done in it before anything else runs
     forecast.py     what each member will do when it is started, held against what it did
     files.py        the copies themselves, and hashes of the originals
-    ports.py        ports of this machine that are free
     planning.py     which way is gone, and where everything will be
     making.py       all of it in order: from directories to a lab that can be started
 

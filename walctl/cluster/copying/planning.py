@@ -8,20 +8,19 @@ The first where it can be had, unless a person asked for one; there is no third.
 """
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
+from walctl.cluster import runtime
 from walctl.cluster.copying import namespace, rewriting
 from walctl.cluster.copying.addresses import Book, Home, parsed
 from walctl.cluster.copying.analysis import Analysis
-from walctl.cluster.copying.ports import free_ports
 from walctl.cluster.lab import HOST, Engine, Node
+from walctl.cluster.making import PORTS_A_NODE, PortFault, free_ports
 from walctl.datadir.boot import Boot
-from walctl.errors import UnsupportedError
+from walctl.errors import UnsupportedError, UsageError
 from walctl.fs.writable import WritableFileSystem
-
-PORTS_A_NODE = 3
 
 
 class Net(enum.StrEnum):
@@ -97,7 +96,7 @@ def _in_namespace(wish: Wish, analysis: Analysis, addresses: tuple[str, ...]) ->
     old = {each.member_id: analysis.peer_urls(each.member_id) for each in analysis.originals}
     taken = {url.port for urls in old.values() for url in map(parsed, urls) if url is not None}
     count = PORTS_A_NODE * len(analysis.originals)
-    ports = free_ports(count, base=wish.base_port, taken=taken, is_closed=True)
+    ports = _ports(wish, count, taken=taken, fault=lambda host, port: None)
     nodes = []
     for original in analysis.originals:
         urls = old[original.member_id]
@@ -123,7 +122,8 @@ def _rewriting(wish: Wish, analysis: Analysis, reason: str) -> Plan:
     met = [url for one in analysis.originals for each in one.known for url in each.peer_urls]
     met += [url for one in analysis.originals for each in one.known for url in each.client_urls]
     taken = {url.port for url in map(parsed, met) if url is not None}
-    ports = free_ports(PORTS_A_NODE * len(analysis.originals), base=wish.base_port, taken=taken)
+    count = PORTS_A_NODE * len(analysis.originals)
+    ports = _ports(wish, count, taken=taken, fault=runtime.port_fault)
     nodes = tuple(
         Node(
             name=each.name,
@@ -142,3 +142,17 @@ def _rewriting(wish: Wish, analysis: Analysis, reason: str) -> Plan:
         for original, node in zip(analysis.originals, nodes, strict=True)
     }
     return Plan(net=Net.REWRITE, reason=reason, addresses=(), nodes=nodes, book=Book(homes=homes))
+
+
+def _ports(wish: Wish, count: int, *, taken: Set[int], fault: PortFault) -> Iterator[int]:
+    """So many free ports, none of them one of before. Raises: UsageError, AccessError."""
+    found = free_ports(
+        count, base=wish.base_port, draw=runtime.draw(), fault=fault, besides=sorted(taken)
+    )
+    for port in found:
+        if port in taken:
+            raise UsageError(
+                f"port {port} is one that the members had before; choose another --base-port, or"
+                " leave it out"
+            )
+    return iter(found)
