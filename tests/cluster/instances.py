@@ -6,6 +6,7 @@ Peers are reached directly: a node's proxy port is its own peer port.
 import asyncio
 import itertools
 import socket
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from walctl.cluster.http import Api, serve
 from walctl.cluster.lab import HOST, Engine, Group, Lab, Node, Settings, Timing
 from walctl.cluster.node import Instance
 from walctl.cluster.node_control import Control
+from walctl.cluster.node_disk import NodeDisk
 from walctl.fs.real import RealFileSystem
 
 FAST = Timing(tick_ms=10)
@@ -76,6 +78,7 @@ class Here:
     session: aiohttp.ClientSession
     nodes: dict[str, Instance] = field(default_factory=dict)
     events: list[Mapping[str, Any]] = field(default_factory=list)
+    dead: list[str] = field(default_factory=list)
     starts: int = 0
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _ends: dict[str, AsyncExitStack] = field(default_factory=dict)
@@ -124,17 +127,28 @@ class Here:
         async with AsyncExitStack() as stack:
             draws = itertools.count(self.starts, 3)
             self.starts += 1
+            draw = partial(_drawn, draws)
+            faults = NodeDisk(
+                disk,
+                self.lab.path / name,
+                draw=draw,
+                sleep=time.sleep,
+                tell=self.events.append,
+                die=partial(self.dead.append, name),
+            )
+            stack.callback(faults.disk.close)
             node = Instance(
                 labs.load(disk, self.lab.path),
                 name,
-                disk=disk,
-                draw=partial(_drawn, draws),
+                disk=faults.disk,
+                draw=draw,
                 clock_us=lambda: int(asyncio.get_running_loop().time() * 1e6),
                 tell=self.events.append,
             )
             stack.push_async_callback(node.close)
             await node.start()
-            runner = await serve(Api(node, Control(node, disk)), HOST, node.own.client_port)
+            control = Control(node, disk, faults=faults, tell=self.events.append)
+            runner = await serve(Api(node, control), HOST, node.own.client_port)
             stack.push_async_callback(runner.cleanup)
             ticking = asyncio.create_task(node.tick_for_ever())
             stack.callback(ticking.cancel)

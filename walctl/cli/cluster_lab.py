@@ -9,6 +9,7 @@ import click
 from walctl.cli.options import PATH
 from walctl.cli.world import real_path, writable
 from walctl.cluster.copying.inside import is_confined
+from walctl.cluster.hands import FaultDeed, do
 from walctl.cluster.lab import Lab, load
 from walctl.cluster.looking import CHOSEN_WORDS, chosen
 from walctl.cluster.resting import Deed, rest
@@ -86,6 +87,12 @@ def done_with(
     name = node if standing is None else named(found, standing, node, group=group)
     told = act(found, name, action)
     screen.show(told, text=render.node_text, document=render.node_document)
+
+
+def did(screen: Screen, disk: FileSystem, lab: Path, deed: FaultDeed, *, group: str | None) -> None:
+    """Do a deed to a lab, and say what came of it. Raises: WalctlError."""
+    outcome = do(writable(disk), opened(disk, lab), deed, group=group)
+    screen.show(outcome, text=render.outcome_text, document=render.outcome_document)
 
 
 def rested(screen: Screen, disk: FileSystem, lab: Path, node: str, deed: Deed) -> None:

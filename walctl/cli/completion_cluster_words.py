@@ -65,6 +65,7 @@ node | text
     "cluster kill": """
 lab | file
 node | text
+--mode | [clean lose-all prefix torn reorder] | What its disk keeps of what was not synced: all (cl…
 --group | text | Whose leader leader and follower mean; the first group, if left out
 -o --output | [text json] | The form of what goes to standard output
 -q --quiet | flag | Print no text: the exit status is the answer
@@ -107,7 +108,7 @@ node | text
     "cluster rewind": """
 lab | file
 node | text
---name | text | The copy
+--to --name | text | The copy
 --group | text | Its member of this group alone
 -o --output | [text json] | The form of what goes to standard output
 -q --quiet | flag | Print no text: the exit status is the answer
@@ -215,6 +216,48 @@ group | text
 --from | text | The node that it leaves
 --to | text | The node that gets it
 --delete | flag | Remove the directory that it leaves
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster net": """
+lab | file
+words | text*
+--group | text | Whose leader leader and follower mean; the first group, if left out
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster disk": """
+lab | file
+node | text
+words | text*
+--group | text | Whose leader leader and follower mean; the first group, if left out
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster clock": """
+lab | file
+node | text
+words | text*
+--group | text | Whose leader leader and follower mean; the first group, if left out
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster nemesis": """
+lab | file
+--faults | text | kill, pause, torn, partition, delay, loss, disk, clock, member; all is without me…
+--interval | text | How often something begins
+--for | text | How long
+--seed | text | Drawn and told, if left out
+--plan | flag | Print what would be done, as a scenario
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster run": """
+scenario | text
+--engine | [walctl etcd] | Whose members play it; as the scenario says, if left out, else walctl
+--etcd-bin | file | The etcd to run, for engine etcd
+--lab | dir | Make the lab here, and keep it
+--keep | flag | Keep the lab that was made in a temporary folder
 -o --output | [text json] | The form of what goes to standard output
 -q --quiet | flag | Print no text: the exit status is the answer
 """,
