@@ -70,7 +70,10 @@ def unleash(
     on_struck: OnStruck,
     on_time: OnTime,
 ) -> Havoc:
-    """Do all of it. `on_begin` is called once it is certain that it can be begun. Raises: UsageError; ClusterError, when the lab is not up or goes down."""
+    """Do all of it. `on_begin` is called once it is certain that it can be begun.
+
+    Raises: UsageError; ClusterError, when the lab is not up or goes down.
+    """
     steps = plan(wish, seeded(seed))
 
     async def run() -> Havoc:
