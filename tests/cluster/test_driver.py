@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from formats.raftpb import MessageType
 from tests.cluster.members import PLACE, Members, Site, ask, with_place
 from walctl.cluster.answers import Fate
-from walctl.cluster.driver import Driver, Surroundings
+from walctl.cluster.driver import Driver
 from walctl.cluster.events import EventKind
 from walctl.cluster.recovery import reopen
 from walctl.cluster.service import KvService
+from walctl.cluster.surroundings import Surroundings
 from walctl.cluster.waiting import Proposals, Told
 from walctl.errors import AccessError, CorruptionError
 from walctl.fs.crash import KEPT, LOST, Sampled

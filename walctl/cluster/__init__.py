@@ -3,6 +3,7 @@
 Without asyncio, and run by the simulator as well:
 
     driver.py       one member of one group: log, snapshots, Raft core and machine, in Ready's order
+    surroundings.py what such a member is given: disk, network, clock, its place
     service.py      what clients may ask of a machine: requests into payloads, states into answers
     faults.py       what can be done to links, disks, clocks and processes: frozen data, no deeds
     topology.py     words about a network into faults of links, and back · quantities.py  50ms, 5%

@@ -22,20 +22,17 @@ and `RaftPanic` come out of `work`, and nothing is asked of it after that.
 Source: etcd's Raft library, `doc.go` (usage), raftexample's `raft.go` for the order on a start.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from formats.raftpb import MessageType
 from walctl.cluster.answers import Fate
 from walctl.cluster.events import EventKind
 from walctl.cluster.recovery import reopen
-from walctl.cluster.service import Done, Frozen, Service
+from walctl.cluster.service import Done, Service
+from walctl.cluster.surroundings import Job, Place, Surroundings
 from walctl.cluster.waiting import Proposals, Reads, Tell, Told
 from walctl.errors import CorruptionError
-from walctl.fs.writable import WritableFileSystem
-from walctl.raft.core import Draw
 from walctl.raft.errors import RaftError
 from walctl.raft.options import Options
 from walctl.raft.rawnode import Peer, RawNode, Ready, SnapshotStatus, changes_in
@@ -50,10 +47,7 @@ from walctl.raft.types import (
     SoftState,
 )
 from walctl.raft.wire import conf_change_entry
-from walctl.replay.values import log_conf_state
 from walctl.replay.walstorage import WalStorage
-from walctl.snap.writer import Snapshot as SnapContent
-from walctl.snap.writer import place_snap
 
 MESSAGE_BYTES_MAX = 1 << 20
 """Entries in one append, as raftexample has it."""
@@ -63,56 +57,6 @@ SYNC_SHARE = 8
 """The weight of one sync among those that were before it, in what they take."""
 READ_RETRY_TICKS = 5
 """A question for a read's index that has no answer is asked again after so long."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What a member may use of the world.
-
-    `send` takes messages in order and may lose any. `tell` takes what happened, for the event file.
-    `now_us` is only for telling how long something took: nothing is decided by it.
-    """
-
-    disk: WritableFileSystem
-    draw: Draw
-    now_us: Callable[[], int]
-    send: Callable[[Sequence[Message]], None]
-    tell: Callable[[EventKind, Mapping[str, Any]], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a member's files are, and how it behaves; counts are in entries, times in ticks."""
-
-    wal: Path
-    snap: Path
-    election_ticks: int = 10
-    heartbeat_ticks: int = 1
-    pre_vote: bool = True
-    check_quorum: bool = True
-    snapshot_count: int = 10_000
-    catch_up_entries: int = 10_000
-    segment_bytes: int = 64_000_000
-
-
-@dataclass(slots=True)
-class Job:
-    """A snapshot on its way: `run` may be called elsewhere, once."""
-
-    disk: WritableFileSystem
-    folder: Path
-    frozen: Frozen
-    snapshot: Snapshot
-
-    def run(self) -> None:
-        """Build the bytes, and put the file in place, synced. Raises: AccessError, RefusedError."""
-        content = SnapContent(
-            index=self.snapshot.index,
-            term=self.snapshot.term,
-            conf_state=log_conf_state(self.snapshot.conf_state),
-            data=self.frozen.build(),
-        )
-        place_snap(self.disk, self.folder, content)
 
 
 class Driver:

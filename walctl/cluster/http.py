@@ -142,6 +142,8 @@ class Api:
             return _text(HTTPStatus.NOT_FOUND, error.message, {FATE: Fate.FAIL})
         except ClusterError as error:
             return _text(HTTPStatus.SERVICE_UNAVAILABLE, error.message, {FATE: Fate.FAIL})
+        except TimeoutError:
+            return _text(HTTPStatus.SERVICE_UNAVAILABLE, "no leader is known", {FATE: Fate.FAIL})
 
     def _is_local(self, request: web.BaseRequest) -> bool:
         host = request.headers.get("Host", "")

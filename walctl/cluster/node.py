@@ -14,12 +14,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from formats.errors import FormatError
 from walctl.cluster import lab as labs
-from walctl.cluster.driver import Driver, Job, Place, Surroundings
+from walctl.cluster.driver import Driver
 from walctl.cluster.events import EventKind
 from walctl.cluster.faults import ClockFault
 from walctl.cluster.lab import HOST, Group, Lab, MachineKind, Node
 from walctl.cluster.service import KvService, Service, first_request_id
+from walctl.cluster.surroundings import Job, Place, Surroundings
 from walctl.cluster.taking_up import etcd_service
 from walctl.cluster.transport import Hooks, Transport
 from walctl.cluster.waiting import Told
@@ -248,23 +250,17 @@ class Instance:
             self.wake(name)
 
     def _tick(self) -> None:
-        for name, member in self.members.items():
-            driver = member.driver
-            if driver is not None:
-                driver.tick()
-                if driver.needs_work:
-                    self.wake(name)
+        for name, member in list(self.members.items()):
+            if not self._let(member, Driver.tick) or member.driver is None:
+                continue
+            if member.driver.needs_work:
+                self.wake(name)
 
     def _work(self) -> None:
         awake, self._awake = self._awake, {}
         for name in awake:
             member = self.members.get(name)
-            if member is None or member.driver is None:
-                continue
-            try:
-                member.driver.work()
-            except (WalctlError, RaftPanic) as error:
-                self._fail(member, str(error))
+            if member is None or not self._let(member, Driver.work) or member.driver is None:
                 continue
             if member.driver.is_removed:
                 member.is_removed = True
@@ -385,26 +381,33 @@ class Instance:
 
     def _receive(self, group: str, message: Message) -> None:
         member = self.members.get(group)
-        if member is not None and member.driver is not None:
-            try:
-                member.driver.receive(message)
-            except RaftPanic as error:
-                self._fail(member, str(error))
-                return
+        if member is not None and self._let(member, lambda driver: driver.receive(message)):
             self.wake(group)
 
     def _lost(self, group: str, node: int) -> None:
         if node not in self._transport.peers:
             self._look_again()
         member = self.members.get(group)
-        if member is not None and member.driver is not None:
-            member.driver.report_unreachable(node)
+        if member is not None:
+            self._let(member, lambda driver: driver.report_unreachable(node))
 
     def _sent(self, group: str, node: int, is_done: bool) -> None:
         member = self.members.get(group)
-        if member is not None and member.driver is not None:
-            member.driver.report_snapshot(node, is_done=is_done)
+        if member is not None and self._let(
+            member, lambda driver: driver.report_snapshot(node, is_done=is_done)
+        ):
             self.wake(group)
+
+    def _let(self, member: Member, deed: Callable[[Driver], None]) -> bool:
+        """Let a member do something; false when it has ended, also just now, of that."""
+        if member.driver is None:
+            return False
+        try:
+            deed(member.driver)
+        except (WalctlError, FormatError, RaftPanic) as error:
+            self._fail(member, str(error))
+            return False
+        return True
 
 
 def _settle(future: "asyncio.Future[Told]") -> Callable[[Told], None]:

@@ -60,8 +60,9 @@ async def _live(
             with contextlib.suppress(asyncio.CancelledError):
                 await task
     finally:
-        await runner.cleanup()
+        # The members first: whoever waits for one is told, and no request holds up the end.
         await node.close()
+        await runner.cleanup()
     words = [each.words for each in node.members.values() if each.driver is None and each.words]
     if node.is_over.is_set() and words:
         raise ClusterError(words[0])
