@@ -187,6 +187,10 @@ class OwnMembership:
         states = await _states(control)
         up = [name for name, state in states.items() if state is NodeState.RUNNING]
         silent = await self.talk.reload(lab, up)
+        deadline = runtime.now_us() + round(LEAD_SECONDS * 1_000_000)
+        while set(needed) & set(silent) and runtime.now_us() < deadline:
+            silent = await self.talk.reload(lab, silent)  # it may be busy, or just coming up
+            await asyncio.sleep(POLL_SECONDS)
         late = [each for each in needed if each in silent or each not in up]
         if late:
             raise ClusterError(
