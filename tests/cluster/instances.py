@@ -152,6 +152,7 @@ class Here:
             stack.push_async_callback(runner.cleanup)
             ticking = asyncio.create_task(node.tick_for_ever())
             stack.callback(ticking.cancel)
+            node.reload(labs.load(disk, self.lab.path))
             self.nodes[name] = node
             self._ends[name] = stack.pop_all()
 

@@ -239,6 +239,22 @@ def test_a_directory_stays_while_a_member_may_still_ask_its_owner_for_a_vote(
     play(tmp_path, story)
 
 
+def test_a_group_whose_beginning_was_cut_off_begins_when_it_is_asked_for_again(
+    tmp_path: Path,
+) -> None:
+    async def story(flow: Flow) -> None:
+        hosts = ("n1", "n2", "n3")
+        # Written down, and one node came up with it before the command was killed.
+        await kept(flow).put_group(Group(name="g4", first=hosts, hosts=hosts), was=())
+        await kept(flow).here.stop("n2")
+        await kept(flow).here.start("n2")
+        assert (await begun(flow, "g4", hosts)).hosts == hosts
+        lead = await own(flow).lead(flow.lab, "g4")
+        assert lead.voters == {1, 2, 3}
+
+    play(tmp_path, story)
+
+
 def test_groups_begin_and_end_and_leave_their_names(tmp_path: Path) -> None:
     async def story(flow: Flow) -> None:
         again = await begun(flow, "g2", ["n1"])

@@ -105,6 +105,9 @@ def test_members_come_and_go_under_load_and_a_dead_one_is_replaced(lab: Lab, tel
         told = tell("cluster", "member", "replace", lab.path, "n2")
         assert told.out.startswith("n6 has the place of n2\n")
         leader = status(DISK, again(lab)).leader("g1")
+        told = tell("cluster", "member", "replace", lab.path, "leader", "--group", "g1")
+        assert told.out.startswith(f"n7 has the place of {leader}\n"), told
+        leader = status(DISK, again(lab)).leader("g1")
         told = tell("cluster", "member", "remove", lab.path, "leader", "--group", "g1")
         assert (told.status, told.out.startswith(f"{leader} was removed\n")) == (0, True), told
         told = tell("cluster", "campaign", lab.path, "n6", "--group", "g1")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from walctl.cli.cluster_lab import lab_argument, noting, opened
+from walctl.cli.cluster_lab import lab_argument, node_meant, noting, opened
 from walctl.cli.options import output, pass_disk, pass_screen, quiet
 from walctl.cli.world import writable
 from walctl.cluster import group_flow
@@ -111,11 +111,12 @@ def move(
       walctl cluster group move demo g2 --from n1 --to n4
       walctl cluster group move demo g2 --from n1 --to n4 --delete
     """
+    found = opened(disk, lab)
     changed = group_flow.move(
         writable(disk),
-        opened(disk, lab),
+        found,
         group,
-        source,
+        node_meant(disk, found, source, group=group),
         target,
         is_delete=is_delete,
         note=noting(screen),

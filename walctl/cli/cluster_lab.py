@@ -61,6 +61,11 @@ def named(lab: Lab, standing: LabStanding, word: str, *, group: str | None) -> s
     return chosen(lab, standing, word, draw(), group=group)
 
 
+def node_meant(disk: FileSystem, lab: Lab, word: str, *, group: str | None) -> str:
+    """The same, with a look at the lab only where the word needs one; a name stays as it is."""
+    return named(lab, status(disk, lab), word, group=group) if word in CHOSEN_WORDS else word
+
+
 def noting(screen: Screen) -> Callable[[str], Awaitable[None]]:
     """Says each step of a change as it is done."""
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from walctl.cli.cluster_lab import lab_argument, named, node_argument, noting, opened
+from walctl.cli.cluster_lab import lab_argument, named, node_argument, node_meant, noting, opened
 from walctl.cli.options import output, pass_disk, pass_screen, quiet
 from walctl.cluster import member_flow
 from walctl.cluster.looking import CHOSEN_WORDS
@@ -166,8 +166,9 @@ def replace(
     \b
     Examples:
       walctl cluster member replace demo n3
-      walctl cluster member replace demo n3 n7 --group g2
+      walctl cluster member replace demo leader n7 --group g2
     """
     found = opened(disk, lab)
-    changed = member_flow.replace(disk, found, group, old, new, note=noting(screen))
+    leaving = node_meant(disk, found, old, group=group)
+    changed = member_flow.replace(disk, found, group, leaving, new, note=noting(screen))
     screen.show(changed, text=render.changed_text, document=render.changed_document)

@@ -24,6 +24,8 @@ Real processes on this machine (asyncio may be used):
     node.py         a process: the groups of one node, its HTTP API (http.py)
     supervisor.py   the process that starts nodes, breaks links and writes the event file
     etcd*.py        the same with etcd's own members
+    membership.py   who is in a group, changed: own_members.py, etcd_members.py; what is typed is in
+                    member_flow.py, group_flow.py and operating.py · node_talk.py  asks our nodes
     node_disk.py    a node's disk that fails on command, and dies with the power
     hands.py        does faults to a lab · playing.py  does any deed · claims.py  judges claims
     scenario_run.py, nemesis_run.py  a scenario played, a nemesis let loose

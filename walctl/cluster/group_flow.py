@@ -61,6 +61,7 @@ async def rows(flow: Flow) -> tuple[GroupRow, ...]:
 async def begun(flow: Flow, name: str, nodes: Sequence[str]) -> GroupChanged:
     """See `begin`."""
     members = _own(flow)
+    flow.again()
     demand_name(name, what="group")
     hosts = tuple(dict.fromkeys(flow.lab.node(each).name for each in nodes))
     for each in hosts:
@@ -90,7 +91,7 @@ async def moved(
 ) -> GroupChanged:
     """See `move`."""
     members = _own(flow)
-    group = flow.lab.group(name)
+    group = flow.again().group(name)
     old, new = flow.lab.node(source), flow.lab.node(target)
     if old == new:
         raise UsageError(f"--from {source} --to {target}: expected two nodes")
@@ -121,11 +122,12 @@ async def dropped(
 ) -> GroupChanged:
     """See `drop`."""
     members = _own(flow)
-    paths = [flow.lab.data_path(node.name, name) for node in flow.lab.nodes]
+    lab = flow.again()
+    paths = [lab.data_path(node.name, name) for node in lab.nodes]
     found = [each for each in paths if flow.disk.exists(each)]
-    if all(each.name != name for each in flow.lab.groups):
+    if all(each.name != name for each in lab.groups):
         if not (is_delete and found):
-            flow.lab.group(name)  # says that there is none
+            lab.group(name)  # says that there is none
     else:
         await flow.keeper.drop_group(name)
     await members.reloaded(flow.keeper, flow.again())

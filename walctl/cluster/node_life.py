@@ -50,6 +50,8 @@ async def _live(
     runner = await serve(api, labs.HOST, node.own.client_port)
     try:
         await node.start()
+        # What was changed before anybody could tell us, while we came up.
+        node.reload(labs.load(disk, path))
         tasks = [
             asyncio.create_task(node.tick_for_ever()),
             asyncio.create_task(_end_of(standing_input)),
