@@ -6,6 +6,7 @@ Peers are reached directly: a node's proxy port is its own peer port.
 import asyncio
 import itertools
 import socket
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from walctl.cluster.http import Api, serve
 from walctl.cluster.lab import HOST, Engine, Group, Lab, Node, Settings, Timing
 from walctl.cluster.node import Instance
 from walctl.cluster.node_control import Control
+from walctl.cluster.node_disk import NodeDisk
 from walctl.fs.real import RealFileSystem
 
 FAST = Timing(tick_ms=10)
@@ -76,6 +78,10 @@ class Here:
     session: aiohttp.ClientSession
     nodes: dict[str, Instance] = field(default_factory=dict)
     events: list[Mapping[str, Any]] = field(default_factory=list)
+    dead: list[str] = field(default_factory=list)
+    starts: int = 0
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _ends: dict[str, AsyncExitStack] = field(default_factory=dict)
 
     def url(self, node: str, path: str) -> str:
         """Where a node answers."""
@@ -110,6 +116,57 @@ class Here:
             found: dict[str, Any] = await answer.json()
             return found
 
+    async def start(self, name: str) -> None:
+        """Start a node with the lab's file as it is now, unless it runs."""
+        async with self.turn:
+            if name not in self.nodes:
+                await self._start(name)
+
+    async def _start(self, name: str) -> None:
+        disk = RealFileSystem()
+        async with AsyncExitStack() as stack:
+            draws = itertools.count(self.starts, 3)
+            self.starts += 1
+            draw = partial(_drawn, draws)
+            faults = NodeDisk(
+                disk,
+                self.lab.path / name,
+                draw=draw,
+                sleep=time.sleep,
+                tell=self.events.append,
+                die=partial(self.dead.append, name),
+            )
+            stack.callback(faults.disk.close)
+            node = Instance(
+                labs.load(disk, self.lab.path),
+                name,
+                disk=faults.disk,
+                draw=draw,
+                clock_us=lambda: int(asyncio.get_running_loop().time() * 1e6),
+                tell=self.events.append,
+            )
+            stack.push_async_callback(node.close)
+            await node.start()
+            control = Control(node, disk, faults=faults, tell=self.events.append)
+            runner = await serve(Api(node, control), HOST, node.own.client_port)
+            stack.push_async_callback(runner.cleanup)
+            ticking = asyncio.create_task(node.tick_for_ever())
+            stack.callback(ticking.cancel)
+            node.reload(labs.load(disk, self.lab.path))
+            self.nodes[name] = node
+            self._ends[name] = stack.pop_all()
+
+    async def stop(self, name: str) -> None:
+        """End a node."""
+        async with self.turn:
+            del self.nodes[name]
+            await self._ends.pop(name).aclose()
+
+    async def stop_all(self) -> None:
+        """End all that run."""
+        for name in list(self.nodes):
+            await self.stop(name)
+
 
 def _drawn(numbers: Iterator[int], n: int) -> int:
     return next(numbers) * 7 % n
@@ -118,26 +175,11 @@ def _drawn(numbers: Iterator[int], n: int) -> int:
 @asynccontextmanager
 async def running(lab: Lab, *names: str) -> AsyncIterator[Here]:
     """Start these nodes (none named: all) and end them."""
-    disk = RealFileSystem()
-    async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(aiohttp.ClientSession())
+    async with aiohttp.ClientSession() as session:
         here = Here(lab, session)
-        for number, name in enumerate(names or [each.name for each in lab.nodes]):
-            draws = itertools.count(number, 3)
-            node = Instance(
-                lab,
-                name,
-                disk=disk,
-                draw=partial(_drawn, draws),
-                clock_us=lambda: int(asyncio.get_running_loop().time() * 1e6),
-                tell=here.events.append,
-            )
-            here.nodes[name] = node
-            stack.push_async_callback(node.close)
-            await node.start()
-            api = Api(node, Control(node, disk))
-            runner = await serve(api, HOST, node.own.client_port)
-            stack.push_async_callback(runner.cleanup)
-            ticking = asyncio.create_task(node.tick_for_ever())
-            stack.callback(ticking.cancel)
-        yield here
+        try:
+            for name in names or [each.name for each in lab.nodes]:
+                await here.start(name)
+            yield here
+        finally:
+            await here.stop_all()

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.replay.stored import SNAP, WAL
-from walctl.cluster.driver import Driver, Place, Surroundings
+from walctl.cluster.driver import Driver
 from walctl.cluster.events import EventKind
 from walctl.cluster.service import KvService
+from walctl.cluster.surroundings import Place, Surroundings
 from walctl.cluster.waiting import Tell, Told
 from walctl.fs.crash import Crash
 from walctl.fs.memory import MemoryFileSystem

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from formats.raftpb import MessageType
 from tests.cluster.members import PLACE, Members, Site, ask, with_place
 from walctl.cluster.answers import Fate
-from walctl.cluster.driver import Driver, Surroundings
+from walctl.cluster.driver import Driver
 from walctl.cluster.events import EventKind
 from walctl.cluster.recovery import reopen
 from walctl.cluster.service import KvService
+from walctl.cluster.surroundings import Surroundings
 from walctl.cluster.waiting import Proposals, Told
 from walctl.errors import AccessError, CorruptionError
 from walctl.fs.crash import KEPT, LOST, Sampled
@@ -366,6 +367,19 @@ def test_nothing_is_said_before_what_it_promises_is_on_the_disk(deeds: list[int]
             case _:
                 members.is_cut = lambda source, target: False
                 members.tick(2)
+
+
+def test_a_member_that_died_before_its_first_write_may_begin_again() -> None:
+    members = Members()
+    for each in (1, 2, 3):
+        members.crash(each, LOST)  # the log was made, and nothing is in it
+    for each in (1, 2, 3):
+        assert members.start(each).is_blank
+        members[each].bootstrap((1, 2, 3))
+        assert not members[each].is_blank
+    members.elect(1)
+    members.crash(1, LOST)
+    assert not members.start(1).is_blank
 
 
 def test_a_snapshot_of_something_else_is_refused_when_a_member_starts() -> None:

@@ -335,3 +335,25 @@ def test_a_directory_is_kept_wiped_and_rewound_while_its_node_is_down(
     assert standing(whole).faults == ()
     mine = [each["on"] for each in events(whole) if each.get("n") == "n3" and "on" in each]
     assert mine[-4:] == ["kill", "keep", "wipe", "rewind"]
+
+
+def test_a_learner_is_promoted_has_the_place_of_another_and_old_revisions_go(
+    whole: Lab, tell: Tell
+) -> None:
+    told = tell("cluster", "member", "add", whole.path, "--learner")
+    assert told.status == 0, told
+    name = told.out.split()[0]
+    assert f"{name} is a learner" in told.out
+    assert tell("cluster", "member", "promote", whole.path, name).status == 0
+    told = tell("cluster", "member", "replace", whole.path, name)
+    assert (told.status, f"has the place of {name}" in told.out) == (0, True), told
+    newer = told.out.split()[0]
+    assert {name, newer} & set(pids(whole)) == {newer}
+    told = tell("cluster", "compact", whole.path, "leader")
+    assert (told.status, "has no revisions before" in told.out) == (0, True), told
+    assert tell("cluster", "member", "remove", whole.path, newer).status == 0
+    for words in (("campaign", "n1"), ("snapshot", "n1")):
+        told = tell("cluster", words[0], whole.path, words[1])
+        assert (told.status, len(told.err.splitlines())) == (4, 1), told
+    told = tell("cluster", "group", "list", whole.path)
+    assert "engine etcd has one group" in told.err

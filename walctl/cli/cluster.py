@@ -25,8 +25,17 @@ COMMANDS: Mapping[str, Lazy] = {
     "rewind": Lazy(
         "walctl.cli.cluster_rewind", "Put an older copy in the place of a node's directory."
     ),
-    "member": Lazy("walctl.cli.cluster_member", "List, add, promote and remove members."),
+    "member": Lazy("walctl.cli.cluster_member", "List, add, promote, replace and remove members."),
     "transfer": Lazy("walctl.cli.cluster_transfer", "Hand the lead to another node."),
+    "campaign": Lazy("walctl.cli.cluster_campaign", "Let a node try to become leader."),
+    "snapshot": Lazy("walctl.cli.cluster_snapshot", "Let a node make a snapshot."),
+    "compact": Lazy("walctl.cli.cluster_compact", "Let a node forget old entries."),
+    "group": Lazy("walctl.cli.cluster_group", "List, add, move and drop Raft groups."),
+    "net": Lazy("walctl.cli.cluster_net", "Break links between nodes, and heal them."),
+    "disk": Lazy("walctl.cli.cluster_disk", "Let a node's disk fail, or damage its files."),
+    "clock": Lazy("walctl.cli.cluster_clock", "Let a node's clock go wrong, and right again."),
+    "nemesis": Lazy("walctl.cli.cluster_nemesis", "Break a lab in many ways, drawn from a seed."),
+    "run": Lazy("walctl.cli.cluster_run", "Play a scenario against real processes."),
     "supervise": Lazy(
         "walctl.cli.cluster_supervise", "Run a lab's nodes until told to end.", is_hidden=True
     ),

@@ -1,15 +1,18 @@
-"""What commands that ask a lab as a client share: their arguments, and how an answer is told."""
+"""What commands that ask a lab as a client share: their options, and how an answer is told."""
 
+import functools
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from walctl.cli.cluster_lab import named, opened
-from walctl.cluster.answers import Answer, Fate, Read
-from walctl.cluster.asking import Deed, ask, key_of
+from walctl.cli.options import output, pass_disk, pass_screen, quiet
+from walctl.cluster.answers import Answer, Client, Fate, Read
+from walctl.cluster.asking import ask, key_of
 from walctl.cluster.lab import Lab
 from walctl.cluster.looking import CHOSEN_WORDS
 from walctl.cluster.up_down import status
@@ -19,6 +22,10 @@ from walctl.render import cluster_answer as render
 from walctl.render.screen import Screen
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
+Deed = Callable[[Client, bytes, str, str | None], Awaitable[T]]
+"""What is asked of a client: given the key, the group and the node to begin with."""
+
 _FATES = {Fate.FAIL: "not done", Fate.UNKNOWN: "nobody can tell whether it was done"}
 EXITS = {
     Fate.OK: ExitStatus.CLEAN,
@@ -27,33 +34,84 @@ EXITS = {
 }
 
 
-def key_argument(function: F) -> F:
-    """`KEY`, as `key: str`."""
-    return click.argument("key", metavar="KEY")(function)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a lab is asked as its clients ask it, and where the answer goes."""
+
+    ctx: click.Context
+    screen: Screen
+    lab: Lab
+    key: bytes
+    group: str
+    via: str | None
+    seconds: float
+
+    def ask(self, deed: Deed[T]) -> T:
+        """What comes of it."""
+        return ask(
+            self.lab,
+            lambda client: deed(client, self.key, self.group, self.via),
+            seconds=self.seconds,
+        )
+
+    def write(self, deed: Deed[Answer]) -> None:
+        """Ask, tell what came of it, and end: 0 done, 1 certainly not done, 4 nobody can tell."""
+        answer = self.ask(deed)
+        self.screen.show(answer, text=render.answer_text, document=render.answer_document)
+        self.complain(answer)
+        self.ctx.exit(EXITS[answer.fate])
+
+    def complain(self, answer: Answer) -> None:
+        """Say why an answer is not ok."""
+        if answer.fate is not Fate.OK:
+            self.screen.error(f"{self.lab.path}: {_FATES[answer.fate]}: {answer.words}")
 
 
-def group_option(function: F) -> F:
-    """`--group`, as `group: str | None`."""
-    text = "Which group; the first one, if left out."
-    return click.option("--group", metavar="NAME", help=text)(function)
+def asks(function: Callable[..., None]) -> Callable[..., None]:
+    """The options of commands that ask a lab; the command gets a `Question` for LAB and KEY."""
 
-
-def via_option(function: F) -> F:
-    """`--via`, as `via: str | None`."""
-    text = "The node to ask; the leader, if left out."
-    return click.option("--via", metavar="NODE", help=text)(function)
-
-
-def timeout_option(function: F) -> F:
-    """`--timeout`, as `timeout: float`."""
-    return click.option(
+    @click.option("--group", metavar="NAME", help="Which group; the first one, if left out.")
+    @click.option("--via", metavar="NODE", help="The node to ask; the leader, if left out.")
+    @click.option(
         "--timeout",
         type=click.FloatRange(0.01, 600),
         default=5.0,
         show_default=True,
         metavar="S",
         help="Seconds until nobody is waited for any more.",
-    )(function)
+    )
+    @output("text", "json")
+    @quiet
+    @pass_disk
+    @pass_screen
+    @click.pass_context
+    @functools.wraps(function)
+    def asking(
+        ctx: click.Context,
+        screen: Screen,
+        disk: FileSystem,
+        /,
+        lab: Path,
+        key: str,
+        group: str | None,
+        via: str | None,
+        timeout: float,
+        **others: Any,
+    ) -> None:
+        found = opened(disk, lab)
+        name = found.group(group).name
+        question = Question(
+            ctx=ctx,
+            screen=screen,
+            lab=found,
+            key=key_of(found, os.fsencode(key)),
+            group=name,
+            via=None if via is None else _node(disk, found, via, group=name),
+            seconds=timeout,
+        )
+        function(question, **others)
+
+    return asking
 
 
 def read_option(function: F) -> F:
@@ -68,76 +126,13 @@ def read_option(function: F) -> F:
     )(function)
 
 
-def told(
-    ctx: click.Context,
-    screen: Screen,
-    disk: FileSystem,
-    path: Path,
-    deed: Callable[[Lab, str, str | None], Deed[Answer]],
-    *,
-    group: str | None,
-    via: str | None,
-    timeout: float,
-    is_read: bool = False,
-) -> None:
-    """Ask, say what came of it, and end: 0 done, 1 certainly not done, 4 nobody can tell.
-
-    A read: 1 when there is no such key, 4 when there was no answer.
-    """
-    lab, name, node = _asked(disk, path, group, via)
-    answer = ask(lab, deed(lab, name, node), seconds=timeout)
-    screen.show(answer, text=render.answer_text, document=render.answer_document)
-    status = EXITS[answer.fate]
-    if is_read:
-        status = ExitStatus.CLEAN if answer.fate is Fate.OK else ExitStatus.UNFINISHED
-        if answer.fate is Fate.OK and answer.value is None:
-            screen.error(f"{lab.path}: there is no such key")
-            status = ExitStatus.DAMAGE
-    if answer.fate is not Fate.OK:
-        screen.error(f"{lab.path}: {_FATES[answer.fate]}: {answer.words}")
-    ctx.exit(status)
+def key_argument(function: F) -> F:
+    """`KEY`, as `key: str`."""
+    return click.argument("key", metavar="KEY")(function)
 
 
-def ask_prefix(
-    ctx: click.Context,
-    screen: Screen,
-    disk: FileSystem,
-    path: Path,
-    prefix: str,
-    *,
-    read: Read,
-    group: str | None,
-    via: str | None,
-    timeout: float,
-) -> None:
-    """Show every key that begins so, and end."""
-    lab, name, node = _asked(disk, path, group, via)
-    found = ask(
-        lab,
-        lambda client: client.range(words_of(lab, prefix), group=name, via=node, read=read),
-        seconds=timeout,
-    )
-    answer, _ = found
-    if answer.fate is not Fate.OK:
-        screen.error(f"{lab.path}: {_FATES[answer.fate]}: {answer.words}")
-        ctx.exit(ExitStatus.UNFINISHED)
-    screen.show(found, text=render.range_text, document=render.range_document)
-    ctx.exit(ExitStatus.CLEAN)
-
-
-def _asked(
-    disk: FileSystem, path: Path, group: str | None, via: str | None
-) -> tuple[Lab, str, str | None]:
-    """The lab, the group and the node that are meant. Raises: AccessError, UsageError."""
-    lab = opened(disk, path)
-    name = lab.group(group).name
-    if via is None:
-        return lab, name, None
-    if via in CHOSEN_WORDS:
-        return lab, name, named(lab, status(disk, lab), via, group=name)
-    return lab, name, lab.node(via).name
-
-
-def words_of(lab: Lab, key: str) -> bytes:
-    """A key as it was typed."""
-    return key_of(lab, os.fsencode(key))
+def _node(disk: FileSystem, lab: Lab, word: str, *, group: str) -> str:
+    """The node that `--via` means. Raises: UsageError, ClusterError."""
+    if word in CHOSEN_WORDS:
+        return named(lab, status(disk, lab), word, group=group)
+    return lab.node(word).name

@@ -1,24 +1,12 @@
 """`walctl cluster get`."""
 
-from pathlib import Path
-
 import click
 
-from walctl.cli.cluster_ask import (
-    ask_prefix,
-    group_option,
-    key_argument,
-    read_option,
-    timeout_option,
-    told,
-    via_option,
-    words_of,
-)
+from walctl.cli.cluster_ask import Question, asks, key_argument, read_option
 from walctl.cli.cluster_lab import lab_argument
-from walctl.cli.options import output, pass_disk, pass_screen, quiet
-from walctl.cluster.answers import Read
-from walctl.fs.base import FileSystem
-from walctl.render.screen import Screen
+from walctl.cluster.answers import Fate, Read
+from walctl.errors import ExitStatus
+from walctl.render import cluster_answer as render
 
 
 @click.command("get", short_help="Read a value from a lab.")
@@ -26,27 +14,8 @@ from walctl.render.screen import Screen
 @key_argument
 @click.option("--prefix", "is_prefix", is_flag=True, help="Every key that begins with KEY.")
 @read_option
-@group_option
-@via_option
-@timeout_option
-@output("text", "json")
-@quiet
-@pass_disk
-@pass_screen
-@click.pass_context
-def command(
-    ctx: click.Context,
-    screen: Screen,
-    disk: FileSystem,
-    /,
-    lab: Path,
-    key: str,
-    is_prefix: bool,
-    read: str,
-    group: str | None,
-    via: str | None,
-    timeout: float,
-) -> None:
+@asks
+def command(question: Question, is_prefix: bool, read: str) -> None:
     """Print what LAB, which is up, holds under KEY.
 
     Exits 0 with the value; 1 when there is no such key; 4 when there was no answer.
@@ -58,27 +27,34 @@ def command(
       walctl cluster get demo / --prefix -o json
     """
     if is_prefix:
-        ask_prefix(
-            ctx,
-            screen,
-            disk,
-            lab,
-            key,
-            read=Read(read),
-            group=group,
-            via=via,
-            timeout=timeout,
-        )
-    told(
-        ctx,
-        screen,
-        disk,
-        lab,
-        lambda found, name, node: (
-            lambda client: client.get(words_of(found, key), group=name, via=node, read=Read(read))
-        ),
-        group=group,
-        via=via,
-        timeout=timeout,
-        is_read=True,
+        _every(question, Read(read))
+    else:
+        _one(question, Read(read))
+
+
+def _one(question: Question, read: Read) -> None:
+    """Show the value, and end."""
+    answer = question.ask(
+        lambda client, key, group, via: client.get(key, group=group, via=via, read=read)
     )
+    question.screen.show(answer, text=render.answer_text, document=render.answer_document)
+    question.complain(answer)
+    if answer.fate is not Fate.OK:
+        question.ctx.exit(ExitStatus.UNFINISHED)
+    if answer.value is None:
+        question.screen.error(f"{question.lab.path}: there is no such key")
+        question.ctx.exit(ExitStatus.DAMAGE)
+    question.ctx.exit(ExitStatus.CLEAN)
+
+
+def _every(question: Question, read: Read) -> None:
+    """Show every key that begins so, and end."""
+    found = question.ask(
+        lambda client, key, group, via: client.range(key, group=group, via=via, read=read)
+    )
+    answer, _ = found
+    question.complain(answer)
+    if answer.fate is not Fate.OK:
+        question.ctx.exit(ExitStatus.UNFINISHED)
+    question.screen.show(found, text=render.range_text, document=render.range_document)
+    question.ctx.exit(ExitStatus.CLEAN)

@@ -1,6 +1,6 @@
 """What commands about a lab share: its argument, and its file opened."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,6 +9,7 @@ import click
 from walctl.cli.options import PATH
 from walctl.cli.world import real_path, writable
 from walctl.cluster.copying.inside import is_confined
+from walctl.cluster.hands import FaultDeed, do
 from walctl.cluster.lab import Lab, load
 from walctl.cluster.looking import CHOSEN_WORDS, chosen
 from walctl.cluster.resting import Deed, rest
@@ -60,6 +61,20 @@ def named(lab: Lab, standing: LabStanding, word: str, *, group: str | None) -> s
     return chosen(lab, standing, word, draw(), group=group)
 
 
+def node_meant(disk: FileSystem, lab: Lab, word: str, *, group: str | None) -> str:
+    """The same, with a look at the lab only where the word needs one; a name stays as it is."""
+    return named(lab, status(disk, lab), word, group=group) if word in CHOSEN_WORDS else word
+
+
+def noting(screen: Screen) -> Callable[[str], Awaitable[None]]:
+    """Says each step of a change as it is done."""
+
+    async def note(words: str) -> None:
+        screen.note(words)
+
+    return note
+
+
 def done_with(
     screen: Screen, disk: FileSystem, lab: Path, node: str, action: str, *, group: str | None
 ) -> None:
@@ -72,6 +87,12 @@ def done_with(
     name = node if standing is None else named(found, standing, node, group=group)
     told = act(found, name, action)
     screen.show(told, text=render.node_text, document=render.node_document)
+
+
+def did(screen: Screen, disk: FileSystem, lab: Path, deed: FaultDeed, *, group: str | None) -> None:
+    """Do a deed to a lab, and say what came of it. Raises: WalctlError."""
+    outcome = do(writable(disk), opened(disk, lab), deed, group=group)
+    screen.show(outcome, text=render.outcome_text, document=render.outcome_document)
 
 
 def rested(screen: Screen, disk: FileSystem, lab: Path, node: str, deed: Deed) -> None:

@@ -4,21 +4,23 @@ from pathlib import Path
 
 import click
 
-from walctl.cli.cluster_lab import lab_argument, named, node_argument, opened
+from walctl.cli.cluster_lab import lab_argument, named, node_argument, node_meant, noting, opened
 from walctl.cli.options import output, pass_disk, pass_screen, quiet
 from walctl.cluster import member_flow
+from walctl.cluster.looking import CHOSEN_WORDS
+from walctl.cluster.quorum_left import QuorumLeft
 from walctl.cluster.up_down import status
 from walctl.errors import ExitStatus
 from walctl.fs.base import FileSystem
 from walctl.render import cluster_members as render
 from walctl.render.screen import Screen
 
-_GROUP_HELP = "The group that is meant; the first, if left out."
+_GROUP_HELP = "The group that is meant; all of them, if left out."
 
 
 @click.group(
     "member",
-    short_help="List, add, promote and remove members.",
+    short_help="List, add, promote, replace and remove members.",
     invoke_without_command=True,
     subcommand_metavar="COMMAND ...",
 )
@@ -30,7 +32,8 @@ def command(ctx: click.Context) -> None:
     Examples:
       walctl cluster member list demo
       walctl cluster member add demo
-      walctl cluster member remove demo n1
+      walctl cluster member replace demo n1
+      walctl cluster member remove demo n2
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help(), err=True)
@@ -52,7 +55,7 @@ def list_members(screen: Screen, disk: FileSystem, /, lab: Path, group: str | No
       walctl cluster member list demo
     """
     found = opened(disk, lab)
-    rows = member_flow.listed(found, found.group(group).name)
+    rows = member_flow.listed(disk, found, group)
     screen.show(rows, text=render.rows_text, document=render.rows_document)
 
 
@@ -85,8 +88,7 @@ def add(
       walctl cluster member add demo n4 --learner
     """
     found = opened(disk, lab)
-    name = found.group(group).name
-    changed = member_flow.add(disk, found, name, node, is_learner=is_learner)
+    changed = member_flow.add(disk, found, group, node, is_learner=is_learner, note=noting(screen))
     screen.show(changed, text=render.changed_text, document=render.changed_document)
 
 
@@ -106,11 +108,12 @@ def promote(screen: Screen, disk: FileSystem, /, lab: Path, node: str, group: st
       walctl cluster member promote demo n4
     """
     found = opened(disk, lab)
-    changed = member_flow.promote(found, found.group(group).name, found.node(node).name)
+    name = found.node(node).name
+    changed = member_flow.promote(disk, found, group, name, note=noting(screen))
     screen.show(changed, text=render.changed_text, document=render.changed_document)
 
 
-@command.command("remove", short_help="Remove a member, and end its process.")
+@command.command("remove", short_help="Remove a member, and end it.")
 @lab_argument
 @node_argument
 @click.option("--group", metavar="NAME", help=_GROUP_HELP)
@@ -119,10 +122,11 @@ def promote(screen: Screen, disk: FileSystem, /, lab: Path, node: str, group: st
 @pass_disk
 @pass_screen
 def remove(screen: Screen, disk: FileSystem, /, lab: Path, node: str, group: str | None) -> None:
-    """Remove NODE from a group of LAB, and end its process. Its directory stays.
+    """Remove NODE from a group of LAB, and end its member. Its directory stays.
 
-    A removal makes the majority smaller, and what is left may be less than is needed: that is said
-    before it is done. A node that was removed is not added again; `member add` makes another.
+    NODE may be down, or lead. Removal makes the majority smaller: what is left is said before it is
+    done, and where that could commit nothing, it is refused (exit status 5). Without --group, NODE
+    leaves all groups, its process ends, and it is not added again; `member add` makes another.
 
     \b
     Examples:
@@ -131,10 +135,40 @@ def remove(screen: Screen, disk: FileSystem, /, lab: Path, node: str, group: str
     """
     found = opened(disk, lab)
     standing = status(disk, found)
-    name, wanted = named(found, standing, node, group=group), found.group(group).name
-    rows = member_flow.listed(found, wanted)
-    left = member_flow.quorum_left(rows, standing, name)
-    if left.spare <= 0:
-        screen.note(render.quorum_words(name, left))
-    changed = member_flow.remove(disk, found, wanted, name)
+    name = node if node not in CHOSEN_WORDS else named(found, standing, node, group=group)
+
+    def warn(node: str, left: QuorumLeft) -> None:
+        screen.note(render.quorum_words(node, left))
+
+    changed = member_flow.remove(disk, found, group, name, standing, warn=warn, note=noting(screen))
+    screen.show(changed, text=render.changed_text, document=render.changed_document)
+
+
+@command.command("replace", short_help="Let a node have the place of another.")
+@lab_argument
+@click.argument("old", metavar="OLD")
+@click.argument("new", required=False, metavar="[NEW]")
+@click.option("--group", metavar="NAME", help="The group; all that OLD has, if left out.")
+@output("text", "json")
+@quiet
+@pass_disk
+@pass_screen
+def replace(
+    screen: Screen, disk: FileSystem, /, lab: Path, old: str, new: str | None, group: str | None
+) -> None:
+    """Let NEW, a new node of LAB, have the place of OLD, which may be down.
+
+    NEW comes as a learner and takes the state. Then one change of the membership, by joint
+    consensus, gives it the vote of OLD, so that the majority is never smaller (engine etcd has no
+    such change: there NEW is promoted first, and OLD removed then). Where that was broken off, the
+    same command with NEW goes on with it.
+
+    \b
+    Examples:
+      walctl cluster member replace demo n3
+      walctl cluster member replace demo leader n7 --group g2
+    """
+    found = opened(disk, lab)
+    leaving = node_meant(disk, found, old, group=group)
+    changed = member_flow.replace(disk, found, group, leaving, new, note=noting(screen))
     screen.show(changed, text=render.changed_text, document=render.changed_document)

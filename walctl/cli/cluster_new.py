@@ -108,7 +108,7 @@ def command(
             check_quorum=checkquorum == "on",
             snapshot_count=snapshot_count,
         ),
-        program=_program(disk, etcd_bin) if engine == Engine.ETCD else None,
+        program=program_of(disk, etcd_bin) if engine == Engine.ETCD else None,
         base_port=base_port,
     )
     made = make(
@@ -121,7 +121,7 @@ def command(
     screen.show(made, text=render.made_text, document=render.made_document)
 
 
-def _program(disk: FileSystem, wish: Path | None) -> str:
+def program_of(disk: FileSystem, wish: Path | None) -> str:
     """The etcd to run. Raises: AccessError."""
     wished = None if wish is None else real_path(wish)
     return str(find_program(disk, wish=wished, on_path=shutil.which("etcd")))

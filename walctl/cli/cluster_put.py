@@ -2,23 +2,12 @@
 
 import os
 import sys
-from pathlib import Path
 
 import click
 
-from walctl.cli.cluster_ask import (
-    group_option,
-    key_argument,
-    timeout_option,
-    told,
-    via_option,
-    words_of,
-)
+from walctl.cli.cluster_ask import Question, asks, key_argument
 from walctl.cli.cluster_lab import lab_argument
-from walctl.cli.options import output, pass_disk, pass_screen, quiet
 from walctl.cluster.answers import Wait
-from walctl.fs.base import FileSystem
-from walctl.render.screen import Screen
 
 
 @click.command("put", short_help="Store a value in a lab.")
@@ -32,27 +21,8 @@ from walctl.render.screen import Screen
     show_default=True,
     help="When it is told to be done: propose is what raftexample does, and may never happen.",
 )
-@group_option
-@via_option
-@timeout_option
-@output("text", "json")
-@quiet
-@pass_disk
-@pass_screen
-@click.pass_context
-def command(
-    ctx: click.Context,
-    screen: Screen,
-    disk: FileSystem,
-    /,
-    lab: Path,
-    key: str,
-    value: str,
-    wait: str,
-    group: str | None,
-    via: str | None,
-    timeout: float,
-) -> None:
+@asks
+def command(question: Question, value: str, wait: str) -> None:
     """Store VALUE (-: standard input, as it is) under KEY in LAB, which is up.
 
     Exits 0 when it was done; 1 when it was certainly not done; 4 when nobody can tell. In a lab of
@@ -64,17 +34,6 @@ def command(
       walctl cluster put demo blob - --via n2 < blob
     """
     data = sys.stdin.buffer.read() if value == "-" else os.fsencode(value)
-    told(
-        ctx,
-        screen,
-        disk,
-        lab,
-        lambda found, name, node: (
-            lambda client: client.put(
-                words_of(found, key), data, group=name, via=node, wait=Wait(wait)
-            )
-        ),
-        group=group,
-        via=via,
-        timeout=timeout,
+    question.write(
+        lambda client, key, group, via: client.put(key, data, group=group, via=via, wait=Wait(wait))
     )

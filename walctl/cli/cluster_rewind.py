@@ -14,7 +14,9 @@ from walctl.render.screen import Screen
 @click.command("rewind", short_help="Put an older copy in the place of a node's directory.")
 @lab_argument
 @node_argument
-@click.option("--name", default="copy", show_default=True, metavar="NAME", help="The copy.")
+@click.option(
+    "--to", "--name", "name", default="copy", show_default=True, metavar="NAME", help="The copy."
+)
 @click.option("--group", metavar="NAME", help="Its member of this group alone.")
 @output("text", "json")
 @quiet

@@ -31,5 +31,5 @@ def command(screen: Screen, disk: FileSystem, /, lab: Path, node: str, group: st
     """
     found = opened(disk, lab)
     name = named(found, status(disk, found), node, group=group)
-    transfer(found, found.group(group).name, name)
+    transfer(disk, found, found.group(group).name, name)
     screen.show(status(disk, found), text=cluster_view.text, document=cluster_view.document)

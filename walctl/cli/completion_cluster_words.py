@@ -65,6 +65,7 @@ node | text
     "cluster kill": """
 lab | file
 node | text
+--mode | [clean lose-all prefix torn reorder] | What its disk keeps of what was not synced: all (cl…
 --group | text | Whose leader leader and follower mean; the first group, if left out
 -o --output | [text json] | The form of what goes to standard output
 -q --quiet | flag | Print no text: the exit status is the answer
@@ -107,7 +108,7 @@ node | text
     "cluster rewind": """
 lab | file
 node | text
---name | text | The copy
+--to --name | text | The copy
 --group | text | Its member of this group alone
 -o --output | [text json] | The form of what goes to standard output
 -q --quiet | flag | Print no text: the exit status is the answer
@@ -116,33 +117,42 @@ node | text
 add | command | Add a member.
 list | command | List the members of a group.
 promote | command | Give a learner its vote.
-remove | command | Remove a member, and end its process.
+remove | command | Remove a member, and end it.
+replace | command | Let a node have the place of another.
 """,
     "cluster member add": """
 lab | file
 node | text
---group | text | The group that is meant; the first, if left out
+--group | text | The group that is meant; all of them, if left out
 --learner | flag | Give it no vote yet
 -o --output | [text json] | The form of what goes to standard output
 -q --quiet | flag | Print no text: the exit status is the answer
 """,
     "cluster member list": """
 lab | file
---group | text | The group that is meant; the first, if left out
+--group | text | The group that is meant; all of them, if left out
 -o --output | [text json] | The form of what goes to standard output
 -q --quiet | flag | Print no text: the exit status is the answer
 """,
     "cluster member promote": """
 lab | file
 node | text
---group | text | The group that is meant; the first, if left out
+--group | text | The group that is meant; all of them, if left out
 -o --output | [text json] | The form of what goes to standard output
 -q --quiet | flag | Print no text: the exit status is the answer
 """,
     "cluster member remove": """
 lab | file
 node | text
---group | text | The group that is meant; the first, if left out
+--group | text | The group that is meant; all of them, if left out
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster member replace": """
+lab | file
+old | text
+new | text
+--group | text | The group; all that OLD has, if left out
 -o --output | [text json] | The form of what goes to standard output
 -q --quiet | flag | Print no text: the exit status is the answer
 """,
@@ -150,6 +160,104 @@ node | text
 lab | file
 node | text
 --group | text | Whose leader leader and follower mean; the first group, if left out
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster campaign": """
+lab | file
+node | text
+--group | text | The group that is meant; the first, if left out
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster snapshot": """
+lab | file
+node | text
+--group | text | The group; all that NODE has, if left out
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster compact": """
+lab | file
+node | text
+--group | text | The group; all that NODE has, if left out
+--index | text | Up to this one, and no further
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster group": """
+add | command | Let a new group begin.
+drop | command | End a group.
+list | command | List the groups of a lab.
+move | command | Move a group from one node to another.
+""",
+    "cluster group add": """
+lab | file
+group | text
+--on | text | The nodes it begins on
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster group drop": """
+lab | file
+group | text
+--delete | flag | Remove its directories as well
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster group list": """
+lab | file
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster group move": """
+lab | file
+group | text
+--from | text | The node that it leaves
+--to | text | The node that gets it
+--delete | flag | Remove the directory that it leaves
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster net": """
+lab | file
+words | text*
+--group | text | Whose leader leader and follower mean; the first group, if left out
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster disk": """
+lab | file
+node | text
+words | text*
+--group | text | Whose leader leader and follower mean; the first group, if left out
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster clock": """
+lab | file
+node | text
+words | text*
+--group | text | Whose leader leader and follower mean; the first group, if left out
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster nemesis": """
+lab | file
+--faults | text | kill, pause, torn, partition, delay, loss, disk, clock, member; all is without me…
+--interval | text | How often something begins
+--for | text | How long
+--seed | text | Drawn and told, if left out
+--plan | flag | Print what would be done, as a scenario
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster run": """
+scenario | text
+--engine | [walctl etcd] | Whose members play it; as the scenario says, if left out, else walctl
+--etcd-bin | file | The etcd to run, for engine etcd
+--lab | dir | Make the lab here, and keep it
+--keep | flag | Keep the lab that was made in a temporary folder
 -o --output | [text json] | The form of what goes to standard output
 -q --quiet | flag | Print no text: the exit status is the answer
 """,

@@ -221,8 +221,17 @@ restart | command | End a node, if it runs, and start it.
 wipe | command | Remove a node's directory.
 keep | command | Keep a copy of a node's directory, for rewind.
 rewind | command | Put an older copy in the place of a node's directory.
-member | command | List, add, promote and remove members.
+member | command | List, add, promote, replace and remove members.
 transfer | command | Hand the lead to another node.
+campaign | command | Let a node try to become leader.
+snapshot | command | Let a node make a snapshot.
+compact | command | Let a node forget old entries.
+group | command | List, add, move and drop Raft groups.
+net | command | Break links between nodes, and heal them.
+disk | command | Let a node's disk fail, or damage its files.
+clock | command | Let a node's clock go wrong, and right again.
+nemesis | command | Break a lab in many ways, drawn from a seed.
+run | command | Play a scenario against real processes.
 put | command | Store a value in a lab.
 get | command | Read a value from a lab.
 del | command | Take a key away from a lab.

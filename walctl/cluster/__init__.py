@@ -3,10 +3,13 @@
 Without asyncio, and run by the simulator as well:
 
     driver.py       one member of one group: log, snapshots, Raft core and machine, in Ready's order
+    surroundings.py what such a member is given: disk, network, clock, its place
     service.py      what clients may ask of a machine: requests into payloads, states into answers
     faults.py       what can be done to links, disks, clocks and processes: frozen data, no deeds
     topology.py     words about a network into faults of links, and back · quantities.py  50ms, 5%
-    scenario.py     the text form of what is done to a cluster, one command a line
+    deeds.py        anything that can be done to a cluster or claimed of it: frozen data
+    scenario.py     the text form of deeds, one command a line (*_words.py: what words mean)
+    nemesis.py      a mix of faults over time, planned from a seed
     recovery.py     a log taken up at a node's start, its torn end cut off as etcd does
     at_rest.py      what is done to the directories of a node that does not run
     script*.py      the script language of Raft's own tests
@@ -21,6 +24,11 @@ Real processes on this machine (asyncio may be used):
     node.py         a process: the groups of one node, its HTTP API (http.py)
     supervisor.py   the process that starts nodes, breaks links and writes the event file
     etcd*.py        the same with etcd's own members
+    membership.py   who is in a group, changed: own_members.py, etcd_members.py; what is typed is in
+                    member_flow.py, group_flow.py and operating.py · node_talk.py  asks our nodes
+    node_disk.py    a node's disk that fails on command, and dies with the power
+    hands.py        does faults to a lab · playing.py  does any deed · claims.py  judges claims
+    scenario_run.py, nemesis_run.py  a scenario played, a nemesis let loose
     client.py       asks nodes as a client does; what became of a request is an `Answer`
     answers.py      ... and what there is to tell of it
     copying*.py     a lab from copies of members that are somebody's

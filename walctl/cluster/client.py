@@ -4,14 +4,16 @@ It knows the leader of a group from the last answer. Where nothing was proposed 
 nobody does, nobody listens) it tries again until its time is over; where nobody can tell, it never
 does: a second try could do it twice. `via` names a node to begin with: from a node that does not
 lead a write is sent on to the one that does, as for every client.
+
+Who holds a group may change while a client lives: answers name them, and it goes after the group.
 """
 
 import asyncio
 import base64
 import io
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import quote_from_bytes
 
@@ -24,8 +26,10 @@ from walctl.cluster.lab import HOST, Lab, MachineKind
 FATE: Final = "X-Walctl-Fate"
 INDEX: Final = "X-Walctl-Index"
 LEADER: Final = "X-Walctl-Leader"
+HOSTS: Final = "X-Walctl-Hosts"
 ANSWER_SECONDS: Final = 5.0
 PAUSE_SECONDS: Final = 0.05
+GONE: Final = 410
 GRACE_SECONDS: Final = 1.0
 """A node says itself when it has waited long enough; the client waits a little longer for that."""
 _WRITE: Final = "POST"
@@ -36,12 +40,13 @@ _SAFE: Final = "/:@!$'()*,;-._~"
 
 @dataclass(frozen=True, slots=True)
 class _Reply:
-    """An answer as it came: `leader` is where it sends us."""
+    """An answer as it came: `leader` is where it sends us, `hosts` who has the group, by port."""
 
     answer: Answer
     status: int = 0
     leader: str | None = None
     body: bytes = b""
+    hosts: Mapping[str, int] = field(default_factory=dict)
 
 
 class LabClient:
@@ -139,22 +144,36 @@ class LabClient:
                 return _Reply(Answer(fate=Fate.FAIL, words=f"nobody holds group {group!r}"))
             left = end - loop.time()
             reply = await self._once(method, node, group, key, words, body, max(left, 0.001))
-            if reply.status and reply.status != 307:
+            self._learn(group, node, reply)
+            if reply.status == GONE:
+                via = None  # the node that was named has it no more
+            elif reply.status and reply.status != 307:
                 self._leaders[group] = node
             if not _may_ask_again(reply) or loop.time() + PAUSE_SECONDS >= end:
                 return reply
             tried.append(node)
             self._leaders.pop(group, None)
             node = reply.leader if reply.leader not in tried[-2:] else None
+            if node not in self._nodes:
+                node = None
             if node is None:
                 await asyncio.sleep(PAUSE_SECONDS)
 
     def _next(self, group: str, tried: list[str], via: str | None) -> str | None:
-        """Whom to ask: in turn, unless the caller named one."""
-        hosts = [each for each in self._hosts.get(group, ()) if each in self._nodes]
+        """Whom to ask: in turn, unless the caller named one; any node may know who has it now."""
         if via is not None:
             return via
-        return hosts[len(tried) % len(hosts)] if hosts else None
+        nodes = [each for each in self._hosts.get(group, ()) if each in self._nodes]
+        nodes += [each for each in self._nodes if each not in nodes]
+        return nodes[len(tried) % len(nodes)] if nodes else None
+
+    def _learn(self, group: str, node: str, reply: _Reply) -> None:
+        """Who has the group, as this answer says."""
+        if not reply.hosts:
+            return
+        self._nodes |= {name: f"http://{HOST}:{port}" for name, port in reply.hosts.items()}
+        own = () if reply.status == GONE else (node,)
+        self._hosts[group] = (*own, *reply.hosts)
 
     async def _once(
         self,
@@ -206,7 +225,15 @@ def _reply(response: aiohttp.ClientResponse, body: bytes, node: str) -> _Reply:
         status=response.status,
         leader=response.headers.get(LEADER),
         body=body,
+        hosts=dict(_hosts(response.headers.get(HOSTS, ""))),
     )
+
+
+def _hosts(text: str) -> Iterator[tuple[str, int]]:
+    for each in text.split(","):
+        name, _, port = each.strip().partition("=")
+        if name and port.isdecimal():
+            yield name, int(port)
 
 
 def _first_line(body: bytes, response: aiohttp.ClientResponse) -> str:
@@ -217,4 +244,4 @@ def _first_line(body: bytes, response: aiohttp.ClientResponse) -> str:
 
 def _may_ask_again(reply: _Reply) -> bool:
     """Whether certainly nothing was proposed, for a reason that may pass."""
-    return reply.answer.fate is Fate.FAIL and reply.status in (0, 307, 503)
+    return reply.answer.fate is Fate.FAIL and reply.status in (0, 307, 503, GONE)

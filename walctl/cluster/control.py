@@ -80,9 +80,9 @@ class Control:
         """Write down that a node is in no group any more."""
         await self._ask("PUT", f"/nodes/{node}", {"is_removed": True})
 
-    async def put_group(self, group: Group) -> None:
-        """Write down who is in a group."""
-        body = {"first": group.first, "hosts": group.hosts}
+    async def put_group(self, group: Group, *, was: Sequence[str]) -> None:
+        """Write down who is in a group, if those who `was` had it still do."""
+        body = {"first": group.first, "hosts": group.hosts, "was": list(was)}
         await self._ask("PUT", f"/groups/{group.name}", body)
 
     async def drop_group(self, name: str) -> None:

@@ -22,20 +22,17 @@ and `RaftPanic` come out of `work`, and nothing is asked of it after that.
 Source: etcd's Raft library, `doc.go` (usage), raftexample's `raft.go` for the order on a start.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from formats.raftpb import MessageType
 from walctl.cluster.answers import Fate
 from walctl.cluster.events import EventKind
 from walctl.cluster.recovery import reopen
-from walctl.cluster.service import Done, Frozen, Service
+from walctl.cluster.service import Done, Service
+from walctl.cluster.surroundings import Job, Place, Surroundings
 from walctl.cluster.waiting import Proposals, Reads, Tell, Told
 from walctl.errors import CorruptionError
-from walctl.fs.writable import WritableFileSystem
-from walctl.raft.core import Draw
 from walctl.raft.errors import RaftError
 from walctl.raft.options import Options
 from walctl.raft.rawnode import Peer, RawNode, Ready, SnapshotStatus, changes_in
@@ -50,10 +47,7 @@ from walctl.raft.types import (
     SoftState,
 )
 from walctl.raft.wire import conf_change_entry
-from walctl.replay.values import log_conf_state
 from walctl.replay.walstorage import WalStorage
-from walctl.snap.writer import Snapshot as SnapContent
-from walctl.snap.writer import place_snap
 
 MESSAGE_BYTES_MAX = 1 << 20
 """Entries in one append, as raftexample has it."""
@@ -65,61 +59,12 @@ READ_RETRY_TICKS = 5
 """A question for a read's index that has no answer is asked again after so long."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What a member may use of the world.
-
-    `send` takes messages in order and may lose any. `tell` takes what happened, for the event file.
-    `now_us` is only for telling how long something took: nothing is decided by it.
-    """
-
-    disk: WritableFileSystem
-    draw: Draw
-    now_us: Callable[[], int]
-    send: Callable[[Sequence[Message]], None]
-    tell: Callable[[EventKind, Mapping[str, Any]], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a member's files are, and how it behaves; counts are in entries, times in ticks."""
-
-    wal: Path
-    snap: Path
-    election_ticks: int = 10
-    heartbeat_ticks: int = 1
-    pre_vote: bool = True
-    check_quorum: bool = True
-    snapshot_count: int = 10_000
-    catch_up_entries: int = 10_000
-    segment_bytes: int = 64_000_000
-
-
-@dataclass(slots=True)
-class Job:
-    """A snapshot on its way: `run` may be called elsewhere, once."""
-
-    disk: WritableFileSystem
-    folder: Path
-    frozen: Frozen
-    snapshot: Snapshot
-
-    def run(self) -> None:
-        """Build the bytes, and put the file in place, synced. Raises: AccessError, RefusedError."""
-        content = SnapContent(
-            index=self.snapshot.index,
-            term=self.snapshot.term,
-            conf_state=log_conf_state(self.snapshot.conf_state),
-            data=self.frozen.build(),
-        )
-        place_snap(self.disk, self.folder, content)
-
-
 class Driver:
     """One member; see the module. `begin`, `join` and `take_up` make one.
 
-    `is_removed` once it has applied its own removal: nothing needs it any more. `wants_snapshot`:
-    somebody needs one now, however few entries there are. `sync_us` is what a write that has to be
+    `is_removed` once it has applied its own removal: nothing needs it any more; one that was taken
+    up with that behind it waits to be added again. `wants_snapshot`: somebody needs one now,
+    however few entries there are. `sync_us` is what a write that has to be
     durable takes of late.
     """
 
@@ -162,7 +107,8 @@ class Driver:
         )
         self.node = RawNode(options, world.draw)
         self._hard_state = self.node.raft.hard_state
-        self._was_member = node_id in self.members
+        self._known_commit = self._hard_state.commit
+        self._is_member = node_id in self.members
         self._queued: list[tuple[Entry, Tell]] = []
         self._proposals = Proposals()
         self._reads = Reads()
@@ -184,7 +130,7 @@ class Driver:
     ) -> "Driver":
         """A member of a new group, which begins with these. Raises: AccessError."""
         made = cls.join(node_id, place=place, service=service, world=world)
-        made.node.bootstrap([Peer(id=each) for each in sorted(peers)])
+        made.bootstrap(peers)
         return made
 
     @classmethod
@@ -231,6 +177,10 @@ class Driver:
         except (ValueError, RaftError) as error:
             storage.close()
             raise CorruptionError(f"{place.snap}: no such member's snapshot: {error}") from error
+
+    def bootstrap(self, peers: Sequence[int]) -> None:
+        """Begin a new group with these members; only one that `is_blank` may."""
+        self.node.bootstrap([Peer(id=each) for each in sorted(peers)])
 
     # What comes in.
 
@@ -329,6 +279,13 @@ class Driver:
         """All of it, learners and those that are leaving included."""
         conf = self.conf_state
         return frozenset((*conf.voters, *conf.learners, *conf.voters_outgoing, *conf.learners_next))
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether it remembers nothing at all: its log was made, and it died before its first
+        write. It has promised nothing to anybody."""
+        state, _ = self.storage.initial_state()
+        return state.is_empty and self.storage.last_index() == 0 and not self.members
 
     @property
     def snapshot_index(self) -> int:
@@ -473,7 +430,7 @@ class Driver:
         self.applied = self._snapshot_index = snapshot.index
         self._is_foreign = False
         self._proposals.passed(snapshot.index)
-        self._note_membership()
+        self._note_membership(snapshot.index)
         self._world.tell(EventKind.SNAP_RECV, {"idx": snapshot.index, "term": snapshot.term})
 
     def _switch(self, change: ConfChange, index: int) -> None:
@@ -484,12 +441,14 @@ class Driver:
         if conf.voters_outgoing:
             fields["outgoing"] = list(conf.voters_outgoing)
         self._world.tell(EventKind.CONF, fields)
-        self._note_membership()
+        self._note_membership(index)
 
-    def _note_membership(self) -> None:
-        is_member = self.id in self.members
-        self.is_removed = self._was_member and not is_member
-        self._was_member = self._was_member or is_member
+    def _note_membership(self, index: int) -> None:
+        was_member, self._is_member = self._is_member, self.id in self.members
+        if self._is_member:
+            self.is_removed = False
+        elif was_member and index > self._known_commit:
+            self.is_removed = True
 
     # Snapshots.
 

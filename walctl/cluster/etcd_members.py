@@ -14,13 +14,13 @@ from typing import Any, Final
 import aiohttp
 
 from walctl.cluster import runtime
-from walctl.cluster.control import Control
 from walctl.cluster.etcd import node_named, peer_url
 from walctl.cluster.etcd_gateway import GatewayError, asked, number
-from walctl.cluster.lab import Lab, Node
-from walctl.cluster.membership import MemberRow
+from walctl.cluster.lab import Lab, Node, load
+from walctl.cluster.membership import Keeper, MemberRow
 from walctl.cluster.standing import NodeState
 from walctl.errors import ClusterError, UsageError
+from walctl.fs.base import FileSystem
 
 CHANGE_SECONDS: Final = 15.0
 """Longer than etcd itself waits for a change of the configuration."""
@@ -35,23 +35,25 @@ _NOT_YET: Final = ("can only promote a learner member which is in sync", "unheal
 class EtcdMembership:
     """See `Membership`."""
 
-    def __init__(self) -> None:
+    def __init__(self, disk: FileSystem) -> None:
+        self._disk = disk
         self._session = aiohttp.ClientSession()
 
     async def listed(self, lab: Lab, group: str) -> tuple[MemberRow, ...]:
         """See `Membership.listed`."""
         body = {"linearizable": True}
         found = await self._patient(lab, "/v3/cluster/member/list", body, is_read=True)
-        return tuple(_row(lab, each) for each in found.get("members", []))
+        return tuple(_row(lab, group, each) for each in found.get("members", []))
 
-    async def add(self, control: Control, lab: Lab, group: str, node: str) -> None:
+    async def add(self, control: Keeper, lab: Lab, group: str, node: str) -> None:
         """See `Membership.add`."""
         added = lab.node(node)
         here = lab.group(group)
         known = {row.peer_url for row in await self.listed(lab, group)}
         if added.name not in here.hosts:
             # First, so that the node is told of itself when it starts.
-            await control.put_group(replace(here, hosts=(*here.hosts, added.name)))
+            hosts = (*here.hosts, added.name)
+            await control.put_group(replace(here, hosts=hosts), was=here.hosts)
         while peer_url(added) not in known:
             body = {"peerURLs": [peer_url(added)], "isLearner": True}
             with _doubt():
@@ -68,7 +70,7 @@ class EtcdMembership:
             with _doubt():
                 await self._patient(lab, route, {"ID": row.id}, seconds=seconds)
 
-    async def remove(self, control: Control, lab: Lab, group: str, node: str) -> None:
+    async def remove(self, control: Keeper, lab: Lab, group: str, node: str) -> None:
         """See `Membership.remove`."""
         removed = lab.node(node)
         rows = await self.listed(lab, group)
@@ -80,7 +82,19 @@ class EtcdMembership:
         await self._ended(control, removed)
         here = lab.group(group)
         left = tuple(each for each in here.hosts if each != node)
-        await control.put_group(replace(here, hosts=left))
+        await control.put_group(replace(here, hosts=left), was=here.hosts)
+
+    async def replace(
+        self, control: Keeper, lab: Lab, group: str, old: str, new: str, *, seconds: float
+    ) -> None:
+        """See `Membership.replace`: etcd has no change of two members at once."""
+        await self.add(control, lab, group, new)
+        lab = load(self._disk, lab.path)
+        await self.promote(lab, group, new, seconds=seconds)
+        await self.remove(control, lab, group, old)
+
+    async def retire(self, control: Keeper, lab: Lab, node: str) -> None:
+        """See `Membership.retire`: its process has ended with its member."""
         await control.set_removed(node)
 
     async def transfer(self, lab: Lab, group: str, node: str, *, seconds: float) -> None:
@@ -152,7 +166,7 @@ class EtcdMembership:
                     raise
             await asyncio.sleep(_POLL_SECONDS)
 
-    async def _ended(self, control: Control, node: Node) -> None:
+    async def _ended(self, control: Keeper, node: Node) -> None:
         """Wait until a removed member has ended by itself, and end it if it does not."""
         deadline = runtime.now_us() + round(END_SECONDS * 1_000_000)
         while True:
@@ -179,7 +193,7 @@ def _asked_of(lab: Lab, but: str) -> Sequence[Node]:
     return [node for node in lab.nodes if not node.is_removed and node.name != but]
 
 
-def _row(lab: Lab, found: dict[str, Any]) -> MemberRow:
+def _row(lab: Lab, group: str, found: dict[str, Any]) -> MemberRow:
     """A member of the list; found by its address, since one that never started has no name."""
     urls = [str(each) for each in found.get("peerURLs", [])]
     names = [node.name for node in lab.nodes if not node.is_removed and peer_url(node) in urls]
@@ -190,4 +204,5 @@ def _row(lab: Lab, found: dict[str, Any]) -> MemberRow:
         peer_url=urls[0] if urls else "",
         is_learner=bool(found.get("isLearner")),
         is_started=bool(found.get("name")),
+        group=group,
     )

@@ -7,6 +7,7 @@ What is done to disks is the disks' own (`walctl.fs.disk_faults`).
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from walctl.fs.disk_faults import CrashMode as CrashMode
 from walctl.fs.disk_faults import DiskFault as DiskFault
@@ -14,6 +15,10 @@ from walctl.fs.disk_faults import DiskFaultKind as DiskFaultKind
 
 PPM = 1_000_000
 """Millionths in a whole."""
+PASSING: Final = frozenset(
+    {"kill", "clock-jump", "flip", "zero", "truncate", "drop", "wipe", "rewind", "keep"}
+)
+"""What is done once, and is not on afterwards: it has nothing to take off."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

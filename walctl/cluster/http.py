@@ -20,7 +20,9 @@ has nothing but these words, and KEY then ends before the question mark:
 
 Every strict answer has `X-Walctl-Fate` (ok, fail, unknown; see `answers`), and `X-Walctl-Index`
 where there is one. 412: the condition did not hold; the body is what the key holds. 307: another
-node leads. 503: nobody does; nothing was proposed. 504: nobody can tell what became of it.
+node leads. 503: nobody does; nothing was proposed. 504: nobody can tell what became of it. 410: the
+group is not here any more. With 307, 410 and 503, `X-Walctl-Hosts` names who has the group besides:
+`n2=PORT, n4=PORT`.
 
 With etcd's machine (a lab of copied members) a key is what stands behind the slash, unescaped.
 
@@ -45,7 +47,7 @@ from walctl.cluster.answers import Fate, Read, Wait
 from walctl.cluster.compat import member_change
 from walctl.cluster.driver import Driver
 from walctl.cluster.lab import MachineKind
-from walctl.cluster.node import Instance
+from walctl.cluster.node import ElsewhereError, Instance
 from walctl.cluster.node_status import group_status, metrics, node_status
 from walctl.cluster.waiting import Told
 from walctl.errors import ClusterError, UsageError, WalctlError
@@ -53,6 +55,7 @@ from walctl.errors import ClusterError, UsageError, WalctlError
 FATE: Final = "X-Walctl-Fate"
 INDEX: Final = "X-Walctl-Index"
 LEADER: Final = "X-Walctl-Leader"
+HOSTS: Final = "X-Walctl-Hosts"
 TOKEN: Final = "X-Walctl-Token"
 VALUE_BYTES_MAX: Final = 3 << 19
 """1.5 MiB, as etcd allows in a request."""
@@ -134,11 +137,13 @@ class Api:
             page = self._page(request, path)
             if page is not None:
                 return page
-            return await self._answer(request, self._target(path))
+            return await self._held(request, self._target(path))
         except UsageError as error:
             return _text(HTTPStatus.NOT_FOUND, error.message, {FATE: Fate.FAIL})
         except ClusterError as error:
             return _text(HTTPStatus.SERVICE_UNAVAILABLE, error.message, {FATE: Fate.FAIL})
+        except TimeoutError:
+            return _text(HTTPStatus.SERVICE_UNAVAILABLE, "no leader is known", {FATE: Fate.FAIL})
 
     def _is_local(self, request: web.BaseRequest) -> bool:
         host = request.headers.get("Host", "")
@@ -173,6 +178,17 @@ class Api:
         if self._node.lab.settings.machine is MachineKind.ETCD:
             key = unquote_to_bytes(key.removeprefix(b"/"))
         return Target(group, key, words)
+
+    async def _held(self, request: web.BaseRequest, target: Target) -> web.Response:
+        """The answer, or who has the group. Raises: UsageError, ClusterError."""
+        try:
+            return await self._answer(request, target)
+        except ElsewhereError as error:
+            heads = {FATE: str(Fate.FAIL), HOSTS: self._hosts_of(target.group)}
+            return _text(HTTPStatus.GONE, error.message, heads)
+
+    def _hosts_of(self, group: str) -> str:
+        return ", ".join(f"{each.name}={each.client_port}" for each in self._node.holders(group))
 
     async def _answer(self, request: web.BaseRequest, target: Target) -> web.Response:
         """Raises: UsageError, ClusterError."""
@@ -286,10 +302,11 @@ class Api:
 
     def _elsewhere(self, driver: Driver, target: Target, told: Told) -> web.Response:
         """Nothing was proposed here: another node leads, or none."""
+        heads = {**_heads(told), HOSTS: self._hosts_of(target.group)}
         url = self._node.client_url(driver.lead) if not driver.is_leader else None
         if url is None:
-            return _text(HTTPStatus.SERVICE_UNAVAILABLE, told.words, _heads(told))
-        heads = {**_heads(told), LEADER: self._node.node_name(driver.lead), "Location": url}
+            return _text(HTTPStatus.SERVICE_UNAVAILABLE, told.words, heads)
+        heads |= {LEADER: self._node.node_name(driver.lead), "Location": url}
         return _text(HTTPStatus.TEMPORARY_REDIRECT, told.words, heads)
 
     # Operators.

@@ -1,7 +1,7 @@
 """A look at a whole lab: its supervisor asked what runs, and each node how it stands."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -9,10 +9,13 @@ import aiohttp
 
 from walctl.cluster.control import Control, NotUpError
 from walctl.cluster.engine import EngineKind
+from walctl.cluster.faults import Link, LinkFault
 from walctl.cluster.lab import Lab, Node
+from walctl.cluster.quantities import show_duration
 from walctl.cluster.running import noted_process, supervisor_of
 from walctl.cluster.runtime import Draw
 from walctl.cluster.standing import LabStanding, NodeStanding, NodeState, Standing
+from walctl.cluster.topology import describe
 from walctl.errors import ClusterError, UsageError
 from walctl.fs.base import FileSystem
 
@@ -51,7 +54,7 @@ async def look_by(
         engine=lab.engine,
         pid=info["pid"],
         nodes=tuple(_with_lag(found)),
-        faults=tuple(fault_words(each) for each in info["faults"]),
+        faults=tuple(faults_in_words(info["faults"], [node.name for node in nodes])),
     )
 
 
@@ -114,20 +117,35 @@ def _with_lag(nodes: Iterable[NodeStanding]) -> list[NodeStanding]:
     ]
 
 
-def fault_words(fault: Mapping[str, Any]) -> str:
-    """A fault that is on, in one line."""
-    if fault["on"] == "link":
-        well = {"is_cut": False, "is_reset": False, "bytes_per_second": None}
-        told = [
-            name.removeprefix("is_") if value is True else f"{name} {value}"
-            for name, value in fault["fault"].items()
-            if value and value != well.get(name)
-        ]
-        return f"{fault['link']}: {', '.join(told)}"
-    args = fault.get("args") or {}
-    told = [f"{name} {value}" for name, value in args.items() if value is not None]
+def links_on(faults: Iterable[Mapping[str, Any]]) -> dict[Link, LinkFault]:
+    """The links among the faults that `info` tells."""
+    found: dict[Link, LinkFault] = {}
+    for each in faults:
+        if each["on"] == "link":
+            source, _, target = each["link"].partition("->")
+            found[Link(source, target)] = LinkFault(**each["fault"])
+    return found
+
+
+def faults_in_words(faults: Sequence[Mapping[str, Any]], nodes: Sequence[str]) -> Iterator[str]:
+    """What is on, as whoever did it would say it."""
+    links = describe(links_on(faults), nodes=nodes)
+    yield from links.split("; ") if links else ()
+    for each in faults:
+        if each["on"] != "link":
+            yield _fault_words(each)
+
+
+def _fault_words(fault: Mapping[str, Any]) -> str:
+    args = dict(fault.get("args") or {})
+    kind = [str(args.pop("kind"))] if "kind" in args else []
+    told = [
+        show_duration(value) if name.endswith("_us") else f"{name.replace('_', ' ')} {value}"
+        for name, value in args.items()
+        if value is not None
+    ]
     where = f"{fault['n']}: " if fault.get("n") else ""
-    return where + " ".join([str(fault["on"]), *told])
+    return where + " ".join([str(fault["on"]), *kind, *told])
 
 
 def chosen(

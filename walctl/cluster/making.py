@@ -200,6 +200,14 @@ def removal(disk: WritableFileSystem, lab: Lab) -> Removal:
     return Removal(files, size, (*names, (lab.path, True)))
 
 
+def removal_of(disk: WritableFileSystem, folder: Path) -> Removal:
+    """One member's directory, looked at and not touched. Raises: AccessError."""
+    found = list(_walk(disk, folder, is_running=False))
+    names = tuple((path, is_folder) for path, is_folder, _ in found)
+    files = sum(not is_folder for _, is_folder in names)
+    return Removal(files, sum(size for _, _, size in found), names)
+
+
 def remove(disk: WritableFileSystem, plan: Removal) -> None:
     """Take it away. Raises: AccessError; what is left then is still a lab."""
     for path, is_folder in plan.names:

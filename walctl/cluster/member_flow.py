@@ -1,7 +1,11 @@
-"""Changes of the members of a lab that is up, whole: for whoever has no event loop."""
+"""Changes of the members of a lab that is up, whole: for whoever has no event loop.
+
+Where no group is named, a node that comes is added to all groups, and one that goes leaves all of
+them; then it is done with, and its name is not given again.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -9,12 +13,16 @@ from typing import Final
 from walctl.cluster.control import Control
 from walctl.cluster.events import EventKind
 from walctl.cluster.lab import Lab, load
-from walctl.cluster.membership import MemberRow, Membership, membership_of
+from walctl.cluster.membership import Keeper, MemberRow, Membership, Note, membership_of, no_note
+from walctl.cluster.quorum_left import QuorumLeft, demand_quorum, quorum_left
 from walctl.cluster.standing import LabStanding
 from walctl.errors import UsageError
 from walctl.fs.base import FileSystem
 
 CHANGE_SECONDS: Final = 30.0
+
+Warn = Callable[[str, QuorumLeft], None]
+"""Told of a removal, by group, before it is made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,120 +34,196 @@ class Changed:
     members: tuple[MemberRow, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuorumLeft:
-    """What a removal leaves: voters, those of them that run, and how many have to."""
+@dataclass(slots=True)
+class Flow:
+    """What a change has to do with: who changes members, and who keeps the lab."""
 
-    voters: int
-    up: int
+    disk: FileSystem
+    lab: Lab
+    membership: Membership
+    keeper: Keeper
 
-    @property
-    def needed(self) -> int:
-        """A majority of the voters."""
-        return self.voters // 2 + 1
+    def groups(self, group: str | None) -> list[str]:
+        """The group that was named, or all. Raises: UsageError."""
+        return [self.lab.group(group).name] if group else [each.name for each in self.lab.groups]
 
-    @property
-    def spare(self) -> int:
-        """How many may fail until nothing is committed any more; below 0: nothing is."""
-        return self.up - self.needed
+    def again(self) -> Lab:
+        """The lab as its file is now."""
+        self.lab = load(self.disk, self.lab.path)
+        return self.lab
+
+    async def note(self, words: str) -> None:
+        """Write down what was done."""
+        await self.keeper.tell([{"k": EventKind.NOTE, "words": words}])
+
+    async def changed(self, node: str, done: str, groups: list[str]) -> Changed:
+        """What became of it."""
+        await self.note(f"{node} {done}")
+        lab = self.again()
+        rows = [row for each in groups for row in await self.membership.listed(lab, each)]
+        return Changed(node=node, done=done, members=tuple(rows))
+
+    async def usable(self, node: str | None) -> str:
+        """A node of the lab that may hold members, made if there is none. Raises: UsageError."""
+        name = node
+        if name is None or all(each.name != name for each in self.lab.nodes):
+            name = (await self.keeper.add_node(name)).name
+        if self.again().node(name).is_removed:
+            raise UsageError(f"{name}: was removed; a node that was is not a member again")
+        return name
+
+    async def retired(self, node: str) -> None:
+        """A node that no group has any more is done with."""
+        if not any(self.again().hosted_by(node)):
+            await self.membership.retire(self.keeper, self.lab, node)
 
 
-def listed(lab: Lab, group: str) -> tuple[MemberRow, ...]:
-    """The members of a group, as the cluster has them. Raises: ClusterError."""
+async def added(flow: Flow, group: str | None, node: str | None, *, is_learner: bool) -> Changed:
+    """See `add`."""
+    groups = flow.groups(group)
+    name = await flow.usable(node)
+    for each in groups:
+        await flow.membership.add(flow.keeper, flow.again(), each, name)
+        if not is_learner:
+            await flow.membership.promote(flow.again(), each, name, seconds=CHANGE_SECONDS)
+    return await flow.changed(name, "is a learner" if is_learner else "is a voter", groups)
+
+
+async def removed(
+    flow: Flow, group: str | None, node: str, standing: LabStanding, warn: Warn
+) -> Changed:
+    """See `remove`."""
+    name = flow.lab.node(node).name
+    groups = flow.groups(group)
+    for each in groups:
+        rows = await flow.membership.listed(flow.lab, each)
+        if any(row.node == name and not row.is_learner for row in rows):
+            left = quorum_left(rows, standing, name)
+            demand_quorum(flow.lab, each, name, left)
+            warn(name, left)
+    for each in groups:
+        await flow.membership.remove(flow.keeper, flow.again(), each, name)
+    if group is None or len(flow.lab.groups) == 1:
+        await flow.retired(name)
+    return await flow.changed(name, "was removed", groups)
+
+
+async def replaced(flow: Flow, group: str | None, old: str, new: str | None) -> Changed:
+    """See `replace`."""
+    leaving = flow.lab.node(old).name
+    held = [each.name for each in flow.lab.hosted_by(leaving)]
+    groups = [flow.lab.group(group).name] if group else held
+    if leaving == new:
+        raise UsageError(f"{old}: expected another node to have its place")
+    if not groups and (new is None or not flow.lab.node(leaving).is_removed):
+        raise UsageError(f"{old}: is in no group; there is no place to have")
+    name = await flow.usable(new)
+    for each in groups:
+        await flow.membership.replace(
+            flow.keeper, flow.again(), each, leaving, name, seconds=CHANGE_SECONDS
+        )
+    if group is None or len(flow.lab.groups) == 1:
+        await flow.retired(leaving)
+    groups = [each.name for each in flow.again().hosted_by(name)]
+    return await flow.changed(name, f"has the place of {leaving}", groups)
+
+
+# For whoever has no loop.
+
+
+def listed(disk: FileSystem, lab: Lab, group: str | None) -> tuple[MemberRow, ...]:
+    """The members of a group, or of all, as the cluster has them. Raises: ClusterError."""
 
     async def run() -> tuple[MemberRow, ...]:
-        async with _membership(lab) as membership:
-            return await membership.listed(lab, group)
+        membership = membership_of(disk, lab)
+        names = [lab.group(group).name] if group else [each.name for each in lab.groups]
+        try:
+            return tuple([row for each in names for row in await membership.listed(lab, each)])
+        finally:
+            await membership.close()
 
     return asyncio.run(run())
 
 
 def add(
-    disk: FileSystem,
-    lab: Lab,
-    group: str,
-    node: str | None,
-    *,
-    is_learner: bool,
-    seconds: float = CHANGE_SECONDS,
+    disk: FileSystem, lab: Lab, group: str | None, node: str | None, *, is_learner: bool, note: Note
 ) -> Changed:
     """Let one more node be a member, a voter in the end unless `is_learner`.
 
     `node` is one that the lab has already and that is no member yet, or is one by half; `None`
     makes one. Raises: ClusterError, UsageError.
     """
-
-    async def run() -> Changed:
-        async with _membership(lab) as membership, Control(lab) as control:
-            name = node
-            if name is None or all(each.name != name for each in lab.nodes):
-                name = (await control.add_node(name)).name
-            now = load(disk, lab.path)
-            if now.node(name).is_removed:
-                raise UsageError(f"{name}: was removed; a node that was is not a member again")
-            await membership.add(control, now, group, name)
-            now = load(disk, lab.path)
-            if not is_learner:
-                await membership.promote(now, group, name, seconds=seconds)
-            done = "is a learner" if is_learner else "is a voter"
-            await _note(control, f"{name} {done} of {group}")
-            members = await membership.listed(now, group)
-            return Changed(node=name, done=done, members=members)
-
-    return asyncio.run(run())
+    return _done(disk, lab, note, lambda flow: added(flow, group, node, is_learner=is_learner))
 
 
-def promote(lab: Lab, group: str, node: str, *, seconds: float = CHANGE_SECONDS) -> Changed:
+def promote(disk: FileSystem, lab: Lab, group: str | None, node: str, *, note: Note) -> Changed:
     """Give a learner its vote. Raises: ClusterError, UsageError."""
 
-    async def run() -> Changed:
-        async with _membership(lab) as membership, Control(lab) as control:
-            await membership.promote(lab, group, node, seconds=seconds)
-            await _note(control, f"{node} is a voter of {group}")
-            members = await membership.listed(lab, group)
-            return Changed(node=node, done="is a voter", members=members)
+    async def promoted(flow: Flow) -> Changed:
+        groups = flow.groups(group)
+        for each in groups:
+            await flow.membership.promote(lab, each, node, seconds=CHANGE_SECONDS)
+        return await flow.changed(node, "is a voter", groups)
 
-    return asyncio.run(run())
-
-
-def remove(disk: FileSystem, lab: Lab, group: str, node: str) -> Changed:
-    """Take a member out, and end its process; its directory stays. Raises: ClusterError."""
-
-    async def run() -> Changed:
-        async with _membership(lab) as membership, Control(lab) as control:
-            await membership.remove(control, lab, group, node)
-            await _note(control, f"{node} was removed from {group}")
-            members = await membership.listed(load(disk, lab.path), group)
-            return Changed(node=node, done="was removed", members=members)
-
-    return asyncio.run(run())
+    return _done(disk, lab, note, promoted)
 
 
-def transfer(lab: Lab, group: str, node: str, *, seconds: float = CHANGE_SECONDS) -> None:
+def remove(
+    disk: FileSystem,
+    lab: Lab,
+    group: str | None,
+    node: str,
+    standing: LabStanding,
+    *,
+    warn: Warn,
+    note: Note,
+) -> Changed:
+    """Take a member out; its directory stays. `warn` is told what that leaves, before it is done.
+
+    Raises: ClusterError; RefusedError, when what is left would be no majority.
+    """
+    return _done(disk, lab, note, lambda flow: removed(flow, group, node, standing, warn))
+
+
+def replace(
+    disk: FileSystem, lab: Lab, group: str | None, old: str, new: str | None, *, note: Note
+) -> Changed:
+    """Let a node have the place of another; `None` makes one. Raises: ClusterError, UsageError."""
+    return _done(disk, lab, note, lambda flow: replaced(flow, group, old, new))
+
+
+def transfer(
+    disk: FileSystem, lab: Lab, group: str, node: str, *, seconds: float = CHANGE_SECONDS
+) -> None:
     """Let that node lead. Raises: ClusterError."""
 
     async def run() -> None:
-        async with _membership(lab) as membership:
+        membership = membership_of(disk, lab)
+        try:
             await membership.transfer(lab, group, node, seconds=seconds)
+        finally:
+            await membership.close()
 
     asyncio.run(run())
 
 
-def quorum_left(members: tuple[MemberRow, ...], standing: LabStanding, node: str) -> QuorumLeft:
-    """What taking `node` out of these members leaves, as they stand now."""
-    up = {each.name for each in standing.nodes if each.is_up}
-    voters = [row.node for row in members if not row.is_learner and row.node != node]
-    return QuorumLeft(voters=len(voters), up=sum(each in up for each in voters))
+def _done(
+    disk: FileSystem, lab: Lab, note: Note, work: Callable[[Flow], Awaitable[Changed]]
+) -> Changed:
+    async def run() -> Changed:
+        async with flowing(disk, lab, note) as flow:
+            return await work(flow)
 
-
-async def _note(control: Control, words: str) -> None:
-    await control.tell([{"k": EventKind.NOTE, "words": words}])
+    return asyncio.run(run())
 
 
 @asynccontextmanager
-async def _membership(lab: Lab) -> AsyncIterator[Membership]:
-    membership = membership_of(lab)
+async def flowing(disk: FileSystem, lab: Lab, note: Note = no_note) -> AsyncIterator[Flow]:
+    """What a change of a lab that is up needs, while the block runs. Raises: NotUpError."""
+    membership = membership_of(disk, lab, note)
     try:
-        yield membership
+        async with Control(lab) as control:
+            await control.info()  # first of all: whether it is up
+            yield Flow(disk, lab, membership, control)
     finally:
         await membership.close()

@@ -9,16 +9,19 @@ The process itself, its signals and its output are the caller's (`walctl cluster
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from formats.errors import FormatError
 from walctl.cluster import lab as labs
-from walctl.cluster.driver import Driver, Job, Place, Surroundings
+from walctl.cluster.driver import Driver
 from walctl.cluster.events import EventKind
 from walctl.cluster.faults import ClockFault
 from walctl.cluster.lab import HOST, Group, Lab, MachineKind, Node
 from walctl.cluster.service import KvService, Service, first_request_id
+from walctl.cluster.surroundings import Job, Place, Surroundings
 from walctl.cluster.taking_up import etcd_service
 from walctl.cluster.transport import Hooks, Transport
 from walctl.cluster.waiting import Told
@@ -45,8 +48,14 @@ TOLD: Final = frozenset(
 )
 """What a node tells of by itself; the rest is in its log, and would be many lines a second."""
 ENDED: Final = "this member has ended"
+LOOK_SECONDS: Final = 1.0
+"""How often at most the lab's file is read again for a member that nobody told us of."""
 
 TellEvent = Callable[[Mapping[str, Any]], None]
+
+
+class ElsewhereError(ClusterError):
+    """This node holds no member of the group; the lab's file says who does."""
 
 
 @dataclass(slots=True)
@@ -86,6 +95,7 @@ class Instance:
         self._tell_line = tell
         self._awake: dict[str, None] = {}
         self._jobs: set[asyncio.Task[None]] = set()
+        self._next_look = 0.0
         self._transport = Transport(
             self.id, Hooks(receive=self._receive, unreachable=self._lost, snapshot=self._sent)
         )
@@ -140,8 +150,9 @@ class Instance:
         self._transport.set_peers(self._peers())
         hosted = {group.name: group for group in lab.hosted_by(self.own.name)}
         for name in [each for each in self.members if each not in hosted]:
-            self._end(self.members[name], "the group was taken from this node")
-            del self.members[name]
+            taken = self.members.pop(name)
+            taken.is_removed = True  # a node without members stays, and may be given others
+            self._end(taken, "the group was taken from this node")
         for name, group in hosted.items():
             member = self.members.get(name)
             if member is None or (member.driver is None and member.is_removed):
@@ -151,11 +162,18 @@ class Instance:
     # What clients and operators ask.
 
     def driver(self, group: str) -> Driver:
-        """The member of a group. Raises: UsageError, when there is none; ClusterError, ended."""
+        """The member of a group.
+
+        Raises: UsageError, when there is no such group; ElsewhereError, when others hold it;
+        ClusterError, when the member has ended.
+        """
         member = self.members.get(group)
-        if member is None:
+        if member is None and all(each.name != group for each in self.lab.groups):
             names = ", ".join(self.members) or "none"
             raise UsageError(f"no group {group!r} on {self.own.name}; there are {names}")
+        if member is None or (member.driver is None and member.is_removed):
+            names = ", ".join(each.name for each in self.holders(group)) or "nobody"
+            raise ElsewhereError(f"group {group} is not on {self.own.name}: {names} has it")
         if member.driver is None:
             raise ClusterError(f"group {group} on {self.own.name}: {member.words or ENDED}")
         return member.driver
@@ -184,6 +202,19 @@ class Instance:
             driver.read(_settle(future))
         self.wake(group)
         return await future
+
+    def holders(self, group: str) -> Iterator[Node]:
+        """The other nodes that are to hold a member of a group, as far as this one was told."""
+        for found in self.lab.groups:
+            if found.name == group:
+                for name in found.hosts:
+                    if name != self.own.name:
+                        yield self.lab.node(name)
+
+    async def quiet(self) -> None:
+        """Wait until nothing is written for members that have ended."""
+        for job in list(self._jobs):
+            await asyncio.wait([job])
 
     def wake(self, group: str) -> None:
         """Let a member work, in this turn of the loop, when all that came is there."""
@@ -219,23 +250,17 @@ class Instance:
             self.wake(name)
 
     def _tick(self) -> None:
-        for name, member in self.members.items():
-            driver = member.driver
-            if driver is not None:
-                driver.tick()
-                if driver.needs_work:
-                    self.wake(name)
+        for name, member in list(self.members.items()):
+            if not self._let(member, Driver.tick) or member.driver is None:
+                continue
+            if member.driver.needs_work:
+                self.wake(name)
 
     def _work(self) -> None:
         awake, self._awake = self._awake, {}
         for name in awake:
             member = self.members.get(name)
-            if member is None or member.driver is None:
-                continue
-            try:
-                member.driver.work()
-            except (WalctlError, RaftPanic) as error:
-                self._fail(member, str(error))
+            if member is None or not self._let(member, Driver.work) or member.driver is None:
                 continue
             if member.driver.is_removed:
                 member.is_removed = True
@@ -298,13 +323,15 @@ class Instance:
             disk=self._disk, draw=self._draw, now_us=self.clock_us, send=send, tell=tell
         )
         if self._disk.exists(place.wal) and self._disk.names(place.wal):
-            return Driver.take_up(
+            driver = Driver.take_up(
                 self.id, place=place, service=service, world=world, has_state=has_state
             )
-        if self.own.name in group.first:
-            ids = [node.id for node in map(self.lab.node, group.first) if node.id is not None]
-            return Driver.begin(self.id, ids, place=place, service=service, world=world)
-        return Driver.join(self.id, place=place, service=service, world=world)
+        else:
+            driver = Driver.join(self.id, place=place, service=service, world=world)
+        if self.own.name in group.first and driver.is_blank:
+            peers = (self.lab.node(name).id for name in group.first)
+            driver.bootstrap([each for each in peers if each is not None])
+        return driver
 
     def _service(self, group: str) -> tuple[Service, bool]:
         """The machine's face, and whether it has a state already. Raises: AccessError,
@@ -315,6 +342,20 @@ class Instance:
         data = self.lab.data_path(self.own.name, group)
         taken = etcd_service(self._disk, data, request_id=request_id)
         return taken.service, not taken.is_own
+
+    def _look_again(self) -> None:
+        """A member that nobody told us of, as when this node stood still: the file may know it."""
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._next_look:
+            return
+        self._next_look = loop.time() + LOOK_SECONDS
+
+        def look() -> None:
+            # Whatever is wrong with the file, this node goes on as it is.
+            with contextlib.suppress(WalctlError):
+                self.reload(load_again(self._disk, self.lab))
+
+        loop.call_soon(look)
 
     def _fail(self, member: Member, words: str) -> None:
         self._tell(member.group, EventKind.CRASH, {"why": words})
@@ -340,24 +381,33 @@ class Instance:
 
     def _receive(self, group: str, message: Message) -> None:
         member = self.members.get(group)
-        if member is not None and member.driver is not None:
-            try:
-                member.driver.receive(message)
-            except RaftPanic as error:
-                self._fail(member, str(error))
-                return
+        if member is not None and self._let(member, lambda driver: driver.receive(message)):
             self.wake(group)
 
     def _lost(self, group: str, node: int) -> None:
+        if node not in self._transport.peers:
+            self._look_again()
         member = self.members.get(group)
-        if member is not None and member.driver is not None:
-            member.driver.report_unreachable(node)
+        if member is not None:
+            self._let(member, lambda driver: driver.report_unreachable(node))
 
     def _sent(self, group: str, node: int, is_done: bool) -> None:
         member = self.members.get(group)
-        if member is not None and member.driver is not None:
-            member.driver.report_snapshot(node, is_done=is_done)
+        if member is not None and self._let(
+            member, lambda driver: driver.report_snapshot(node, is_done=is_done)
+        ):
             self.wake(group)
+
+    def _let(self, member: Member, deed: Callable[[Driver], None]) -> bool:
+        """Let a member do something; false when it has ended, also just now, of that."""
+        if member.driver is None:
+            return False
+        try:
+            deed(member.driver)
+        except (WalctlError, FormatError, RaftPanic) as error:
+            self._fail(member, str(error))
+            return False
+        return True
 
 
 def _settle(future: "asyncio.Future[Told]") -> Callable[[Told], None]:

@@ -9,8 +9,9 @@ change      group, changes, transition      propose a membership, and wait for i
 reload                                      the lab's file has changed
 clock       rate_percent, jump_us
 digest      group                           of the state machine, with what it has applied
-disk        fault (null: all off)           see `faults.DiskFault`
-power-cut   mode, at_sync                   lose the power at the so-manieth sync from now
+disk        set (fields of a fault), clear (a kind, null: all), or neither: what is on
+power-cut   mode, at_sync, group            lose the power at the so-manieth sync from now; 0: now,
+            off                             or not at all
 """
 
 import asyncio
@@ -18,8 +19,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from walctl.cluster.answers import Fate
-from walctl.cluster.faults import ClockFault
-from walctl.cluster.node import Instance, load_again
+from walctl.cluster.events import EventKind
+from walctl.cluster.faults import ClockFault, CrashMode, DiskFaultKind
+from walctl.cluster.node import Instance, TellEvent, load_again
+from walctl.cluster.node_disk import SYNCS_MAX, NodeDisk, fault_of
 from walctl.cluster.node_status import node_status
 from walctl.errors import ClusterError, UsageError
 from walctl.fs.writable import WritableFileSystem
@@ -35,14 +38,19 @@ Fields = dict[str, Any]
 
 
 class Control:
-    """Does it for one node. `disk` is where the lab's file is read again.
+    """Does it for one node. `disk` is where the lab's file is read again, `faults` what is wrong
+    with the node's own; `tell` takes events.
 
     What is called may raise WalctlError, and KeyError or ValueError for fields that make no sense.
     """
 
-    def __init__(self, node: Instance, disk: WritableFileSystem) -> None:
+    def __init__(
+        self, node: Instance, disk: WritableFileSystem, *, faults: NodeDisk, tell: TellEvent
+    ) -> None:
         self._node = node
         self._disk = disk
+        self._faults = faults
+        self._tell = tell
         self._verbs: dict[str, Callable[[Fields], Awaitable[Fields]]] = {
             "status": self._status,
             "campaign": self._campaign,
@@ -53,6 +61,8 @@ class Control:
             "reload": self._reload,
             "clock": self._clock,
             "digest": self._digest,
+            "disk": self._disk_faults,
+            "power-cut": self._power_cut,
         }
 
     async def __call__(self, verb: str, fields: Fields) -> Fields:
@@ -121,17 +131,49 @@ class Control:
 
     async def _reload(self, fields: Fields) -> Fields:
         self._node.reload(load_again(self._disk, self._node.lab))
-        return {}
+        await self._node.quiet()
+        return {"groups": sorted(self._node.members)}
 
     async def _clock(self, fields: Fields) -> Fields:
+        before = self._node.clock
         clock = ClockFault(
-            rate_percent=int(fields.get("rate_percent", 100)), jump_us=int(fields.get("jump_us", 0))
+            rate_percent=int(fields.get("rate_percent", before.rate_percent)),
+            jump_us=int(fields.get("jump_us", 0)),
         )
         if not 1 <= clock.rate_percent <= RATE_PERCENT_MAX or not 0 <= clock.jump_us <= JUMP_US_MAX:
             raise UsageError("a clock goes at 1 to 10,000 percent, and jumps at most an hour ahead")
         self._node.jump(clock)
+        if clock.rate_percent != before.rate_percent:
+            args = {"rate_percent": clock.rate_percent}
+            kind = EventKind.HEAL if clock.rate_percent == 100 else EventKind.FAULT
+            self._tell({"k": kind, "on": "clock", "args": args})
+        if clock.jump_us:
+            args = {"jump_us": clock.jump_us}
+            self._tell({"k": EventKind.FAULT, "on": "clock-jump", "args": args})
         return {}
 
     async def _digest(self, fields: Fields) -> Fields:
         driver = self._node.driver(str(fields["group"]))
         return {"applied": driver.applied, "digest": driver.service.digest()}
+
+    async def _disk_faults(self, fields: Fields) -> Fields:
+        if "set" in fields:
+            fault = fault_of(dict(fields["set"]))
+            if fault.group is not None:
+                self._node.lab.group(fault.group)
+            self._faults.set(fault)
+        elif "clear" in fields:
+            kind = fields["clear"]
+            self._faults.clear(None if kind is None else DiskFaultKind(kind))
+        return {"faults": self._faults.faults()}
+
+    async def _power_cut(self, fields: Fields) -> Fields:
+        if fields.get("off"):
+            self._faults.disarm()
+            return {}
+        mode, at_sync = CrashMode(fields["mode"]), int(fields.get("at_sync", 1))
+        if not 0 <= at_sync <= SYNCS_MAX:
+            raise UsageError(f"expected a sync from now up to the {SYNCS_MAX:,}th, found {at_sync}")
+        group = fields.get("group")
+        self._faults.cut_power(mode, at_sync=at_sync, group=None if group is None else str(group))
+        return {}

@@ -10,7 +10,8 @@ from walctl.cluster import lab as labs
 from walctl.cluster.http import Api, serve
 from walctl.cluster.node import Instance
 from walctl.cluster.node_control import Control
-from walctl.cluster.runtime import draw, now_us
+from walctl.cluster.node_disk import NodeDisk
+from walctl.cluster.runtime import draw, end_own_process, now_us, sleep
 from walctl.errors import ClusterError
 from walctl.fs.writable import WritableFileSystem
 
@@ -40,13 +41,17 @@ async def _live(
     standing_input: IO[str],
 ) -> None:
     source = draw()
-    node = Instance(
-        labs.load(disk, path), name, disk=disk, draw=source.randrange, clock_us=now_us, tell=tell
+    lab = labs.load(disk, path)
+    faults = NodeDisk(
+        disk, lab.path / name, draw=source.randrange, sleep=sleep, tell=tell, die=end_own_process
     )
-    api = Api(node, Control(node, disk))
+    node = Instance(lab, name, disk=faults.disk, draw=source.randrange, clock_us=now_us, tell=tell)
+    api = Api(node, Control(node, disk, faults=faults, tell=tell))
     runner = await serve(api, labs.HOST, node.own.client_port)
     try:
         await node.start()
+        # What was changed before anybody could tell us, while we came up.
+        node.reload(labs.load(disk, path))
         tasks = [
             asyncio.create_task(node.tick_for_ever()),
             asyncio.create_task(_end_of(standing_input)),
@@ -58,8 +63,10 @@ async def _live(
             with contextlib.suppress(asyncio.CancelledError):
                 await task
     finally:
-        await runner.cleanup()
+        # The members first: whoever waits for one is told, and no request holds up the end.
         await node.close()
+        await runner.cleanup()
+        faults.disk.close()
     words = [each.words for each in node.members.values() if each.driver is None and each.words]
     if node.is_over.is_set() and words:
         raise ClusterError(words[0])

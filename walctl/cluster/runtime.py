@@ -14,8 +14,9 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,9 +51,28 @@ def draw() -> Draw:
     return random.Random(secrets.randbits(128))
 
 
+def seeded(seed: int) -> Callable[[int], int]:
+    """Numbers below the one given, the same for the same seed with every Python.
+
+    Of all that `random` has, its `random()` alone is promised to stay the same.
+    """
+    source = random.Random(seed)
+    return lambda below: int(source.random() * below)
+
+
+def new_seed() -> int:
+    """A seed that nobody can foretell, short enough to be typed again."""
+    return secrets.randbits(32)
+
+
 def token() -> str:
     """A secret for the file of a lab."""
     return secrets.token_hex(16)
+
+
+def temporary_folder() -> Path:
+    """A new folder that is this user's alone, where the system keeps such."""
+    return Path(tempfile.mkdtemp(prefix="walctl-"))
 
 
 def real_disk() -> WritableFileSystem:
@@ -128,6 +148,11 @@ def marked(mark: str) -> Iterator[Process]:
             found = identify(int(name))
             if found is not None:
                 yield found
+
+
+def end_own_process() -> None:
+    """End this process as a power cut does: nothing more is done in it."""
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def reap(pid: int) -> int | None:

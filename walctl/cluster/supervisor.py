@@ -16,7 +16,7 @@ from walctl.cluster.at_rest import Done
 from walctl.cluster.chronicle import Chronicle
 from walctl.cluster.engine import EngineKind
 from walctl.cluster.events import EventKind
-from walctl.cluster.faults import Link, LinkFault
+from walctl.cluster.faults import PASSING, Link, LinkFault
 from walctl.cluster.lab import Group, Lab, Node, save
 from walctl.cluster.making import PORTS_A_NODE, free_ports
 from walctl.cluster.node_log import NodeLog
@@ -56,7 +56,8 @@ class Supervisor:
         self._nodes: dict[str, NodeProcess] = {}
         self._logs: dict[str, NodeLog] = {}
         self._turns: dict[str, asyncio.Lock] = {}
-        self._noted: dict[tuple[str, str], dict[str, Any]] = {}
+        self._noted: dict[tuple[str, str, str], dict[str, Any]] = {}
+        self._tolls: dict[str, Mapping[str, Any]] = {}
         self._is_hard = False
         self._trouble = ""
         for node in lab.nodes:
@@ -211,10 +212,19 @@ class Supervisor:
         self.lab.node(node.name)
         self._save(self.lab.with_node(node))
 
-    def put_group(self, group: Group) -> None:
-        """Write down who is in a group. Raises: UsageError, for a node that is not there."""
+    def put_group(self, group: Group, *, was: Sequence[str] | None = None) -> None:
+        """Write down who is in a group; `was` is who had it when that was decided, if anybody asks.
+
+        Raises: UsageError, for a node that is not there; ClusterError, when others have it by now.
+        """
         for name in (*group.first, *group.hosts):
             self.lab.node(name)
+        now = [name for each in self.lab.groups if each.name == group.name for name in each.hosts]
+        if was is not None and sorted(was) != sorted(now):
+            raise ClusterError(
+                f"group {group.name}: expected it on {', '.join(was) or 'no node'}, found it on"
+                f" {', '.join(now) or 'no node'}: another command changes it; do this again"
+            )
         self._save(self.lab.with_group(group))
 
     def drop_group(self, name: str) -> None:
@@ -243,21 +253,22 @@ class Supervisor:
         """Write events that somebody else saw; a fault of a node is on until it is healed."""
         self.chronicle.write(*events)
         for event in events:
-            self._note_fault(event)
+            if event["k"] in (EventKind.FAULT, EventKind.HEAL):
+                self._note(event)
 
     # Within.
 
-    def _note_fault(self, event: Mapping[str, Any]) -> None:
-        """Remember a fault that somebody told of, until it is healed."""
-        if event["k"] not in (EventKind.FAULT, EventKind.HEAL):
-            return
-        key = str(event.get("n", "")), str(event.get("on", ""))
-        self._noted.pop(key, None)
-        if event["k"] == EventKind.FAULT:
-            self._noted[key] = {
-                "on": key[1],
-                **{name: event[name] for name in event if name not in ("k", "t")},
-            }
+    def _note(self, event: Mapping[str, Any]) -> None:
+        """Remember a fault until it is healed, all of its kinds at once where none is named."""
+        name, on = str(event.get("n", "")), str(event.get("on", ""))
+        args = event.get("args") or {}
+        kind = args.get("kind") if isinstance(args, dict) else None
+        for key in list(self._noted):
+            if key[:2] == (name, on) and kind in (None, key[2]):
+                del self._noted[key]
+        if event["k"] == EventKind.FAULT and on not in PASSING:
+            fault = {each: event[each] for each in event if each not in ("k", "t")}
+            self._noted[name, on, str(kind or "")] = fault
 
     def _make_place(self, name: str) -> None:
         log = NodeLog(self._disk, self.lab.log_path(name))
@@ -304,10 +315,12 @@ class Supervisor:
             if told.member_id is not None and told.member_id != node.id:
                 self._save(self.lab.with_node(replace(node, id=told.member_id)))
                 self.proxy.learn(told.member_id, name)
-            if told.event is not None:
-                event = {"n": name, **told.event}
-                self.chronicle.write(event)
-                self._note_fault(event)
+            if told.event is None:
+                return
+            if told.event["k"] == EventKind.CRASH and "lost" in told.event:
+                self._tolls[name] = told.event  # it dies with its power, and this is how
+            else:
+                self.take_events([{"n": name, **told.event}])
 
     def _ended(self, place: NodeProcess) -> None:
         """A node's process is gone."""
@@ -316,7 +329,9 @@ class Supervisor:
         event: dict[str, Any] = {"n": place.name, "k": EventKind.STOP, "words": place.words}
         if place.state is NodeState.CRASHED:
             event |= {"k": EventKind.CRASH, "mode": "clean"}
-            if not place.is_killed:
+            toll = self._tolls.pop(place.name, None)
+            event |= toll or {}
+            if not place.is_killed and toll is None:
                 event["last"] = last_words(self._last_words(place))
         with self._our_trouble():
             running.forget_process(self._disk, self.lab, place.name)

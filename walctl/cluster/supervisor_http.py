@@ -5,7 +5,7 @@
     PUT  /nodes/NAME                {"is_removed": …}
     POST /nodes/NAME/ACTION         start, kill, stop, pause, resume, restart
     POST /nodes/NAME/rest           {"what", …}: to the directory of a node that does not run
-    PUT  /groups/NAME               {"first": […], "hosts": […]}
+    PUT  /groups/NAME               {"first": […], "hosts": […], "was"?: […]}
     DELETE /groups/NAME
     POST /faults                    {"on", "args", "changes": [{"source", "target", "fault": {…}}]}
     POST /events                    {"events": [{"t", "k", …}]}: what a client or a fault did
@@ -130,7 +130,11 @@ class Desk:
         name = request.match_info["name"]
         if all(each.name != name for each in self._supervisor.lab.groups):
             demand_name(name, what="group")
-        self._supervisor.put_group(Group(name=name, first=first, hosts=hosts))
+        was = body.get("was")
+        self._supervisor.put_group(
+            Group(name=name, first=first, hosts=hosts),
+            was=None if was is None else tuple(map(str, was)),
+        )
         return web.json_response({})
 
     async def _drop_group(self, request: web.Request) -> web.Response:

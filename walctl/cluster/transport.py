@@ -70,6 +70,7 @@ class Transport:
         self._server: asyncio.Server | None = None
         self._incoming: set[asyncio.BaseTransport] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closed = False
 
     async def listen(self, address: Address) -> None:
         """Take what peers send. Raises: ClusterError, when the port is in use."""
@@ -101,6 +102,7 @@ class Transport:
 
     async def close(self) -> None:
         """Stop listening, and let all connections go."""
+        self._is_closed = True
         if self._server is not None:
             self._server.close()
         for task in list(self._tasks):
@@ -245,6 +247,9 @@ class _Incoming(asyncio.Protocol):
         """Somebody dialled."""
         assert isinstance(transport, asyncio.Transport)
         self._connection = transport
+        if self._owner._is_closed:  # it was accepted just before the end
+            transport.abort()
+            return
         self._owner._incoming.add(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from walctl.cluster.hands import Outcome
 from walctl.cluster.lab import Lab
 from walctl.cluster.making import Removal
 from walctl.render.screen import Screen
-from walctl.render.text import byte_count, counted
+from walctl.render.text import byte_count, counted, printable
 
 
 def made_text(screen: Screen, lab: Lab) -> None:
@@ -76,6 +77,16 @@ def gone_document(gone: Gone) -> object:
     """The same for JSON."""
     removal = gone.removal
     return {"v": 1, "lab": str(gone.lab.path), "files": removal.files, "bytes": removal.size}
+
+
+def outcome_text(screen: Screen, outcome: Outcome) -> None:
+    """What came of a deed."""
+    screen.line(printable(outcome.words))
+
+
+def outcome_document(outcome: Outcome) -> object:
+    """The same for JSON."""
+    return {"v": 1, "done": outcome.words, "node": outcome.node, **outcome.fields}
 
 
 def node_text(screen: Screen, node: Mapping[str, Any]) -> None:

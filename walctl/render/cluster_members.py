@@ -3,20 +3,24 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from walctl.cluster.member_flow import Changed, QuorumLeft
+from walctl.cluster.member_flow import Changed
 from walctl.cluster.membership import MemberRow
+from walctl.cluster.quorum_left import QuorumLeft
 from walctl.render.screen import Screen
-from walctl.render.text import hex_id, printable
+from walctl.render.text import counted, hex_id, printable
 
 
 def rows_text(screen: Screen, rows: Sequence[MemberRow]) -> None:
     """A line for each member."""
     width = max([len(row.node) for row in rows], default=0)
+    groups = {row.group for row in rows}
+    wide = max([len(row.group) for row in rows], default=0)
     for row in rows:
-        role = "learner" if row.is_learner else "voter"
+        role = "learner" if row.is_learner else "leaving" if row.is_leaving else "voter"
+        head = f"{row.group:<{wide}}  " if len(groups) > 1 else ""
         started = "" if row.is_started else "  never started"
         node = printable(row.node)
-        line = f"{node:<{width}}  {hex_id(row.id):>16}  {role:<7}  {row.peer_url}{started}"
+        line = f"{head}{node:<{width}}  {hex_id(row.id):>16}  {role:<7}  {row.peer_url}{started}"
         screen.line(line.rstrip())
 
 
@@ -39,12 +43,13 @@ def changed_document(changed: Changed) -> object:
 
 def quorum_words(node: str, left: QuorumLeft) -> str:
     """What a removal means for the majority."""
-    head = f"without {node} there are {left.voters} voters, {left.up} of them up"
+    up = ", ".join(left.up) or "none"
+    head = f"without {node} there are {counted(len(left.voters), 'voter')}; up: {up}"
     if left.spare < 0:
         return f"{head}: nothing can be committed until {left.needed} are up"
     if left.spare == 0:
         return f"{head}: nothing can be committed as soon as one more is down"
-    return head
+    return f"{head}: {left.spare} more may fail"
 
 
 def _row(row: MemberRow) -> object:

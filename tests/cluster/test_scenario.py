@@ -1,0 +1,196 @@
+"""The text of scenarios: what commands mean, and how what makes no sense is refused."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from walctl.cluster.deeds import (
+    Ask,
+    Claim,
+    ClaimKind,
+    Clock,
+    Damage,
+    Deed,
+    Directories,
+    DiskOff,
+    DiskOn,
+    Expect,
+    GroupVerb,
+    Load,
+    MemberVerb,
+    Net,
+    Process,
+    Propose,
+    RaftVerb,
+    Run,
+    Stabilize,
+)
+from walctl.cluster.faults import CrashMode, DiskFault, DiskFaultKind
+from walctl.cluster.scenario import deed_of, parse
+from walctl.cluster.scenario_run import SHIPPED, SUFFIX
+from walctl.cluster.scenario_words import COMMANDS
+from walctl.errors import UsageError
+
+CASES: dict[str, Deed] = {
+    "put k v": Ask(verb="put", key="k", value="v"),
+    "put k=v via=2 group=g2": Ask(verb="put", key="k", value="v", via="n2", group="g2"),
+    "get k": Ask(verb="get", key="k"),
+    "del k": Ask(verb="del", key="k"),
+    "cas k old new": Ask(verb="cas", key="k", value="new", expected="old"),
+    "cas k - new": Ask(verb="cas", key="k", value="new"),
+    "propose 1 k=a": Propose(node="n1", key="k", value="a"),
+    "campaign 2": RaftVerb(verb="campaign", node="n2"),
+    "transfer leader group=g1": RaftVerb(verb="transfer", node="leader", group="g1"),
+    "stabilize": Stabilize(),
+    "cut 1->2 1->3 type=MsgApp": Net(verb="cut", rest=("n1->n2", "n1->n3"), types=("MsgApp",)),
+    "split 1,2/3,4,5": Net(verb="split", rest=("n1,n2/n3,n4,n5",)),
+    "delay all 50ms±20ms": Net(verb="delay", rest=("all", "50ms±20ms")),
+    "crash 1 mode=lose-all": Process(verb="kill", node="n1", mode=CrashMode.LOSE_ALL),
+    "pause leader": Process(verb="pause", node="leader"),
+    "disk n1 slow-fsync 200ms count=3": DiskOn(
+        node="n1", fault=DiskFault(kind=DiskFaultKind.SLOW_SYNC, delay_us=200_000, count=3)
+    ),
+    "disk n1 full 64KiB group=g1": DiskOn(
+        node="n1", fault=DiskFault(kind=DiskFaultKind.FULL, bytes_left=65536, group="g1")
+    ),
+    "disk n1 off": DiskOff(node="n1"),
+    "disk n1 eio off": DiskOff(node="n1", kind=DiskFaultKind.WRITE_ERROR),
+    "disk 3 flip offset=10 bit=3": Damage(verb="flip", node="n3", offset=10, bit=3),
+    "disk 3 truncate 100": Damage(verb="truncate", node="n3", count=100),
+    "disk 3 truncate to=100": Damage(verb="truncate", node="n3", size=100),
+    "disk 3 zero size=1KiB": Damage(verb="zero", node="n3", size=1024),
+    "wipe 3": Directories(verb="wipe", node="n3"),
+    "keep 3 monday": Directories(verb="keep", node="n3", name="monday"),
+    "rewind 3 to=monday group=g1": Directories(verb="rewind", node="n3", name="monday", group="g1"),
+    "clock 1 rate 0.5": Clock(node="n1", rate_percent=50),
+    "clock 1 rate 300%": Clock(node="n1", rate_percent=300),
+    "clock 1 jump +3s": Clock(node="n1", jump_us=3_000_000),
+    "clock 1 off": Clock(node="n1"),
+    "member add 4 learner": MemberVerb(verb="add", node="n4", is_learner=True),
+    "member add": MemberVerb(verb="add"),
+    "member remove 1": MemberVerb(verb="remove", node="n1"),
+    "group add g3 on=1,2": GroupVerb(verb="add", group="g3", nodes=("n1", "n2")),
+    "group move g2 from=1 to=4": GroupVerb(verb="move", group="g2", source="n1", target="n4"),
+    "load clients=3 rate=max for 5s &": Load(
+        clients=3, rate=None, for_us=5_000_000, is_beside=True
+    ),
+    "run for 5s": Run(for_us=5_000_000),
+    "run until leader(n2)": Run(until=Claim(what=ClaimKind.LEADER, node="n2")),
+    "run until applied(n1)>=10 within 3s": Run(
+        until=Claim(what=ClaimKind.APPLIED, node="n1", relation=">=", number=10),
+        for_us=3_000_000,
+    ),
+    "run until commit(n1,g2) > 3": Run(
+        until=Claim(what=ClaimKind.COMMIT, node="n1", group="g2", relation=">", number=3)
+    ),
+    "expect committed(2) has k=a": Expect(
+        claim=Claim(what=ClaimKind.COMMITTED, node="n2", text="k", value="a")
+    ),
+    "expect not violation": Expect(claim=Claim(what=ClaimKind.VIOLATION, is_not=True)),
+    "expect value k=v=w": Expect(claim=Claim(what=ClaimKind.VALUE, text="k", value="v=w")),
+    "expect value k absent": Expect(claim=Claim(what=ClaimKind.VALUE, text="k")),
+    "expect unknown": Expect(claim=Claim(what=ClaimKind.OUTCOME, text="unknown")),
+    "expect role(n1)=learner": Expect(
+        claim=Claim(what=ClaimKind.ROLE, node="n1", relation="=", text="learner")
+    ),
+    "expect verify harmless": Expect(claim=Claim(what=ClaimKind.VERIFY, text="harmless")),
+    "expect digests equal": Expect(claim=Claim(what=ClaimKind.DIGESTS, text="equal")),
+    'expect exit(n3) has "out of range"': Expect(
+        claim=Claim(what=ClaimKind.EXIT, node="n3", text="out of range")
+    ),
+}
+
+
+@pytest.mark.parametrize("line", CASES)
+def test_a_command_is_the_deed_that_it_says(line: str) -> None:
+    (command,) = parse(f"cluster 5 groups=g1,g2\n{line}", name="f").commands
+    assert command.deed == CASES[line]
+    assert command.line == 2
+
+
+def test_every_command_is_in_the_table_of_this_test() -> None:
+    assert {line.split()[0] for line in CASES} | {
+        "cluster", "kill", "resume", "restart", "start", "stop", "snapshot", "compact",
+        "isolate", "bridge", "ring", "loss", "dup", "reorder", "slow", "heal",
+    } == set(COMMANDS)  # fmt: skip
+
+
+def test_lines_comments_and_quotes() -> None:
+    text = '# what it is\n# about\n\ncluster 3 # here\nput k "a b;#\\"" ; get "k k";;\n  ;stop 1'
+    scenario = parse(text, name="f")
+    assert scenario.about == "what it is about"
+    assert [each.line for each in scenario.commands] == [5, 5, 6]
+    first, second, _ = (each.deed for each in scenario.commands)
+    assert (first, second) == (
+        Ask(verb="put", key="k", value='a b;#"'),
+        Ask(verb="get", key="k k"),
+    )
+
+
+BAD = {
+    "": "f:1: expected cluster N first, found 'nothing'",
+    "put k v": "f:1: expected cluster N first, found 'put k v'",
+    "cluster 3; cluster 3": "f:1: expected one cluster, found another",
+    "cluster 0": "f:1: expected 1 to 99 nodes, found 0",
+    "cluster 3\nfoo": "f:2: expected a command (cluster, put",
+    'cluster 3\n\nput "k': "f:3: expected a second quote, found 'put \"k'",
+    "cluster 3\ncut n9 n1": "f:2: no node 'n9' in this cluster; there are n1, n2, n3",
+    "cluster 3\nkill n4": "f:2: expected a node (n1, n2, n3), found 'n4'",
+    "cluster 3\nput k v via": "f:2: expected put K V, found 'k v via' behind put",
+    "cluster 3\nexpect nonsense(3)": "f:2: expected a claim (leader(n1)",
+    "cluster 3\nexpect applied(n1)": "f:2: expected applied(n1)>=10 or the like, found ''",
+    "cluster 3\nexpect applied": "f:2: expected a node, as in applied(n1), found 'applied'",
+    "cluster 3\nexpect leader(n4)": "f:2: expected a node (n1, n2, n3), found 'n4'",
+    "cluster 3\ndisk n1 melt": "f:2: expected what to do to a disk (flip",
+    "cluster 3\ndisk n1 eio count=0": "f:2: expected count=N from 1 on, found 0",
+    "cluster 3\nclock n1 jump -3s": "f:2: expected clock NODE rate 50% | jump +3s | off",
+    "cluster 3\nclock n1 rate 0%": "f:2: expected a rate of 1% to 10000%, found '0%'",
+    "cluster 3\npause n1 mode=torn": "f:2: pause: expected no mode=; kill takes one",
+    "cluster 3\nkill n1 mode=odd": "f:2: expected a mode (clean",
+    "cluster 3\nrun until": "f:2: expected run for 5s or run until CLAIM",
+    "cluster 3\ngroup move g1 to=n2": "f:2: group move: expected from= to=, found to=",
+    "cluster 3 engine=mysql": "f:1: expected an engine (walctl, etcd, sim), found 'mysql'",
+    "cluster 3\ndelay n1->n2 fast": "f:2: 'fast' is no duration",
+}
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_what_makes_no_sense_is_refused_with_its_line(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(text, name="f")
+    assert caught.value.message.startswith(BAD[text])
+    assert "\n" not in caught.value.message
+
+
+_WORDS = ["n1", "1->2", "k=v", "5s", "3", "until", "for", "&", "#", ";", "not", "->", "leader(n1)"]
+_PIECES = st.sampled_from([*COMMANDS, *_WORDS, "\n", '"'])
+
+
+@given(st.lists(_PIECES | st.text(max_size=4), max_size=25))
+def test_any_text_is_a_scenario_or_refused_with_a_line(pieces: list[str]) -> None:
+    text = "cluster 3\n" + " ".join(pieces)
+    try:
+        scenario = parse(text, name="f")
+    except UsageError as error:
+        refusal = error.message
+    else:
+        lines = range(2, text.count("\n") + 2)
+        assert all(each.line in lines for each in scenario.commands)
+        return
+    assert re.match(r"f:\d+: ", refusal)
+
+
+@pytest.mark.parametrize("line", [each for each in CASES if '"' not in each])
+def test_a_deed_in_words_is_the_same_deed_again(line: str) -> None:
+    assert deed_of(CASES[line].words.split() or line.split()) == CASES[line]
+    assert deed_of(deed_of(line.split()).words.split()) == CASES[line]
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob(f"*{SUFFIX}")), ids=lambda path: path.stem)
+def test_every_scenario_that_is_shipped_reads_and_says_what_it_is(path: Path) -> None:
+    scenario = parse(path.read_text(), name=path.name)
+    assert scenario.about
+    assert any(isinstance(each.deed, Expect) for each in scenario.commands)

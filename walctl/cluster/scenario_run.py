@@ -1,0 +1,179 @@
+"""A scenario played against real processes: a lab made for it, its commands done, an account given.
+
+It ends at the first expectation that does not hold, and at the first command that cannot be done.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from walctl.cluster import runtime
+from walctl.cluster.deeds import Expect, MakeCluster
+from walctl.cluster.events import EventKind
+from walctl.cluster.hands import hands_on
+from walctl.cluster.lab import Engine, Lab, Settings, Timing, load
+from walctl.cluster.making import Wish, make
+from walctl.cluster.playing import Done, playing
+from walctl.cluster.scenario import SCENARIO_BYTES_MAX, Command, Scenario, parse
+from walctl.cluster.up_down import down, up_detached
+from walctl.errors import AccessError, ExitStatus, UnsupportedError, UsageError, WalctlError
+from walctl.fs.base import FileSystem
+from walctl.fs.writable import WritableFileSystem
+
+SHIPPED: Final = Path(__file__).parent / "scenarios"
+SUFFIX: Final = ".scn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One command that was done: when it ended, counted from the first, and what came of it."""
+
+    command: Command
+    at_us: int
+    done: Done
+    is_error: bool = False
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether an expectation does not hold, or it could not be done."""
+        return self.is_error or self.done.holds is False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """How a scenario went. `count` is how many commands it has."""
+
+    scenario: Scenario
+    lab: Path
+    engine: Engine
+    steps: tuple[Step, ...]
+
+    @property
+    def expected(self) -> int:
+        """How many expectations were looked at."""
+        return sum(step.done.holds is not None for step in self.steps)
+
+    @property
+    def exit_status(self) -> ExitStatus:
+        """0 where all that was expected holds, 1 where it does not, 4 where it broke off."""
+        if any(step.is_error for step in self.steps):
+            return ExitStatus.UNFINISHED
+        broken = any(step.is_broken for step in self.steps)
+        return ExitStatus.DAMAGE if broken else ExitStatus.CLEAN
+
+
+OnStep = Callable[[Step], None]
+
+
+def shipped(disk: FileSystem) -> list[str]:
+    """The names of the scenarios that come with walctl."""
+    names = [Path(name) for name in disk.names(SHIPPED)]
+    return sorted(name.stem for name in names if name.suffix == SUFFIX)
+
+
+def read(disk: FileSystem, word: str, path: Path) -> Scenario:
+    """The scenario in the file `path`, or of the name `word` among the shipped ones.
+
+    Raises: UsageError, AccessError.
+    """
+    name = word
+    if not disk.exists(path):
+        if word not in shipped(disk):
+            raise AccessError(
+                f"{word}: no such file, and no scenario of that name; there are"
+                f" {', '.join(shipped(disk))}"
+            )
+        path, name = SHIPPED / f"{word}{SUFFIX}", f"{word}{SUFFIX}"
+    with disk.open(path) as file:
+        data = file.read_at(0, SCENARIO_BYTES_MAX + 1)
+    if len(data) > SCENARIO_BYTES_MAX:
+        raise UsageError(f"{name}: expected at most {SCENARIO_BYTES_MAX:,} bytes, found more")
+    try:
+        return parse(data.decode("utf-8"), name=name)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise UsageError(f"{name}:{line}: expected UTF-8, found another byte") from error
+
+
+def wish_of(cluster: MakeCluster, path: Path, *, engine: Engine, program: str | None) -> Wish:
+    """The lab that a scenario asks for."""
+    settings = Settings()
+    timing = Timing(
+        tick_ms=cluster.tick_ms or settings.timing.tick_ms,
+        election_ticks=cluster.election_ticks or settings.timing.election_ticks,
+    )
+    settings = replace(settings, timing=timing)
+    if cluster.pre_vote is not None:
+        settings = replace(settings, pre_vote=cluster.pre_vote)
+    if cluster.check_quorum is not None:
+        settings = replace(settings, check_quorum=cluster.check_quorum)
+    if cluster.snapshot_count is not None:
+        settings = replace(settings, snapshot_count=cluster.snapshot_count)
+    return Wish(
+        path=path,
+        nodes=cluster.nodes,
+        groups=cluster.groups,
+        engine=engine,
+        settings=settings,
+        program=program,
+    )
+
+
+def engine_of(cluster: MakeCluster, wished: str | None) -> Engine:
+    """Whose members are to play it. Raises: UnsupportedError."""
+    name = wished or cluster.engine or Engine.WALCTL
+    if name == "sim":
+        raise UnsupportedError("engine=sim: this scenario is for the simulator, not for processes")
+    return Engine(name)
+
+
+def play(disk: WritableFileSystem, scenario: Scenario, wish: Wish, *, on_step: OnStep) -> Account:
+    """Make the lab, play the scenario, and end all that runs; the lab's folder stays.
+
+    Raises: WalctlError, when the lab cannot be made or does not come up.
+    """
+    lab = make(
+        disk, wish, token=runtime.token(), draw=runtime.draw(), port_fault=runtime.port_fault
+    )
+    with _ended(disk, lab):
+        up_detached(disk, lab, only=())
+        steps = asyncio.run(_played(disk, load(disk, lab.path), scenario, on_step))
+    return Account(scenario=scenario, lab=lab.path, engine=lab.engine, steps=tuple(steps))
+
+
+@contextlib.contextmanager
+def _ended(disk: WritableFileSystem, lab: Lab) -> Iterator[None]:
+    """Whatever runs of the lab is ended when the block does."""
+    try:
+        yield
+    finally:
+        down(disk, load(disk, lab.path), is_hard=True)
+
+
+async def _played(
+    disk: WritableFileSystem, lab: Lab, scenario: Scenario, on_step: OnStep
+) -> list[Step]:
+    steps: list[Step] = []
+    began = runtime.now_us()
+    async with hands_on(disk, lab, draw=runtime.draw()) as hands, playing(hands) as player:
+        for command in scenario.commands:
+            note = {"k": EventKind.NOTE, "what": f"line {command.line}: {command.words}"}
+            await hands.control.tell([note])
+            is_error = False
+            try:
+                done = await player.do(command.deed)
+            except WalctlError as error:
+                done, is_error = Done(error.message), True
+            at_us = runtime.now_us() - began
+            step = Step(command=command, at_us=at_us, done=done, is_error=is_error)
+            steps.append(step)
+            on_step(step)
+            if step.is_broken:
+                if isinstance(command.deed, Expect):
+                    event = {"k": EventKind.NOTE, "what": f"does not hold: {done.words}"}
+                    await hands.control.tell([event])
+                break
+    return steps
