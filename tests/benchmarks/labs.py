@@ -14,14 +14,13 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from fixtures.recipes import etcd
 from tests.benchmarks import syncobj
 from tests.benchmarks.lab_growth import bench_growth
+from tests.benchmarks.lab_setting import DISK, engines, new_lab, up
 from walctl.cluster import runtime
 from walctl.cluster.answers import Client, Fate, Wait
 from walctl.cluster.asking import client_of, load
@@ -29,11 +28,8 @@ from walctl.cluster.control import Control
 from walctl.cluster.events import EventKind
 from walctl.cluster.lab import Engine, Lab, Timing
 from walctl.cluster.load import LoadPlan, LoadResult
-from walctl.cluster.making import Wish, make
-from walctl.cluster.up_down import down, status, up_detached
-from walctl.fs.real import RealFileSystem
+from walctl.cluster.up_down import status
 
-DISK: Final = RealFileSystem()
 TIMING: Final = Timing()
 ELECTION_SECONDS: Final = TIMING.tick_ms * TIMING.election_ticks / 1000
 CLIENTS: Final = 64
@@ -60,34 +56,6 @@ def bench_labs(row: Row, wanted: tuple[str, ...] = ("puts", "killed", "idle", "g
     for name in wanted:
         with tempfile.TemporaryDirectory(prefix="walctl-bench-") as folder:
             deeds[name](Path(folder), row)
-
-
-def engines() -> tuple[Engine, ...]:
-    """Those that can be run here."""
-    return (Engine.ETCD, Engine.WALCTL) if etcd.folder() is not None else (Engine.WALCTL,)
-
-
-@contextmanager
-def up(lab: Lab) -> Iterator[Lab]:
-    """A lab that is up while the block runs."""
-    try:
-        up_detached(DISK, lab, only=())
-        yield lab
-    finally:
-        down(DISK, lab, is_hard=True)
-
-
-def new_lab(path: Path, engine: Engine, *, groups: tuple[str, ...] = ("g1",)) -> Lab:
-    """Three nodes with the settings that everybody gets."""
-    program = str(etcd.binary("etcd")) if engine is Engine.ETCD else None
-    wish = Wish(path=path, nodes=3, groups=groups, engine=engine, program=program)
-    return make(
-        DISK,
-        wish,
-        token=runtime.token(),
-        draw=runtime.draw(),
-        port_fault=runtime.port_fault,
-    )
 
 
 # Puts a second.
