@@ -124,7 +124,9 @@ def _killed(folder: Path, row: Row) -> None:
         with up(new_lab(folder / engine, engine)) as lab:
             found = [asyncio.run(_replaced(lab)) for _ in range(KILLS)]
         for name, times in zip(
-            ("until a put is answered", "until another node leads"), zip(*found), strict=True
+            ("until a put is answered", "until another node leads"),
+            zip(*found, strict=True),
+            strict=True,
         ):
             known = [each for each in times if each is not None]
             if not known:
