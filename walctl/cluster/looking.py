@@ -8,6 +8,7 @@ from typing import Any, Final
 import aiohttp
 
 from walctl.cluster.control import Control, NotUpError
+from walctl.cluster.copying.holding import held_of
 from walctl.cluster.engine import EngineKind
 from walctl.cluster.lab import Lab, Node
 from walctl.cluster.running import noted_process, supervisor_of
@@ -52,6 +53,7 @@ async def look_by(
         pid=info["pid"],
         nodes=tuple(_with_lag(found)),
         faults=tuple(fault_words(each) for each in info["faults"]),
+        forecasts=held_of(lab),
     )
 
 
