@@ -51,11 +51,13 @@ def test_an_export_holds_every_file_as_its_list_says_and_no_token(
     assert not (there / "run").exists()
 
 
-def test_members_are_read_in_it_as_they_are(lab: Path, tmp_path: Path) -> None:
+def test_members_and_history_are_read_in_it_as_they_are(lab: Path, tmp_path: Path) -> None:
     file = tmp_path / "case.tar.zst"
     assert exported(lab, "--output", file).status == 0
     assert ran("verify", file / "demo" / "n1" / "g1").status == 0
     assert ran("dump", file / "demo" / "n1" / "g1").out == ran("dump", lab / "n1" / "g1").out
+    checked = ran("cluster", "check", file / "demo")
+    assert (checked.status, checked.err) == (0, "")
 
 
 def test_nothing_is_written_over_nor_into_the_lab(lab: Path, tmp_path: Path) -> None:
