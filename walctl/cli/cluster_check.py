@@ -13,7 +13,7 @@ from walctl.checker.models import MODELS, Model
 from walctl.checker.recognise import HISTORY_BYTES_MAX, history_of
 from walctl.checker.settle import with_logs
 from walctl.checker.shrink import shrunk
-from walctl.cli.options import PATH, output, pass_disk, pass_screen, quiet
+from walctl.cli.options import PATH, output, pass_open_disk, pass_screen, quiet
 from walctl.cluster.lab import EVENTS_FILE, is_lab, load
 from walctl.cluster.oracle import history_for_logs, read_logs
 from walctl.errors import AccessError, ExitStatus, UsageError
@@ -109,7 +109,7 @@ Keys of -o json (bytes are objects with data in base64, and text):
 )
 @output("text", "json")
 @quiet
-@pass_disk
+@pass_open_disk
 @pass_screen
 @click.pass_context
 def command(

@@ -346,4 +346,11 @@ path | file
 -o --output | [text json] | The form of what goes to standard output
 -q --quiet | flag | Print no text: the exit status is the answer
 """,
+    "cluster export": """
+lab | file
+--output | file | The new file: NAME.tar.zst, or, with --to, any name or -
+--to | [porcupine edn] | The history alone, as porcupine reads it or in Jepsen's EDN
+-o | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
 }

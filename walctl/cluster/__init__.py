@@ -31,7 +31,7 @@ Real processes on this machine (asyncio may be used):
     scenario_run.py, nemesis_run.py  a scenario played, a nemesis let loose
     client.py       asks nodes as a client does; what became of a request is an `Answer`
     answers.py      ... and what there is to tell of it
-    copying*.py     a lab from copies of members that are somebody's
+    copying/        a lab from copies of members that are somebody's
     closed.py, trial.py  a place without a network; a trial start in it
 
 Nothing here decides about Raft (that is `walctl.raft`), about bytes (`formats`) or about whether a

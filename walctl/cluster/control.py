@@ -61,7 +61,8 @@ class Control:
         return await self._ask("GET", "/info")
 
     async def act(self, node: str, action: str) -> dict[str, Any]:
-        """`start`, `kill`, `stop`, `pause`, `resume` or `restart` a node; how it stands then."""
+        """`start`, `kill`, `stop`, `pause`, `resume`, `restart` or `settle` a node; how it stands
+        then."""
         return await self._ask("POST", f"/nodes/{node}/{action}", {})
 
     async def add_node(self, name: str | None = None) -> Node:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import aiohttp
 
 from walctl.cluster.control import Control, NotUpError
+from walctl.cluster.copying.holding import held_of
 from walctl.cluster.engine import EngineKind
 from walctl.cluster.faults import Link, LinkFault
 from walctl.cluster.lab import Lab, Node
@@ -55,6 +56,7 @@ async def look_by(
         pid=info["pid"],
         nodes=tuple(_with_lag(found)),
         faults=tuple(faults_in_words(info["faults"], [node.name for node in nodes])),
+        forecasts=held_of(lab),
     )
 
 

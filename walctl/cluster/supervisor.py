@@ -14,6 +14,7 @@ from typing import Any, Final
 from walctl.cluster import running, runtime
 from walctl.cluster.at_rest import Done
 from walctl.cluster.chronicle import Chronicle
+from walctl.cluster.copying.holding import judged, with_held
 from walctl.cluster.engine import EngineKind
 from walctl.cluster.events import EventKind
 from walctl.cluster.faults import PASSING, Link, LinkFault
@@ -145,6 +146,11 @@ class Supervisor:
         place.resume()
         self.chronicle.write({"n": name, "k": EventKind.HEAL, "on": "pause"})
 
+    def settle(self, name: str) -> None:
+        """A node that runs is up, as far as anybody can see: hold its forecast against that."""
+        if self._nodes[self.lab.node(name).name].is_there:
+            self._hold_forecast(name, None)
+
     async def rest(self, name: str, deed: Deed) -> Done:
         """Do something to the directory of a node that does not run. Raises: UsageError."""
         place = self._nodes[self.lab.node(name).name]
@@ -270,6 +276,15 @@ class Supervisor:
             fault = {each: event[each] for each in event if each not in ("k", "t")}
             self._noted[name, on, str(kind or "")] = fault
 
+    def _hold_forecast(self, name: str, exit_status: int | None) -> None:
+        """Write down what came of what was told of a copied member. Raises: AccessError."""
+        lines = [line.decode("utf-8", "replace") for line in self._nodes[name].last_lines]
+        told = judged(self.lab, name, exit_status, lines)
+        if told is not None:
+            self._save(with_held(self.lab, told))
+            event = {"on": "forecast", "as_foretold": told.is_as_foretold, "words": told.words}
+            self.chronicle.write({"n": name, "k": EventKind.NOTE, **event})
+
     def _make_place(self, name: str) -> None:
         log = NodeLog(self._disk, self.lab.log_path(name))
         self._logs[name] = log
@@ -336,6 +351,8 @@ class Supervisor:
         with self._our_trouble():
             running.forget_process(self._disk, self.lab, place.name)
             self.chronicle.write(event)
+            if place.is_own_end:
+                self._hold_forecast(place.name, place.exit_status)
 
     @contextlib.contextmanager
     def _our_trouble(self) -> Iterator[None]:

@@ -3,7 +3,8 @@
     GET  /info                      what runs, what is broken, and when the lab's clock stood at 0
     POST /nodes                     {"name"?}: one more node, in no group, not started
     PUT  /nodes/NAME                {"is_removed": …}
-    POST /nodes/NAME/ACTION         start, kill, stop, pause, resume, restart
+    POST /nodes/NAME/ACTION         start, kill, stop, pause, resume, restart;
+                                    settle: it is up, so hold its forecast against that
     POST /nodes/NAME/rest           {"what", …}: to the directory of a node that does not run
     PUT  /groups/NAME               {"first": […], "hosts": […], "was"?: […]}
     DELETE /groups/NAME
@@ -104,12 +105,17 @@ class Desk:
     async def _act(self, request: web.Request) -> web.Response:
         name, action = request.match_info["name"], request.match_info["action"]
         supervisor = self._supervisor
+
+        async def settle(node: str) -> None:
+            supervisor.settle(node)
+
         actions: dict[str, Callable[[str], Awaitable[None]]] = {
             "start": supervisor.start,
             "stop": supervisor.stop,
             "kill": supervisor.kill,
             "pause": supervisor.pause,
             "resume": supervisor.resume,
+            "settle": settle,
             "restart": supervisor.restart,
         }
         if action not in actions:

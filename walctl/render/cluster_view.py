@@ -94,6 +94,10 @@ def lines(standing: LabStanding, width: int) -> list[Line]:
         if node.words
     ]
     drawn += [Line(f"fault: {printable(words)}", "yellow") for words in standing.faults]
+    drawn += [
+        Line(printable(each.line), None if each.is_as_foretold else "bold red")
+        for each in standing.forecasts
+    ]
     return drawn
 
 
@@ -158,6 +162,8 @@ def _news(standing: LabStanding) -> Iterator[str]:
             yield f"{node.name}: {member.role}{term}{group}{words}"
     for words in standing.faults:
         yield f"fault: {words}"
+    for each in standing.forecasts:
+        yield each.line
 
 
 def _members(node: NodeStanding) -> Sequence[Standing]:

@@ -27,8 +27,9 @@ from walctl.cluster.copying.files import (
     prints_of,
     remove_tree,
 )
-from walctl.cluster.copying.forecast import Forecast, etcd_forecast, own_forecast, release
+from walctl.cluster.copying.forecast import Forecast, etcd_forecast, release
 from walctl.cluster.copying.planning import CopyWay, Net, Plan, Wish, planned
+from walctl.cluster.copying.rehearsal import own_forecast
 from walctl.cluster.lab import (
     ETCD_GROUP,
     Engine,
@@ -208,7 +209,7 @@ def _copied(
     return Copied(
         node=node,
         original=original,
-        forecast=_forecast(disk, wish, member.parent),
+        forecast=_forecast(disk, wish, member.parent, original, boot),
         prints=before,
         is_shared=is_shared,
         left_out=left_out,
@@ -236,14 +237,19 @@ def _demand_unchanged(
     demand_free(disk, original.path, survey(disk, original.layout, is_quick=True))
 
 
-def _forecast(disk: WritableFileSystem, wish: Wish, path: Path) -> Forecast:
+def _forecast(
+    disk: WritableFileSystem, wish: Wish, path: Path, original: Original, boot: Boot | None
+) -> Forecast:
     """What the copy will do."""
-    seen = _seen(disk, path)
     if wish.engine is Engine.ETCD:
-        return etcd_forecast(disk, seen, wish.version or "")
-    folder = seen.layout.wal_dir
-    assert folder is not None, "every copy has a log"
-    return own_forecast(disk, folder, seen)
+        return etcd_forecast(disk, _seen(disk, path), wish.version or "")
+    return own_forecast(
+        disk,
+        path,
+        member_id=original.member_id,
+        is_etcd=not original.is_raftexample,
+        may_panic=None if boot is None else boot.follower_panic,
+    )
 
 
 def _seen(disk: WritableFileSystem, path: Path) -> Survey:
@@ -311,6 +317,7 @@ def _origin(wish: Wish, plan: Plan, analysis: Analysis, copies: Sequence[Copied]
         "net": str(plan.net),
         "addresses": list(plan.addresses),
         "version": wish.version,
+        "voters": len(analysis.newest.voters),
         "absent": {f"{each:x}": plan.book.homes[each].peer_url for each in sorted(strangers)},
         "members": {each.node.name: _origin_of(each, analysis) for each in copies},
     }
