@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from walctl.cluster.copying.forecast import OWN, Forecast, Outcome
-from walctl.cluster.driver import Driver, Place, Surroundings
+from walctl.cluster.driver import Driver
 from walctl.cluster.events import EventKind
 from walctl.cluster.service import KvService
+from walctl.cluster.surroundings import Place, Surroundings
 from walctl.cluster.taking_up import etcd_service
 from walctl.errors import ExitStatus, WalctlError
 from walctl.fs.trees import copy_tree, remove_tree
