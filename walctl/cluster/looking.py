@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from walctl.cluster.control import Control, NotUpError
+from walctl.cluster.control import NotUpError, SupervisorClient
 from walctl.cluster.engine import EngineKind
 from walctl.cluster.faults import Link, LinkFault
 from walctl.cluster.lab import Lab, Node
@@ -29,7 +29,7 @@ async def look(
 ) -> LabStanding:
     """How all of it stands; what gives no answer is said to give none. Raises nothing of a node."""
     try:
-        async with Control(lab) as control:
+        async with SupervisorClient(lab) as control:
             info: Mapping[str, Any] = await control.info()
     except NotUpError:
         info = orphans(disk, lab)
