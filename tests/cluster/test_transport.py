@@ -13,7 +13,7 @@ from walctl.cluster import transport as transports
 from walctl.cluster.faults import Link, LinkFault
 from walctl.cluster.lab import HOST, Engine
 from walctl.cluster.proxy import Proxy
-from walctl.cluster.proxy_session import Place
+from walctl.cluster.proxy_session import ProxyPlace
 from walctl.cluster.transport import Hooks, Transport
 from walctl.errors import ClusterError
 from walctl.raft.types import ConfState, Entry, Message, Snapshot
@@ -52,7 +52,7 @@ def play(story: Callable[[End, End, Proxy], Awaitable[None]]) -> None:
         ends = End(1), End(2)
         proxy = Proxy(Engine.WALCTL, draw=lambda n: 0, tell=lambda event: None)
         places = [
-            Place(name=f"n{number}", proxy_port=ports[number - 1], peer_port=port, id=number)
+            ProxyPlace(name=f"n{number}", proxy_port=ports[number - 1], peer_port=port, id=number)
             for number, port in ((1, ports[2]), (2, ports[3]))
         ]
         await proxy.start(places)

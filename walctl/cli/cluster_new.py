@@ -10,7 +10,7 @@ from walctl.cli.options import PATH, output, pass_disk, pass_screen, quiet
 from walctl.cli.world import real_path, writable
 from walctl.cluster import runtime
 from walctl.cluster.lab import Engine, Settings, Timing
-from walctl.cluster.making import Wish, make
+from walctl.cluster.making import NewLab, make
 from walctl.cluster.trial import find_program
 from walctl.fs.base import FileSystem
 from walctl.render import cluster_lab as render
@@ -97,7 +97,7 @@ def command(
       walctl cluster new demo
       walctl cluster new demo --nodes 5 --engine etcd --base-port 21000
     """
-    wish = Wish(
+    wish = NewLab(
         path=real_path(lab),
         nodes=nodes,
         groups=tuple(groups.split(",")),

@@ -13,7 +13,7 @@ import aiohttp
 
 from walctl.cluster.answers import Client
 from walctl.cluster.client import LabClient
-from walctl.cluster.control import Control
+from walctl.cluster.control import SupervisorClient
 from walctl.cluster.etcd_client import EtcdClient
 from walctl.cluster.lab import Engine, Lab, MachineKind
 from walctl.cluster.load import Load, LoadPlan, LoadResult
@@ -69,7 +69,7 @@ def load(lab: Lab, plan: LoadPlan, *, on_progress: Progress) -> LoadResult:
 
 async def loading(lab: Lab, plan: LoadPlan, *, on_progress: Progress) -> LoadResult:
     """The same within a loop."""
-    async with Control(lab) as control, client_of(lab) as client:
+    async with SupervisorClient(lab) as control, client_of(lab) as client:
         origin_us = (await control.info())["origin_us"]
 
         async def tell(events: Sequence[Mapping[str, Any]]) -> None:

@@ -23,7 +23,7 @@ class NotUpError(ClusterError):
     """The lab's supervisor does not answer: it is not up, or its supervisor has died."""
 
 
-class Control:
+class SupervisorClient:
     """A connection to the supervisor of one lab, while the `async with` block runs.
 
     Every call raises ClusterError or UsageError with the supervisor's words, and NotUpError when

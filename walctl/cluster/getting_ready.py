@@ -11,7 +11,7 @@ from typing import Any, Final
 import aiohttp
 
 from walctl.cluster import runtime
-from walctl.cluster.control import Control
+from walctl.cluster.control import SupervisorClient
 from walctl.cluster.copying.holding import forecast_of, held
 from walctl.cluster.engine import engine_kind
 from walctl.cluster.lab import HOST, Lab, load
@@ -34,7 +34,7 @@ async def ready(disk: FileSystem, lab: Lab, names: Sequence[str], seconds: float
     """
     kind = engine_kind(lab)
     deadline = runtime.now_us() + round(seconds * 1_000_000)
-    async with aiohttp.ClientSession() as session, Control(lab) as control:
+    async with aiohttp.ClientSession() as session, SupervisorClient(lab) as control:
         for each in (await control.info())["nodes"]:
             if each["name"] in names and each["state"] == NodeState.STOPPED:
                 await control.act(each["name"], "start")

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from walctl.cluster.control import Control, NotUpError
+from walctl.cluster.control import NotUpError, SupervisorClient
 from walctl.cluster.copying.holding import held_of
 from walctl.cluster.engine import EngineKind
 from walctl.cluster.faults import Link, LinkFault
@@ -30,7 +30,7 @@ async def look(
 ) -> LabStanding:
     """How all of it stands; what gives no answer is said to give none. Raises nothing of a node."""
     try:
-        async with Control(lab) as control:
+        async with SupervisorClient(lab) as control:
             info: Mapping[str, Any] = await control.info()
     except NotUpError:
         info = orphans(disk, lab)

@@ -44,7 +44,7 @@ PortFault = Callable[[str, int], str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class NewLab:
     """What a new lab is to be; `nodes` is how many, `base_port` where their ports begin."""
 
     path: Path
@@ -58,7 +58,7 @@ class Wish:
 
 def make(
     disk: WritableFileSystem,
-    wish: Wish,
+    wish: NewLab,
     *,
     token: str,
     draw: Draw,
@@ -130,7 +130,7 @@ def free_ports(
     raise AccessError(f"found no {count} free ports in a row on {HOST}: say --base-port")
 
 
-def _demand_sane(wish: Wish) -> None:
+def _demand_sane(wish: NewLab) -> None:
     """Raises: UsageError."""
     if not 1 <= wish.nodes <= NODES_MAX:
         raise UsageError(f"--nodes {wish.nodes}: expected 1 to {NODES_MAX}")

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from walctl.cluster.control import Control
+from walctl.cluster.control import SupervisorClient
 from walctl.cluster.events import EventKind
 from walctl.cluster.lab import Lab, load
 from walctl.cluster.membership import Keeper, MemberRow, Membership, Note, membership_of, no_note
@@ -222,7 +222,7 @@ async def flowing(disk: FileSystem, lab: Lab, note: Note = no_note) -> AsyncIter
     """What a change of a lab that is up needs, while the block runs. Raises: NotUpError."""
     membership = membership_of(disk, lab, note)
     try:
-        async with Control(lab) as control:
+        async with SupervisorClient(lab) as control:
             await control.info()  # first of all: whether it is up
             yield Flow(disk, lab, membership, control)
     finally:

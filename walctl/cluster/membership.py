@@ -36,7 +36,7 @@ class MemberRow:
 
 
 class Keeper(Protocol):
-    """Who keeps the lab's file and its processes: `control.Control`, wherever that is."""
+    """Who keeps the lab's file and its processes: `control.SupervisorClient`, wherever that is."""
 
     async def info(self) -> dict[str, Any]:
         """What runs."""

@@ -71,7 +71,7 @@ class Member:
 
 
 class Instance:
-    """See the module. `clock_us` is a clock that no one sets."""
+    """See the module. `clock_us` is a clock that no one sets, `wall_ms` tells the date."""
 
     def __init__(
         self,
@@ -81,6 +81,7 @@ class Instance:
         disk: WritableFileSystem,
         draw: Draw,
         clock_us: Callable[[], int],
+        wall_ms: Callable[[], int],
         tell: TellEvent,
     ) -> None:
         self.lab = lab
@@ -92,6 +93,7 @@ class Instance:
         self.clock = ClockFault()
         self.is_over = asyncio.Event()
         self.clock_us = clock_us
+        self._wall_ms = wall_ms
         self._disk = disk
         self._draw = draw
         self._tell_line = tell
@@ -358,7 +360,7 @@ class Instance:
         CorruptionError."""
         if self.lab.settings.machine is not MachineKind.ETCD:
             return KvService(), False
-        request_id = first_request_id(self.id, self.clock_us() // 1000)
+        request_id = first_request_id(self.id, self._wall_ms())
         data = self.lab.data_path(self.own.name, group)
         taken = etcd_service(self._disk, data, request_id=request_id)
         return taken.service, not taken.is_own

@@ -11,7 +11,7 @@ from walctl.cluster.http import Api, serve
 from walctl.cluster.node import Instance
 from walctl.cluster.node_control import Control
 from walctl.cluster.node_disk import NodeDisk
-from walctl.cluster.runtime import draw, end_own_process, now_us, sleep
+from walctl.cluster.runtime import draw, end_own_process, now_us, sleep, wall_ms
 from walctl.errors import ClusterError
 from walctl.fs.writable import WritableFileSystem
 
@@ -45,7 +45,15 @@ async def _live(
     faults = NodeDisk(
         disk, lab.path / name, draw=source.randrange, sleep=sleep, tell=tell, die=end_own_process
     )
-    node = Instance(lab, name, disk=faults.disk, draw=source.randrange, clock_us=now_us, tell=tell)
+    node = Instance(
+        lab,
+        name,
+        disk=faults.disk,
+        draw=source.randrange,
+        clock_us=now_us,
+        wall_ms=wall_ms,
+        tell=tell,
+    )
     api = Api(node, Control(node, disk, faults=faults, tell=tell))
     runner = await serve(api, labs.HOST, node.own.client_port)
     try:

@@ -24,7 +24,7 @@ from walctl.cluster.node_log import NodeLog
 from walctl.cluster.node_process import NodeProcess
 from walctl.cluster.ports import demand_ports, ports_of
 from walctl.cluster.proxy import Proxy
-from walctl.cluster.proxy_session import Place
+from walctl.cluster.proxy_session import ProxyPlace
 from walctl.cluster.resting import Deed, do, fault_of
 from walctl.cluster.standing import NodeState
 from walctl.cluster.trial import last_words
@@ -211,7 +211,7 @@ class Supervisor:
 
     async def open_links(self, node: Node) -> None:
         """Let a node that was added be reached by the others. Raises: AccessError."""
-        await self.proxy.add(place_of(node))
+        await self.proxy.add(ProxyPlace.of(node))
 
     def put_node(self, node: Node) -> None:
         """Write down what became of a node. Raises: UsageError."""
@@ -372,8 +372,3 @@ class Supervisor:
     def _save(self, lab: Lab) -> None:
         save(self._disk, lab)
         self.lab = lab
-
-
-def place_of(node: Node) -> Place:
-    """Where the proxy stands before a node."""
-    return Place.of(node)

@@ -9,7 +9,7 @@ from typing import Final
 import aiohttp
 
 from walctl.cluster import running, runtime
-from walctl.cluster.control import Control, NotUpError
+from walctl.cluster.control import NotUpError, SupervisorClient
 from walctl.cluster.copying.holding import held_of
 from walctl.cluster.engine import EngineKind, engine_kind
 from walctl.cluster.getting_ready import READY_SECONDS, is_settled, ready
@@ -124,21 +124,37 @@ def up_detached(
         words = [word for name in only for word in ("--only", name)]
         command = runtime.own_command("cluster", "supervise", *words, "--", str(lab.path))
         process = runtime.spawn_detached(command, log=log, mark=running.mark(disk, lab))
-        asyncio.run(_answering(disk, lab, process))
+        asyncio.run(_answering(disk, lab, process, seconds))
     return asyncio.run(ready(disk, lab, names, seconds))
 
 
-async def _answering(disk: FileSystem, lab: Lab, process: Process) -> None:
-    """Wait until the supervisor takes commands. Raises: AccessError, with what it died of."""
-    while True:
-        with contextlib.suppress(NotUpError):
-            async with Control(lab) as control:
-                if (await control.info())["pid"] == process.pid:
-                    return
-        if not is_alive(process):
-            runtime.reap(process.pid)
-            raise AccessError(_died_of(disk, lab))
-        await asyncio.sleep(_POLL_SECONDS)
+async def _answering(disk: FileSystem, lab: Lab, process: Process, seconds: float) -> None:
+    """Wait until the supervisor takes commands.
+
+    Raises: AccessError, with what it died of; ClusterError, when it takes none in time.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            while not await _is_ours(lab, process):
+                if not is_alive(process):
+                    runtime.reap(process.pid)
+                    raise AccessError(_died_of(disk, lab))
+                await asyncio.sleep(_POLL_SECONDS)
+    except TimeoutError as error:
+        raise ClusterError(
+            f"{lab.path}: its supervisor, process {process.pid}, takes no commands after"
+            f" {seconds:g} s; {supervisor_log(lab)} has what it said, walctl cluster down"
+            f" {lab.path} ends it"
+        ) from error
+
+
+async def _is_ours(lab: Lab, process: Process) -> bool:
+    """Whether this process takes the commands of the lab."""
+    try:
+        async with SupervisorClient(lab) as control:
+            return bool((await control.info())["pid"] == process.pid)
+    except NotUpError:
+        return False
 
 
 def _died_of(disk: FileSystem, lab: Lab) -> str:
@@ -177,7 +193,7 @@ def down(disk: WritableFileSystem, lab: Lab, *, is_hard: bool) -> list[str]:
 
 
 async def _ask_down(lab: Lab, *, is_hard: bool) -> None:
-    async with Control(lab) as control:
+    async with SupervisorClient(lab) as control:
         await control.down(is_hard=is_hard)
 
 
@@ -211,7 +227,7 @@ def act(lab: Lab, node: str, action: str) -> dict[str, object]:
     """Have the supervisor do something with a node. Raises: ClusterError, UsageError."""
 
     async def run() -> dict[str, object]:
-        async with Control(lab) as control:
+        async with SupervisorClient(lab) as control:
             return await control.act(node, action)
 
     return asyncio.run(run())
