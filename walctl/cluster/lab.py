@@ -125,6 +125,9 @@ class Lab:
     token: str
     program: str | None = None
     is_closed: bool = False
+    dropped: tuple[str, ...] = ()
+    """Names of groups that are no more. A name is not given again: what clients were told under it
+    would be one history of two stores."""
     origin: dict[str, Any] | None = None
     """For a lab from copies: where each node's directory came from, with hashes."""
 
@@ -184,8 +187,18 @@ class Lab:
         return replace(self, groups=(*others, group) if is_new else tuple(others))
 
     def without_group(self, name: str) -> "Lab":
-        """The same without that group."""
-        return replace(self, groups=tuple(each for each in self.groups if each.name != name))
+        """The same without that group, whose name is not given again."""
+        groups = tuple(each for each in self.groups if each.name != name)
+        return replace(self, groups=groups, dropped=(*self.dropped, name))
+
+
+def demand_new_group(lab: Lab, name: str) -> None:
+    """A group may be called so. Raises: UsageError."""
+    demand_name(name, what="group")
+    if name in lab.dropped:
+        raise UsageError(
+            f"{lab.path}: had a group {name}, which was dropped; a name is not given again"
+        )
 
 
 def demand_name(name: str, *, what: str) -> str:
@@ -266,5 +279,6 @@ def _lab(path: Path, found: dict[str, Any]) -> Lab:
         token=str(found["token"]),
         program=found["program"],
         is_closed=bool(found["is_closed"]),
+        dropped=tuple(map(str, found.get("dropped", ()))),
         origin=found["origin"],
     )

@@ -18,7 +18,7 @@ from walctl.cluster.copying.holding import judged, with_held
 from walctl.cluster.engine import EngineKind
 from walctl.cluster.events import EventKind
 from walctl.cluster.faults import PASSING, Link, LinkFault
-from walctl.cluster.lab import Group, Lab, Node, save
+from walctl.cluster.lab import Group, Lab, Node, demand_new_group, save
 from walctl.cluster.making import PORTS_A_NODE, free_ports
 from walctl.cluster.node_log import NodeLog
 from walctl.cluster.node_process import NodeProcess
@@ -221,8 +221,11 @@ class Supervisor:
     def put_group(self, group: Group, *, was: Sequence[str] | None = None) -> None:
         """Write down who is in a group; `was` is who had it when that was decided, if anybody asks.
 
-        Raises: UsageError, for a node that is not there; ClusterError, when others have it by now.
+        Raises: UsageError, for a node that is not there, or the name of a group that was dropped;
+        ClusterError, when others have it by now.
         """
+        if all(each.name != group.name for each in self.lab.groups):
+            demand_new_group(self.lab, group.name)
         for name in (*group.first, *group.hosts):
             self.lab.node(name)
         now = [name for each in self.lab.groups if each.name == group.name for name in each.hosts]

@@ -134,8 +134,6 @@ class Desk:
         body = await _body(request)
         first, hosts = (tuple(map(str, body.get(each, ()))) for each in ("first", "hosts"))
         name = request.match_info["name"]
-        if all(each.name != name for each in self._supervisor.lab.groups):
-            demand_name(name, what="group")
         was = body.get("was")
         self._supervisor.put_group(
             Group(name=name, first=first, hosts=hosts),
