@@ -49,7 +49,9 @@ def command(
 ) -> None:
     """Print what LAB, which is up, holds under KEY.
 
-    Exits 0 with the value; 1 when there is no such key; 4 when there was no answer.
+    Exits 0 with the value; 1 when there is no such key; 4 when there was no answer. What is no
+    text is printed escaped; -o json has every byte. Our own engine lists keys as it stores them,
+    %-escaped like URLs.
 
     \b
     Examples:
