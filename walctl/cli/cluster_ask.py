@@ -91,7 +91,7 @@ def told(
     if is_read:
         status = ExitStatus.CLEAN if answer.fate is Fate.OK else ExitStatus.UNFINISHED
         if answer.fate is Fate.OK and answer.value is None:
-            screen.error(f"{lab.path}: there is no such key")
+            screen.error(f"{lab.path}: there is no such key in group {name}")
             status = ExitStatus.DAMAGE
     if answer.fate is not Fate.OK:
         screen.error(f"{lab.path}: {_FATES[answer.fate]}: {answer.words}")
