@@ -71,6 +71,7 @@ def _real(host: str, port: int) -> str | None:
         ({"nodes": 0}, "--nodes 0: expected 1 to 99"),
         ({"nodes": 100}, "--nodes 100: expected 1 to 99"),
         ({"groups": ("g1", "g1")}, "--groups: expected 1 to 1000 names, each once"),
+        ({"groups": ("a", "b"), "engine": Engine.ETCD}, "engine etcd has one group, and no more"),
         ({"groups": ("leader",)}, "'leader' is no name for a group"),
         ({"groups": ("../g1",)}, "no name for a group"),
         ({"base_port": 80}, "--base-port 80: expected 1024 to 65527"),

@@ -13,11 +13,12 @@ import aiohttp
 
 from walctl.cluster.answers import Client
 from walctl.cluster.client import LabClient
-from walctl.cluster.control import SupervisorClient
+from walctl.cluster.control import NotUpError, SupervisorClient
 from walctl.cluster.etcd_client import EtcdClient
 from walctl.cluster.lab import Engine, Lab, MachineKind
 from walctl.cluster.load import Load, LoadPlan, LoadResult
-from walctl.cluster.runtime import draw, now_us
+from walctl.cluster.runtime import draw, now_us, token
+from walctl.cluster.witnessed import WitnessedClient
 
 T = TypeVar("T")
 Deed = Callable[[Client], Awaitable[T]]
@@ -25,6 +26,8 @@ Progress = Callable[[LoadResult, float], None]
 """Is told of what came of a load so far, and the seconds that it has run."""
 
 PROGRESS_SECONDS = 0.5
+NAME_CHARS = 6
+"""How much of a token sets the clients of one command apart from all others."""
 
 
 def key_of(lab: Lab, text: bytes) -> bytes:
@@ -49,11 +52,19 @@ async def client_of(lab: Lab, *, seconds: float | None = None) -> AsyncIterator[
 
 
 def ask(lab: Lab, deed: Deed[T], *, seconds: float | None = None) -> T:
-    """What comes of one request."""
+    """What comes of one request. A write is written down where the lab has a supervisor.
+
+    Raises: ClusterError, when it cannot write it down; nothing was asked then.
+    """
 
     async def once() -> T:
-        async with client_of(lab, seconds=seconds) as client:
-            return await deed(client)
+        async with client_of(lab, seconds=seconds) as client, SupervisorClient(lab) as control:
+            try:
+                await control.info()
+            except NotUpError:
+                return await deed(client)
+            name = f"{token()[:NAME_CHARS]}-1"
+            return await deed(WitnessedClient(client, tell=control.tell, name=name))
 
     return asyncio.run(once())
 

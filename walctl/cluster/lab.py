@@ -167,7 +167,12 @@ class Lab:
         for each in self.groups:
             if name is None or each.name == name:
                 return each
-        names = ", ".join(each.name for each in self.groups) or "none"
+        if not self.groups:
+            raise UsageError(
+                f"{self.path}: has no group any more; walctl cluster group add {self.path} g1"
+                " --on NODE,... begins one"
+            )
+        names = ", ".join(each.name for each in self.groups)
         raise UsageError(f"{self.path}: no group {name!r} in this lab; there are {names}")
 
     def hosted_by(self, name: str) -> Iterator[Group]:

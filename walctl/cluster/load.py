@@ -8,6 +8,7 @@ take effect at any time: it goes on as a new client. What is written down are th
 
 import asyncio
 import base64
+import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +23,8 @@ RETRY_SECONDS: Final = 0.1
 """How long a client waits after a request that was refused or is of unknown fate."""
 
 Tell = Callable[[Sequence[Mapping[str, Any]]], Awaitable[None]]
-_KINDS: Final = {Fate.OK: EventKind.OK, Fate.FAIL: EventKind.FAIL, Fate.UNKNOWN: EventKind.INFO}
+KINDS: Final = {Fate.OK: EventKind.OK, Fate.FAIL: EventKind.FAIL, Fate.UNKNOWN: EventKind.INFO}
+"""What the end of a request is in the event file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +117,7 @@ class Load:
         finally:
             for each in clients:
                 each.cancel()
-            await asyncio.gather(*clients, return_exceptions=True)
+            await asyncio.gather(everything, *clients, return_exceptions=True)
             await self._hand_over()
         self.result.seconds = (self._now_us() - began) / 1e6
         self._note_gap()
@@ -159,11 +161,11 @@ class Load:
         number = self._operations
         value = f"{name}.{number}".ljust(plan.value_bytes, ".").encode()
         expected = seen.get(key)
-        asked: dict[str, Any] = {"f": what, "g": group, **_bytes("key", key)}
+        asked: dict[str, Any] = {"f": what, "g": group, **bytes_field("key", key)}
         if what in ("put", "cas"):
-            asked |= _bytes("v", value)
+            asked |= bytes_field("v", value)
         if what == "cas" and expected is not None:
-            asked |= _bytes("expect", expected)
+            asked |= bytes_field("expect", expected)
         began = self._now_us()
         self._events.append({"t": began, "c": name, "k": EventKind.INVOKE, "op": number, **asked})
         answer = await self._ask(what, key, value, expected, group=group, via=via)
@@ -196,11 +198,11 @@ class Load:
 
     def _note(self, name: str, number: int, what: str, began: int, answer: Answer) -> None:
         now, result = self._now_us(), self.result
-        event: dict[str, Any] = {"t": now, "c": name, "k": _KINDS[answer.fate], "op": number}
+        event: dict[str, Any] = {"t": now, "c": name, "k": KINDS[answer.fate], "op": number}
         if answer.index is not None:
             event["rev"] = answer.index
         if what == "get" and answer.fate is Fate.OK and answer.value is not None:
-            event |= _bytes("v", answer.value)
+            event |= bytes_field("v", answer.value)
         if answer.words:
             event["why"] = answer.words
         self._events.append(event)
@@ -217,9 +219,9 @@ class Load:
         self.result.longest_gap_us = max(self.result.longest_gap_us, gap)
 
 
-def _bytes(name: str, value: bytes) -> dict[str, str]:
+def bytes_field(name: str, value: bytes) -> dict[str, str]:
     """Bytes as the event file has them: text, or base64 under another name."""
-    try:
-        return {name: value.decode()}
-    except UnicodeDecodeError:
-        return {f"{name}64": base64.b64encode(value).decode()}
+    with contextlib.suppress(UnicodeDecodeError):
+        if (text := value.decode()).isprintable():
+            return {name: text}
+    return {f"{name}64": base64.b64encode(value).decode()}

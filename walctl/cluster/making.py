@@ -33,6 +33,8 @@ from walctl.fs.writable import WritableFileSystem
 NODES_MAX: Final = 99
 GROUPS_MAX: Final = 1000
 PORTS_A_NODE: Final = 3
+GROUPS: Final = ("g1",)
+"""What a lab has if nothing is said."""
 PORT_MIN, PORT_MAX = 1024, 65535
 _FOUND_MIN, _FOUND_MAX = 10_000, 30_000
 """Where free ports are looked for: below those that systems give to whoever dials out."""
@@ -49,7 +51,7 @@ class NewLab:
 
     path: Path
     nodes: int
-    groups: tuple[str, ...] = ("g1",)
+    groups: tuple[str, ...] = GROUPS
     engine: Engine = Engine.WALCTL
     settings: Settings = field(default_factory=Settings)
     program: str | None = None
@@ -134,6 +136,8 @@ def _demand_sane(wish: NewLab) -> None:
     """Raises: UsageError."""
     if not 1 <= wish.nodes <= NODES_MAX:
         raise UsageError(f"--nodes {wish.nodes}: expected 1 to {NODES_MAX}")
+    if wish.engine is Engine.ETCD and wish.groups != GROUPS:
+        raise UsageError("--groups: engine etcd has one group, and no more; leave it out")
     for name in wish.groups:
         demand_name(name, what="group")
     if len(set(wish.groups)) != len(wish.groups) or not 1 <= len(wish.groups) <= GROUPS_MAX:

@@ -73,7 +73,7 @@ def load_text(screen: Screen, result: LoadResult) -> None:
             f" {result.longest_gap_us / 1e6:.2f} s"
         )
     for words, count in result.words.most_common(SHOWN_WORDS):
-        screen.line(f"  {count:,} times: {printable(words)}")
+        screen.line(f"  {counted(count, 'time')}: {printable(words)}")
 
 
 def load_document(result: LoadResult) -> object:
