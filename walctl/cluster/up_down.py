@@ -190,6 +190,8 @@ def _why_late(lab: Lab, node: NodeStanding, started: Sequence[str]) -> str:
             return f"{node.name}: {node.words or node.state}"
         if found[0].leader is None:
             return f"{node.name} knows no leader of group {group.name}"
+        if all(each.name != found[0].leader for each in lab.nodes):
+            return f"{node.name} follows {found[0].leader}, which is no node of the lab yet"
     return ""
 
 
