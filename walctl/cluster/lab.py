@@ -88,6 +88,7 @@ class Node:
 
     A node that is removed from all groups stays in the file, so that its id is not given again.
     `peer_url` is what the members know it by where that is not our own choice (a copied member).
+    `made_for` is the change that made it, by which the same command finds it when typed again.
     """
 
     name: str
@@ -97,6 +98,7 @@ class Node:
     proxy_port: int
     is_removed: bool = False
     peer_url: str | None = None
+    made_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
