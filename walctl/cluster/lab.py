@@ -36,6 +36,7 @@ RUN_FOLDER: Final = "run"
 KEPT_FOLDER: Final = "kept"
 LAB_VERSION: Final = 1
 LAB_BYTES_MAX: Final = 16 << 20
+SEGMENT_BYTES_MIN: Final = 4096
 ETCD_GROUP: Final = "etcd"
 """What the one group of an etcd cluster is called."""
 HOST: Final = "127.0.0.1"
