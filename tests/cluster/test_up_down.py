@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.labs import DISK, ended
+from tests.cluster.labs import DISK, QUICK, ended
 from walctl.cluster import runtime
 from walctl.cluster.making import NewLab, make
 from walctl.cluster.up_down import up_detached
@@ -18,7 +18,7 @@ def test_a_supervisor_that_takes_no_commands_is_not_waited_for_for_ever(
 ) -> None:
     lab = make(
         DISK,
-        NewLab(path=tmp_path / "demo", nodes=1),
+        NewLab(path=tmp_path / "demo", nodes=1, settings=QUICK),
         token=runtime.token(),
         draw=runtime.draw(),
         port_fault=runtime.port_fault,

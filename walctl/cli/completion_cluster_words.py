@@ -11,6 +11,7 @@ lab | file
 --engine | [walctl etcd] | Whose members: our own, or real etcd
 --etcd-bin | file | The etcd to run, if not the one found
 --snapshot-count | text | Entries between two snapshots
+--segment-bytes | text | Size of a segment of a log of engine walctl; each member writes one at once
 --tick | text | Milliseconds of one step of Raft's clock; a heartbeat is one
 --election | text | Milliseconds without a leader until a node stands for election
 --prevote | [on off]

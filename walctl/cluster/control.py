@@ -65,9 +65,9 @@ class SupervisorClient:
         then."""
         return await self._ask("POST", f"/nodes/{node}/{action}", {})
 
-    async def add_node(self, name: str | None = None) -> Node:
+    async def add_node(self, name: str | None = None, *, made_for: str | None = None) -> Node:
         """One more node, in no group and not started."""
-        return Node(**await self._ask("POST", "/nodes", {} if name is None else {"name": name}))
+        return Node(**await self._ask("POST", "/nodes", {"name": name, "made_for": made_for}))
 
     async def rest(
         self, node: str, what: str, fields: Mapping[str, str | int | None]
@@ -76,6 +76,10 @@ class SupervisorClient:
         args = (await self._ask("POST", f"/nodes/{node}/rest", {**fields, "what": what}))["args"]
         assert isinstance(args, dict), "it says so"
         return args
+
+    async def set_added(self, node: str) -> None:
+        """Write down that an addition that made a node is done."""
+        await self._ask("PUT", f"/nodes/{node}", {"is_added": True})
 
     async def set_removed(self, node: str) -> None:
         """Write down that a node is in no group any more."""

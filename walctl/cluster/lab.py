@@ -36,6 +36,7 @@ RUN_FOLDER: Final = "run"
 KEPT_FOLDER: Final = "kept"
 LAB_VERSION: Final = 1
 LAB_BYTES_MAX: Final = 16 << 20
+SEGMENT_BYTES_MIN: Final = 4096
 ETCD_GROUP: Final = "etcd"
 """What the one group of an etcd cluster is called."""
 HOST: Final = "127.0.0.1"
@@ -88,6 +89,7 @@ class Node:
 
     A node that is removed from all groups stays in the file, so that its id is not given again.
     `peer_url` is what the members know it by where that is not our own choice (a copied member).
+    `made_for` is the change that made it, by which the same command finds it when typed again.
     """
 
     name: str
@@ -97,6 +99,7 @@ class Node:
     proxy_port: int
     is_removed: bool = False
     peer_url: str | None = None
+    made_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

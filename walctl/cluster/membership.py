@@ -44,8 +44,11 @@ class Keeper(Protocol):
     async def act(self, node: str, action: str) -> dict[str, Any]:
         """`start` or `stop` a node."""
 
-    async def add_node(self, name: str | None = None) -> Node:
-        """One more node, in no group and not started."""
+    async def add_node(self, name: str | None = None, *, made_for: str | None = None) -> Node:
+        """One more node, in no group and not started; see `lab.Node`."""
+
+    async def set_added(self, node: str) -> None:
+        """Write down that an addition that made a node is done."""
 
     async def set_removed(self, node: str) -> None:
         """Write down that a node is in no group any more."""

@@ -186,7 +186,7 @@ class Supervisor:
 
     # The lab itself.
 
-    def add_node(self, name: str | None = None) -> Node:
+    def add_node(self, name: str | None = None, *, made_for: str | None = None) -> Node:
         """Give the lab one more node, in no group yet, and not started. Raises: UsageError."""
         lab = self.lab
         numbers = [int(each.name[1:]) for each in lab.nodes if each.name[1:].isdecimal()]
@@ -204,6 +204,7 @@ class Supervisor:
             client_port=ports[0],
             peer_port=ports[1],
             proxy_port=ports[2],
+            made_for=made_for,
         )
         self._save(lab.with_node(node))
         self._make_place(wanted)

@@ -89,17 +89,25 @@ class Desk:
         return web.json_response(self._supervisor.info())
 
     async def _add_node(self, request: web.Request) -> web.Response:
-        name = (await _body(request)).get("name")
+        body = await _body(request)
+        name, made_for = body.get("name"), body.get("made_for")
         if name is not None:
             demand_name(str(name), what="node")
-        node = self._supervisor.add_node(None if name is None else str(name))
+        node = self._supervisor.add_node(
+            None if name is None else str(name),
+            made_for=None if made_for is None else str(made_for),
+        )
         await self._supervisor.open_links(node)
         return web.json_response(asdict(node))
 
     async def _put_node(self, request: web.Request) -> web.Response:
         body = await _body(request)
         node = self._supervisor.lab.node(request.match_info["name"])
-        self._supervisor.put_node(replace(node, is_removed=bool(body.get("is_removed"))))
+        if body.get("is_added"):
+            node = replace(node, made_for=None)
+        if body.get("is_removed"):
+            node = replace(node, is_removed=True)
+        self._supervisor.put_node(node)
         return web.json_response({})
 
     async def _act(self, request: web.Request) -> web.Response:
