@@ -39,7 +39,7 @@ def _one(question: Question, read: Read) -> None:
     answer = question.ask(
         lambda client, key, group, via: client.get(key, group=group, via=via, read=read)
     )
-    question.screen.show(answer, text=render.answer_text, document=render.answer_document)
+    question.screen.show(answer, text=render.value_text, document=render.answer_document)
     question.complain(answer)
     if answer.fate is not Fate.OK:
         question.ctx.exit(ExitStatus.UNFINISHED)

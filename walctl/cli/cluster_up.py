@@ -82,7 +82,11 @@ def command(
         _go_on_inside(disk, found, sys.argv[1:])
     names = tuple(only.split(",")) if only else ()
     if detach:
-        standing = up_detached(writable(disk), found, only=names, seconds=seconds)
+        try:
+            standing = up_detached(writable(disk), found, only=names, seconds=seconds)
+        except KeyboardInterrupt:
+            screen.note(f"what was started runs on; walctl cluster down {found.path} ends it")
+            raise
         screen.show(standing, text=cluster_view.text, document=cluster_view.document)
         if not all(each.is_as_foretold for each in standing.forecasts):
             ctx.exit(ExitStatus.DAMAGE)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -27,6 +28,8 @@ def live(
     standing_input: IO[str],
 ) -> None:
     """Be the node `name` of the lab in `path` until `standing_input` ends, or no member is left.
+
+    SIGTERM ends it as well; then, too, all is written and the spare segments go.
 
     Raises: WalctlError, when it cannot begin, or none of its members could go on.
     """
@@ -56,6 +59,10 @@ async def _live(
     )
     api = Api(node, Control(node, disk, faults=faults, tell=tell))
     runner = await serve(api, labs.HOST, node.own.client_port)
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked.set)
     try:
         await node.start()
         # What was changed before anybody could tell us, while we came up.
@@ -64,6 +71,7 @@ async def _live(
             asyncio.create_task(node.tick_for_ever()),
             asyncio.create_task(_end_of(standing_input)),
             asyncio.create_task(node.is_over.wait()),
+            asyncio.create_task(asked.wait()),
         ]
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:

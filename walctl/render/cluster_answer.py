@@ -23,6 +23,12 @@ def answer_text(screen: Screen, answer: Answer) -> None:
     screen.note(f"ok{place}, told by {answer.node}")
 
 
+def value_text(screen: Screen, answer: Answer) -> None:
+    """What a key holds; nothing where there is no such key."""
+    if answer.fate is Fate.OK and answer.value is not None:
+        answer_text(screen, answer)
+
+
 def answer_document(answer: Answer) -> object:
     """The same for JSON."""
     return {
