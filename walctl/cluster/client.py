@@ -215,7 +215,8 @@ class LabClient:
 def _reply(response: aiohttp.ClientResponse, body: bytes, node: str) -> _Reply:
     index = response.headers.get(INDEX)
     fate = Fate(response.headers.get(FATE, Fate.UNKNOWN))
-    is_value = fate is not Fate.OK and response.content_type == "application/octet-stream"
+    is_octets = response.content_type == "application/octet-stream"
+    is_value = response.status == 412 and is_octets
     return _Reply(
         Answer(
             fate=fate,

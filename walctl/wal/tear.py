@@ -65,8 +65,11 @@ def has_zero_sector(data: bytes, offset: int) -> bool:
 def _ends_at_a_border(data: bytes, offset: int, file: File) -> bool:
     """Whether only what stands in front of the last sector's border was written: the few bytes of
     `data` behind it are zeros, and so is all of that sector behind them."""
-    *others, (start, stop) = sector_parts(len(data), offset)
-    if not others or data.count(0, start, stop) < stop - start:
+    parts = list(sector_parts(len(data), offset))
+    if len(parts) < 2:
+        return False
+    start, stop = parts[-1]
+    if data.count(0, start, stop) < stop - start:
         return False
     behind = file.read_at(offset + stop, _sector_stop(offset + start) - (offset + stop))
     return not any(behind)
