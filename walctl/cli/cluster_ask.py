@@ -12,7 +12,7 @@ import click
 from walctl.cli.cluster_lab import named, opened
 from walctl.cli.options import output, pass_disk, pass_screen, quiet
 from walctl.cluster.answers import Answer, Client, Fate, Read
-from walctl.cluster.asking import ask, key_of
+from walctl.cluster.asking import ask, ask_told, key_of
 from walctl.cluster.client import PROPOSED
 from walctl.cluster.lab import Lab
 from walctl.cluster.looking import CHOSEN_WORDS
@@ -59,7 +59,11 @@ class Question:
 
     def write(self, deed: Deed[Answer]) -> None:
         """Ask, tell what came of it, and end: 0 done, 1 certainly not done, 4 nobody can tell."""
-        answer = self.ask(deed)
+        answer = ask_told(
+            self.lab,
+            lambda client: deed(client, self.key, self.group, self.via),
+            seconds=self.seconds,
+        )
         self.screen.show(answer, text=render.answer_text, document=render.answer_document)
         if answer.words == PROPOSED:
             self.screen.note(PROPOSED)

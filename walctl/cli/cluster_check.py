@@ -139,8 +139,9 @@ def command(
     index, no search is needed either.
 
     With --with-wal there is a second verdict: of the requests and the logs of all members of LAB
-    together. A write that was acknowledged and is in no log is a finding of its own, as are members
-    that hold different entries, or whose states differ. The lab had better be at rest.
+    together. A write that was acknowledged and is in no log is a finding of its own, as are one
+    that was told to have failed and is done in the log, members that hold different entries, and
+    members whose states differ. The lab had better be at rest.
 
     For a bad key it is told how many operations can be put in order, which one cannot be placed
     behind them, what the value is there, and a few operations that have no order even alone.

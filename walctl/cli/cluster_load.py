@@ -9,7 +9,7 @@ from walctl.cli.cluster_ask import read_option
 from walctl.cli.cluster_lab import lab_argument, opened
 from walctl.cli.options import output, pass_disk, pass_screen, quiet
 from walctl.cluster.answers import Fate, Read, Wait
-from walctl.cluster.asking import NAME_CHARS, key_of, load
+from walctl.cluster.asking import key_of, load
 from walctl.cluster.load import LoadPlan, LoadResult
 from walctl.cluster.runtime import token
 from walctl.errors import ExitStatus
@@ -17,6 +17,8 @@ from walctl.fs.base import FileSystem
 from walctl.render import cluster_answer as render
 from walctl.render.screen import Screen
 
+NAME_CHARS = 6
+"""How much of a token sets the clients of one load apart from all others."""
 WEIGHT_MAX = 1000
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}

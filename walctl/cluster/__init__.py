@@ -31,6 +31,7 @@ Real processes on this machine (asyncio may be used):
     scenario_run.py, nemesis_run.py  a scenario played, a nemesis let loose
     oracle.py, agreed.py  what a group's own logs say was committed, and how far
     client.py       asks nodes as a client does; what became of a request is an `Answer`
+    client_events.py  what a client did, as events · load.py  clients that ask all the time
     answers.py      ... and what there is to tell of it
     copying/        a lab from copies of members that are somebody's
     closed.py, trial.py  a place without a network; a trial start in it

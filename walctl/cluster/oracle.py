@@ -12,6 +12,7 @@ condition whether it held.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from formats.errors import FormatError
 from formats.internalpb import INTERNAL_RAFT_REQUEST
@@ -21,17 +22,20 @@ from walctl.checker.settle import CommittedLog, Logged
 from walctl.cluster.agreed import Held, Voters, agreed_last, extent, newest_holder
 from walctl.cluster.answers import Fate
 from walctl.cluster.lab import Engine, Group, Lab, MachineKind
-from walctl.cluster.service import EtcdService, KvService, Service
+from walctl.cluster.service import KvService
 from walctl.datadir.layout import understand
 from walctl.datadir.survey import Survey, survey
 from walctl.fs.base import FileSystem
 from walctl.inspect.conf_changes import Standing, changes_between
 from walctl.inspect.membership import log_standing
 from walctl.inspect.state import Wish, replayed
+from walctl.machine.base import Outcome
 from walctl.machine.etcd import Etcd
 from walctl.machine.kv import parse_proposal
 from walctl.raft.types import Entry
 from walctl.replay.apply import committed, entries_between
+
+_DONE: Final = frozenset({Outcome.APPLIED, Outcome.UNCHANGED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +130,7 @@ def _group_logs(
     while first - 1 in entries:
         first -= 1
     ordered = [entries[index][0] for index in range(first, last + 1)]
-    writes = tuple(_writes(lab, ordered, is_whole=first == 1))
+    writes = tuple(writes_of(lab, ordered, is_whole=first == 1))
     low = min((each.log.committed for each in witnesses), default=0)
     return GroupLogs(
         group=group.name,
@@ -167,11 +171,13 @@ def _voting(found: Standing) -> Voters:
     )
 
 
-def _writes(lab: Lab, entries: Sequence[Entry], *, is_whole: bool) -> Iterator[Logged]:
+def writes_of(lab: Lab, entries: Sequence[Entry], *, is_whole: bool) -> Iterator[Logged]:
+    """The writes in entries; `is_whole`: from the first on, so that it is known what they did."""
     is_etcd = lab.engine is Engine.ETCD or lab.settings.machine is MachineKind.ETCD
-    service: Service = EtcdService(request_id=1) if is_etcd else KvService()
+    etcd, kv = Etcd(), KvService()
     for entry in entries:
-        done = service.apply(entry) if is_whole else None
+        result = etcd.apply(entry) if is_whole and is_etcd else None
+        done = kv.apply(entry) if is_whole and not is_etcd else None
         if entry.type or not entry.data:
             continue
         found = _etcd_write(entry.data) if is_etcd else _kv_write(entry.data)
@@ -181,6 +187,10 @@ def _writes(lab: Lab, entries: Sequence[Entry], *, is_whole: bool) -> Iterator[L
         is_done = None if done is None and is_condition else True
         if done is not None:
             is_done = done.fate is Fate.OK
+        elif result is not None:
+            # Whoever's transaction it is, with or without a question where it does not hold: one
+            # that changed nothing did not write. A delete of nothing is done.
+            is_done = result.outcome in ({Outcome.APPLIED} if is_condition else _DONE)
         yield Logged(index=entry.index, key=key, value=value, is_done=is_done)
 
 

@@ -10,6 +10,8 @@
     DELETE /groups/NAME
     POST /faults                    {"on", "args", "changes": [{"source", "target", "fault": {…}}]}
     POST /events                    {"events": [{"t", "k", …}]}: what a client or a fault did
+    POST /events/stream             the same, one a line, for as long as somebody tells; written as
+                                    they come
     POST /down                      {"hard"?: bool}
 
 An error is `{"error": WORDS, "status": EXIT STATUS}`.
@@ -23,7 +25,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from walctl.cluster import running
-from walctl.cluster.events import EventKind
+from walctl.cluster.events import LINE_BYTES_MAX, EventKind
 from walctl.cluster.faults import Link, LinkFault
 from walctl.cluster.lab import Group, demand_name
 from walctl.cluster.resting import Deed
@@ -68,6 +70,7 @@ class Desk:
                 web.delete("/groups/{name}", self._drop_group),
                 web.post("/faults", self._faults),
                 web.post("/events", self._events),
+                web.post("/events/stream", self._event_stream),
                 web.post("/down", self._down),
             ]
         )
@@ -174,6 +177,23 @@ class Desk:
             raise UsageError("/events: expected a list of events of kinds that others may tell")
         self._supervisor.take_events(events)
         return web.json_response({"count": len(events)})
+
+    async def _event_stream(self, request: web.Request) -> web.Response:
+        """Whoever tells may be killed at any time: then what is whole of it is there."""
+        rest, count = b"", 0
+        async for data in request.content.iter_any():
+            *lines, rest = (rest + data).split(b"\n")
+            if len(rest) > LINE_BYTES_MAX:
+                raise UsageError(f"/events/stream: expected lines of at most {LINE_BYTES_MAX}")
+            try:
+                events = [json.loads(line) for line in lines]
+            except (ValueError, RecursionError) as error:
+                raise UsageError("/events/stream: expected JSON, found something else") from error
+            if not all(map(_is_event, events)):
+                raise UsageError("/events/stream: expected events of kinds that others may tell")
+            self._supervisor.take_events(events)
+            count += len(events)
+        return web.json_response({"count": count})
 
     async def _down(self, request: web.Request) -> web.Response:
         is_hard = bool((await _body(request)).get("hard"))
