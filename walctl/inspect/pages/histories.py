@@ -5,6 +5,7 @@ from walctl.inspect.explanation import DAMAGE, Explanation, Group
 
 ACKED_NOT_IN_LOG, INDEX_DIFFERS = "acked-not-in-log", "index-differs"
 LOGGED_TWICE, LOG_ORDER = "logged-twice", "log-order"
+FAILED_IN_LOG = "failed-in-log"
 """As `checker.settle.Doubt` has them, a room that is not looked into from here."""
 
 KEEP = (
@@ -70,6 +71,20 @@ PAGES = (
         "two clients on different machines do not agree.",
         lost="The order that clients were told.",
         do=(KEEP, FAULTS, DRAW),
+        avoid=(ONE_VALUE,),
+        see=(ACKED_NOT_IN_LOG, LOGGED_TWICE),
+    ),
+    Explanation(
+        topic=FAILED_IN_LOG,
+        group=Group.HISTORIES,
+        title="A client was told that its write was not done, and the log has it.",
+        severities=(DAMAGE,),
+        what="The answer was that nothing was proposed, or that a condition did not hold. The "
+        "entry is committed, and it took effect.",
+        why="Whoever answered did not know, and said no instead of saying so; or the request was "
+        "sent twice, by a library that repeats what it may, and the second one was refused.",
+        lost="Nothing. Who was told no may have done it again, or something else instead.",
+        do=(KEEP, DRAW),
         avoid=(ONE_VALUE,),
         see=(ACKED_NOT_IN_LOG, LOGGED_TWICE),
     ),
