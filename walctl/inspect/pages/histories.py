@@ -61,20 +61,6 @@ PAGES = (
         see=(LOG_ORDER,),
     ),
     Explanation(
-        topic=LOG_ORDER,
-        group=Group.HISTORIES,
-        title="A write stands in the log before one that had been answered before it was asked.",
-        severities=(DAMAGE,),
-        what="One write was answered, then another was asked for; the log has the second one "
-        "first. The log is the order in which writes take effect, so this is not linearizable.",
-        why="An entry that had been answered was lost and written again later; or the clocks of "
-        "two clients on different machines do not agree.",
-        lost="The order that clients were told.",
-        do=(KEEP, FAULTS, DRAW),
-        avoid=(ONE_VALUE,),
-        see=(ACKED_NOT_IN_LOG, LOGGED_TWICE),
-    ),
-    Explanation(
         topic=FAILED_IN_LOG,
         group=Group.HISTORIES,
         title="A client was told that its write was not done, and the log has it.",
@@ -85,6 +71,20 @@ PAGES = (
         "sent twice, by a library that repeats what it may, and the second one was refused.",
         lost="Nothing. Who was told no may have done it again, or something else instead.",
         do=(KEEP, DRAW),
+        avoid=(ONE_VALUE,),
+        see=(ACKED_NOT_IN_LOG, LOGGED_TWICE),
+    ),
+    Explanation(
+        topic=LOG_ORDER,
+        group=Group.HISTORIES,
+        title="A write stands in the log before one that had been answered before it was asked.",
+        severities=(DAMAGE,),
+        what="One write was answered, then another was asked for; the log has the second one "
+        "first. The log is the order in which writes take effect, so this is not linearizable.",
+        why="An entry that had been answered was lost and written again later; or the clocks of "
+        "two clients on different machines do not agree.",
+        lost="The order that clients were told.",
+        do=(KEEP, FAULTS, DRAW),
         avoid=(ONE_VALUE,),
         see=(ACKED_NOT_IN_LOG, LOGGED_TWICE),
     ),
