@@ -25,6 +25,7 @@ from formats import internalpb, raftpb, walpb
 from tests.benchmarks.checking import bench_checking
 from tests.benchmarks.comparing import bench_comparing
 from tests.benchmarks.kvmap import bench_map
+from tests.benchmarks.labs import bench_labs
 from tests.benchmarks.logs import write_log
 from tests.benchmarks.machine import bench_machine
 from tests.benchmarks.proxying import bench_proxy
@@ -257,6 +258,8 @@ def main() -> None:
     bench_raft(row)
     sys.stdout.write("Frames between two members, through the proxy of a lab\n")
     bench_proxy(row)
+    sys.stdout.write("Labs of three nodes: puts, a killed leader, 50 groups idle, a new member\n")
+    bench_labs(row)
     sys.stdout.write("Histories are judged\n")
     bench_checking(row)
     sys.stdout.write("A log is applied to etcd's machine\n")

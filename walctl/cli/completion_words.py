@@ -346,6 +346,7 @@ hash-differs | The key spaces of two members differ at the same revision.
 acked-not-in-log | A write was acknowledged to a client, and is in no member's log.
 index-differs | A write is in the log at another index than the answer to it said.
 logged-twice | One request of a client is in the log more than once.
+failed-in-log | A client was told that its write was not done, and the log has it.
 log-order | A write stands in the log before one that had been answered before it was asked.
 exit-0 | Clean, or done.
 exit-1 | Damage, a violation or a difference was found.

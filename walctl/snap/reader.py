@@ -22,6 +22,7 @@ from formats.limits import SNAP_FILE_BYTES_MAX
 from walctl.errors import AccessError
 from walctl.fs.base import FileSystem
 from walctl.model.record import ConfState
+from walctl.snap.large import data_in
 from walctl.snap.names import SnapName, parse
 from walctl.snap.store import Store, parse_store
 
@@ -106,6 +107,9 @@ def data_of(disk: FileSystem, path: Path) -> bytes | None:
     """
     with disk.open(path) as file:
         found = file.read_at(0, SNAP_FILE_BYTES_MAX)
+    data = data_in(found)
+    if data is not None:
+        return data
     try:
         envelope = snappb.SNAPSHOT.parse(found)
         content = envelope.data or b""

@@ -13,13 +13,12 @@ Source: etcd-data-dir notes 5.2, 5.3, 7.1 and 7.3.
 from dataclasses import dataclass
 from pathlib import Path
 
-import crc32c
-
-from formats import raftpb, snappb
+from formats import raftpb
 from formats.limits import SNAP_FILE_BYTES_MAX
 from walctl.errors import AccessError, RefusedError
 from walctl.fs.writable import WritableFile, WritableFileSystem
 from walctl.model.record import ConfState
+from walctl.snap.large import joined
 from walctl.snap.names import TMP_PREFIX, format_name
 
 MODE = 0o644
@@ -59,11 +58,9 @@ def snap_bytes(snapshot: Snapshot) -> bytes:
         index=snapshot.index,
         term=snapshot.term,
     )
-    content = raftpb.SNAPSHOT.build(raftpb.Snapshot(data=snapshot.data, metadata=metadata))
-    crc = crc32c.crc32c(content)
+    crc, data = joined(snapshot.data, metadata)
     if crc == 0:
         raise RefusedError(f"{snapshot.name}: expected a checksum, found 0, which is none to etcd")
-    data = snappb.SNAPSHOT.build(snappb.Snapshot(crc=crc, data=content))
     if len(data) > SNAP_FILE_BYTES_MAX:
         raise RefusedError(
             f"{snapshot.name}: expected no more than {SNAP_FILE_BYTES_MAX} bytes, found {len(data)}"
