@@ -123,17 +123,9 @@ def _killed(folder: Path, row: Row) -> None:
     for engine in engines():
         with up(new_lab(folder / engine, engine)) as lab:
             found = [asyncio.run(_replaced(lab)) for _ in range(KILLS)]
-<<<<<<< HEAD
-        for name, times in zip(
-            ("until a put is answered", "until another node leads"),
-            zip(*found, strict=True),
-            strict=True,
-        ):
-=======
         served, led = zip(*found, strict=True)
         what = {"until a put is answered": served, "until another node leads": led}
         for name, times in what.items():
->>>>>>> c7f1954
             known = [each for each in times if each is not None]
             if not known:
                 continue
