@@ -13,7 +13,9 @@ messages and 1 for a stream that carries one snapshot, so that a large one delay
     kind 2      a piece of its data, in order
     kind 3      its end: body is the CRC-32C of the data as u32
 
-A snapshot of which a piece is missing ends the stream: the sender begins anew.
+On a stream with a snapshot the target answers each frame with one byte, 06, once it has it; so the
+sender knows how far it came, and that all of it is there. A snapshot of which a piece is missing
+ends the stream: the sender begins anew.
 """
 
 import enum
@@ -32,8 +34,10 @@ HELLO_BYTES: Final = _HELLO.size
 LENGTH_BYTES: Final = _LENGTH.size
 FRAME_BYTES_MAX: Final = 64 << 20
 """The longest frame that is read: more than a message may have, by far."""
-PIECE_BYTES: Final = 1 << 20
+PIECE_BYTES: Final = 1 << 16
 """How much of a snapshot one frame carries."""
+ACKNOWLEDGED: Final = b"\x06"
+"""What answers a frame on a stream with a snapshot."""
 GROUP_BYTES_MAX: Final = 255
 
 

@@ -15,7 +15,7 @@ from tests.benchmarks.lab_setting import DISK, new_lab, up
 from walctl.cluster import runtime
 from walctl.cluster.answers import Fate
 from walctl.cluster.asking import client_of
-from walctl.cluster.control import Control
+from walctl.cluster.control import SupervisorClient
 from walctl.cluster.lab import Engine, Lab
 from walctl.cluster.load import Load, LoadPlan, LoadResult
 from walctl.cluster.own_members import OwnMembership
@@ -76,7 +76,7 @@ async def _grown(lab: Lab) -> tuple[float, LoadResult, bool]:
     group = lab.groups[0].name
     members = OwnMembership(DISK)
     try:
-        async with Control(lab) as control, client_of(lab) as client:
+        async with SupervisorClient(lab) as control, client_of(lab) as client:
             plan = LoadPlan(
                 name="bench",
                 clients=CLIENTS,

@@ -8,7 +8,7 @@ from typing import Final
 from fixtures.recipes import etcd
 from walctl.cluster import runtime
 from walctl.cluster.lab import Engine, Lab
-from walctl.cluster.making import Wish, make
+from walctl.cluster.making import NewLab, make
 from walctl.cluster.up_down import down, up_detached
 from walctl.fs.real import RealFileSystem
 
@@ -23,7 +23,7 @@ def engines() -> tuple[Engine, ...]:
 def new_lab(path: Path, engine: Engine, *, groups: tuple[str, ...] = ("g1",)) -> Lab:
     """One that is not up yet."""
     program = str(etcd.binary("etcd")) if engine is Engine.ETCD else None
-    wish = Wish(path=path, nodes=3, groups=groups, engine=engine, program=program)
+    wish = NewLab(path=path, nodes=3, groups=groups, engine=engine, program=program)
     return make(
         DISK,
         wish,

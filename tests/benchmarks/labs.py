@@ -24,7 +24,7 @@ from tests.benchmarks.lab_setting import DISK, engines, new_lab, up
 from walctl.cluster import runtime
 from walctl.cluster.answers import Client, Fate, Wait
 from walctl.cluster.asking import client_of, load
-from walctl.cluster.control import Control
+from walctl.cluster.control import SupervisorClient
 from walctl.cluster.events import EventKind
 from walctl.cluster.lab import Engine, Lab, Timing
 from walctl.cluster.load import LoadPlan, LoadResult
@@ -144,7 +144,7 @@ async def _replaced(lab: Lab) -> tuple[float, float | None]:
     group = lab.groups[0].name
     leader = await asyncio.to_thread(lambda: status(DISK, lab).leader(group))
     assert leader is not None, "it was ready"
-    async with Control(lab) as control, client_of(lab) as client:
+    async with SupervisorClient(lab) as control, client_of(lab) as client:
         await _put_until_ok(client, group)
         origin_us = (await control.info())["origin_us"]
         began_us = runtime.now_us() - origin_us

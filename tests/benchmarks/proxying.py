@@ -16,7 +16,7 @@ from formats.peer import Frame, FrameKind, Hello, build_frame, build_hello
 from walctl.cluster.faults import Link, LinkFault
 from walctl.cluster.lab import HOST, Engine
 from walctl.cluster.proxy import Proxy
-from walctl.cluster.proxy_session import Place
+from walctl.cluster.proxy_session import ProxyPlace
 
 Row = Callable[[str, float, str], None]
 """A line of the table: a name, seconds, and what else is told."""
@@ -129,9 +129,9 @@ def _serve(proxy_port: int, peer_port: int, fault: LinkFault | None, there: Conn
         # The dice never fall on a fault: all frames take the way on which they might.
         proxy = Proxy(Engine.WALCTL, draw=lambda bound: bound - 1, tell=lambda _: None)
         (other,) = free_ports(1)
-        first = Place(name="n1", proxy_port=other, peer_port=other, id=1)
+        first = ProxyPlace(name="n1", proxy_port=other, peer_port=other, id=1)
         await proxy.start(
-            [first, Place(name="n2", proxy_port=proxy_port, peer_port=peer_port, id=2)]
+            [first, ProxyPlace(name="n2", proxy_port=proxy_port, peer_port=peer_port, id=2)]
         )
         if fault:
             proxy.set_fault(Link("n1", "n2"), fault)

@@ -119,6 +119,27 @@ def test_of_several_that_look_alike_the_log_settles_none() -> None:
     assert settled.history == asked_for
 
 
+def test_what_was_told_to_have_failed_and_is_done_in_the_log_is_a_finding() -> None:
+    refused = replace(asked(1, 2, PUT, b"a"), fate=Fate.FAIL)
+    missed = replace(asked(3, 4, CAS, b"b", expected=b"x"), fate=Fate.FAIL, is_mismatch=True)
+    asked_for = history(refused, missed)
+    settled = settle(asked_for, [log((3, b"a"))])
+    assert doubts(settled) == [(Doubt.FAILED_IN_LOG, 0)]
+    assert settled.contradictions[0].index == 3
+    assert doubts(settle(asked_for, [log((3, b"b"))])) == [(Doubt.FAILED_IN_LOG, 1)]
+    assert with_logs(asked_for, [log((3, b"a"))], Limits()).verdict is Verdict.NOT_LINEARIZABLE
+    for unknown in (False, None):
+        assert doubts(settle(asked_for, [log((3, b"b"), is_done=unknown)])) == []
+    assert doubts(settle(asked_for, [log()])) == []
+
+
+def test_a_delete_that_failed_may_be_somebody_elses_in_the_log() -> None:
+    refused = replace(asked(1, 2, DELETE), fate=Fate.FAIL)
+    assert doubts(settle(history(refused), [log((3, None))])) == []
+    again = history(replace(asked(1, 2, PUT, b"a"), fate=Fate.FAIL), asked(3, 4, PUT, b"a"))
+    assert doubts(settle(again, [log((3, b"a"))])) == []
+
+
 def test_the_order_of_the_log_must_be_one_that_time_allows() -> None:
     asked_for = history(asked(1, 2, PUT, b"a", index=6), asked(5, 9, PUT, b"b", index=4))
     settled = settle(asked_for, [log((4, b"b"), (6, b"a"))])

@@ -55,7 +55,7 @@ def test_the_same_is_there_for_programs(tell: Tell, tmp_path: Path) -> None:
     assert (found["engine"], found["program"], found["warnings"]) == ("walctl", None, [])
     (member,) = found["members"]
     assert member["forecast"]["outcome"] == "does not start"
-    assert member["forecast"]["exit_status"] == 1
+    assert member["forecast"]["exit_status"] == 4
     assert (member["last_index"], member["verdict"], member["copy"]) == (477, "damaged", "full")
 
 

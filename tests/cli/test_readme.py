@@ -218,3 +218,18 @@ def test_each_way_to_copy_keeps_bytes_holes_links_and_traces(tmp_path: Path, way
     with next(copy.rglob("*.wal")).open("r+b") as segment:
         segment.write(b"x")
     assert "the same" not in in_shell(check, tmp_path, tmp_path / "tools").stdout
+
+
+def test_the_lab_of_the_readme_lives_and_ends_as_it_is_told(tmp_path: Path) -> None:
+    """What is printed has ports, process ids and times in it; that every step succeeds is shown."""
+    (block,) = re.findall(
+        r"^```text\n(\$ walctl cluster new.*?)^```", README, re.MULTILINE | re.DOTALL
+    )
+    lines = re.findall(r"^\$ (.*)$", block, re.MULTILINE)
+    assert lines[-1] == "walctl cluster rm demo"
+    end = "trap 'status=$?; walctl cluster down demo >/dev/null 2>&1; exit $status' EXIT"
+    done = in_shell("\n".join(["set -e", end, *lines]), tmp_path, tmp_path / "tools")
+    assert done.returncode == 0, done.stderr
+    assert "\nblue\n" in done.stdout
+    assert "linearizable" in done.stdout
+    assert not (tmp_path / "demo").exists()

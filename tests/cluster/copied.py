@@ -22,7 +22,7 @@ from fixtures.recipes import etcd
 from tests.corpus import manifest, unpacked
 from walctl.cluster.copying.making import Made, make
 from walctl.cluster.copying.namespace import closed_command
-from walctl.cluster.copying.planning import CopyWay, Net, Wish
+from walctl.cluster.copying.planning import CopyWay, CopyWish, Net
 from walctl.cluster.lab import Engine
 from walctl.fs.clone import clone
 from walctl.fs.real import RealFileSystem
@@ -50,20 +50,20 @@ for each in running:
 """Starts programs, and ends them when its input ends."""
 
 
-def wish(*paths: Path, lab: Path, net: Net | None = None, **more: Any) -> Wish:
+def wish(*paths: Path, lab: Path, net: Net | None = None, **more: Any) -> CopyWish:
     """A wish for engine etcd by the package's program."""
     wanted = {"program": etcd.binary("etcd"), "version": VERSION, "copy": None, **more}
-    return Wish(paths=paths, lab=lab, net=net, **wanted)
+    return CopyWish(paths=paths, lab=lab, net=net, **wanted)
 
 
-def made(wanted: Wish) -> Made:
+def made(wanted: CopyWish) -> Made:
     """The lab that was wished for."""
     return make(DISK, wanted, token="not a secret", cloner=clone)
 
 
-def own_wish(*paths: Path, lab: Path, **more: Any) -> Wish:
+def own_wish(*paths: Path, lab: Path, **more: Any) -> CopyWish:
     """A wish for our own engine."""
-    return Wish(paths=paths, lab=lab, engine=Engine.WALCTL, **{"copy": CopyWay.FULL, **more})
+    return CopyWish(paths=paths, lab=lab, engine=Engine.WALCTL, **{"copy": CopyWay.FULL, **more})
 
 
 def originals(name: str, *members: str) -> list[Path]:

@@ -143,6 +143,7 @@ class Here:
                 disk=faults.disk,
                 draw=draw,
                 clock_us=lambda: int(asyncio.get_running_loop().time() * 1e6),
+                wall_ms=lambda: 1,
                 tell=self.events.append,
             )
             stack.push_async_callback(node.close)

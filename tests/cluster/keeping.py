@@ -60,7 +60,7 @@ class InLoop:
             await self.here.stop(node)
         return {}
 
-    async def add_node(self, name: str | None = None) -> Node:
+    async def add_node(self, name: str | None = None, *, made_for: str | None = None) -> Node:
         number = max(each.id or 0 for each in self.lab.nodes) + 1
         client, peer = free_ports(2)
         node = Node(
@@ -69,9 +69,13 @@ class InLoop:
             client_port=client,
             peer_port=peer,
             proxy_port=peer,
+            made_for=made_for,
         )
         self.save(self.lab.with_node(node))
         return node
+
+    async def set_added(self, node: str) -> None:
+        self.save(self.lab.with_node(replace(self.lab.node(node), made_for=None)))
 
     async def set_removed(self, node: str) -> None:
         self.save(self.lab.with_node(replace(self.lab.node(node), is_removed=True)))

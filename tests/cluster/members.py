@@ -47,6 +47,7 @@ class Members:
         self.place = place
         self.flying: list[Message] = []
         self.draws = 0
+        self.now_us = 0
         self.is_cut: Callable[[int, int], bool] = lambda source, target: False
         self.on_send: Callable[[Site, Sequence[Message]], None] = lambda site, messages: None
         self.sites: dict[int, Site] = {}
@@ -60,7 +61,8 @@ class Members:
         site = self.sites[number] = Site(number, disk)
         world = self._world(site)
         if peers:
-            begun = Driver.begin(number, peers, place=self.place, service=KvService(), world=world)
+            begun = Driver.join(number, place=self.place, service=KvService(), world=world)
+            begun.bootstrap(peers)
         else:
             begun = Driver.join(number, place=self.place, service=KvService(), world=world)
         site.driver = begun
@@ -117,6 +119,7 @@ class Members:
     def tick(self, count: int = 1) -> None:
         """Let time pass everywhere."""
         for _ in range(count):
+            self.now_us += self.place.tick_us
             for site in self.sites.values():
                 if site.driver is not None:
                     site.driver.tick()
@@ -162,7 +165,9 @@ class Members:
         def tell(kind: EventKind, fields: Mapping[str, Any]) -> None:
             site.events.append((kind, dict(fields)))
 
-        return Surroundings(disk=site.disk, draw=self._draw, now_us=lambda: 0, send=send, tell=tell)
+        return Surroundings(
+            disk=site.disk, draw=self._draw, now_us=lambda: self.now_us, send=send, tell=tell
+        )
 
     def _draw(self, n: int) -> int:
         self.draws += 1

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from walctl.cluster.faults import Link
 from walctl.cluster.lab import Engine
 from walctl.cluster.proxy import Proxy
-from walctl.cluster.proxy_session import Place
+from walctl.cluster.proxy_session import ProxyPlace
 from walctl.cluster.topology import change
 
 T = TypeVar("T")
@@ -19,7 +19,7 @@ T = TypeVar("T")
 class ProxyThread:
     """Words in, faults on; `events` is what the proxy told."""
 
-    def __init__(self, engine: Engine, places: list[Place]) -> None:
+    def __init__(self, engine: Engine, places: list[ProxyPlace]) -> None:
         self.names = [place.name for place in places]
         self.events: list[dict[str, object]] = []
         self._engine = engine
@@ -81,7 +81,7 @@ class ProxyThread:
 
 
 @contextlib.contextmanager
-def proxied(engine: Engine, places: list[Place]) -> Iterator[ProxyThread]:
+def proxied(engine: Engine, places: list[ProxyPlace]) -> Iterator[ProxyThread]:
     """A proxy that runs while the block does."""
     thread = ProxyThread(engine, places)
     thread.start()

@@ -12,7 +12,7 @@ from walctl.cluster import runtime
 from walctl.cluster.closed import isolation
 from walctl.cluster.copying import making
 from walctl.cluster.copying.files import copy_file
-from walctl.cluster.copying.planning import CopyWay, Net, Wish
+from walctl.cluster.copying.planning import CopyWay, CopyWish, Net
 from walctl.cluster.lab import Engine, MachineKind, is_lab, load
 from walctl.cluster.making import free_ports
 from walctl.datadir.layout import understand
@@ -32,13 +32,13 @@ SINGLE = "a-single-20puts-35"
 WAL = "0000000000000000-0000000000000000.wal"
 
 
-def plain_wish(*paths: Path, lab: Path, **more: object) -> Wish:
+def plain_wish(*paths: Path, lab: Path, **more: object) -> CopyWish:
     """A wish for engine etcd on a machine that has none: nothing is started here."""
     settings = {"net": Net.REWRITE, "program": Path("/bin/etcd"), "version": "3.5.1", **more}
-    return Wish(paths=paths, lab=lab, **settings)  # type: ignore[arg-type]
+    return CopyWish(paths=paths, lab=lab, **settings)  # type: ignore[arg-type]
 
 
-def refused(wanted: Wish, kind: type[WalctlError]) -> str:
+def refused(wanted: CopyWish, kind: type[WalctlError]) -> str:
     """The words of a refusal, after which there is no lab, and no folder of one."""
     was_there = wanted.lab.exists()
     with pytest.raises(kind) as caught:

@@ -142,20 +142,56 @@ def test_a_read_waits_for_a_quorum_and_sees_all_that_was_acknowledged(asked: int
     assert members[asked].service.read(b"/a") == b"1"
 
 
-def test_a_deposed_leader_answers_no_read_but_by_its_lease() -> None:
+def test_a_lease_is_what_a_quorum_has_given_of_late() -> None:
     members = Members()
     leader = members.elect(1)
-    members.tick(3)
+    first = ask(leader, leader.read_by_lease)
+    assert first == []  # nobody has confirmed anything yet, so it is asked
+    members.settle()
+    assert first[0].fate is Fate.OK
     members.is_cut = lambda source, target: 1 in (source, target)
-    told = ask(leader, leader.read)
+    assert not ask(leader, leader.read)
     by_lease = ask(leader, leader.read_by_lease)
     members.settle()
-    assert told == []
-    assert by_lease[0].fate is Fate.OK  # as it has to be: nobody else leads yet
-    members.tick(25)
+    assert by_lease[0].fate is Fate.OK
+    members.tick(PLACE.election_ticks - 1)
+    late = ask(leader, leader.read_by_lease)
+    members.settle()
+    assert late == []
+    members.tick(2 * PLACE.election_ticks)
     assert not leader.is_leader
-    assert told == []
     assert ask(leader, leader.read_by_lease)[0].fate is Fate.FAIL
+
+
+@pytest.mark.parametrize("phase", range(12))
+def test_no_lease_outlives_the_election_of_another(phase: int) -> None:
+    members = Members()
+    leader = members.elect(1)
+    members.tick(phase)
+    ask(leader, leader.read)
+    members.settle()
+    members.is_cut = lambda source, target: 1 in (source, target)
+    for _ in range(40):
+        members.tick()
+        told = ask(leader, leader.read_by_lease)
+        members.settle()
+        if members[2].is_leader or members[3].is_leader:
+            assert not told or told[0].fate is Fate.FAIL
+            return
+        assert all(each.fate is Fate.OK for each in told[:1]) or not leader.is_leader
+    raise AssertionError("nobody was elected")
+
+
+def test_a_node_that_stood_still_has_no_lease_when_it_goes_on() -> None:
+    members = Members()
+    leader = members.elect(1)
+    ask(leader, leader.read)
+    members.settle()
+    members.now_us += 2 * PLACE.election_ticks * PLACE.tick_us  # and not a tick
+    members.is_cut = lambda source, target: 1 in (source, target)
+    told = ask(leader, leader.read_by_lease)
+    members.settle()
+    assert told == []
 
 
 def test_a_question_that_got_lost_is_asked_again() -> None:
@@ -167,6 +203,83 @@ def test_a_question_that_got_lost_is_asked_again() -> None:
     members.is_cut = lambda source, target: False
     members.until(lambda: bool(told))
     assert told[0].fate is Fate.OK
+
+
+@pytest.mark.parametrize("asked", [1, 2])
+@pytest.mark.parametrize("delay_ticks", [2, 4, 7])
+def test_a_read_gets_its_answer_however_slow_the_links_are(asked: int, delay_ticks: int) -> None:
+    members = Members(place=with_place(election_ticks=40))
+    members.elect(1)
+    told = ask(members[asked], members[asked].read)
+    on_way: list[tuple[int, Message]] = []
+    for now in range(10 * delay_ticks):
+        for site in members.sites.values():
+            site.alive.tick()
+            site.alive.work()
+        on_way += [(now + delay_ticks, each) for each in members.flying]
+        members.flying = [each for due, each in on_way if due <= now]
+        on_way = [(due, each) for due, each in on_way if due > now]
+        members.deliver()
+        for site in members.sites.values():
+            site.alive.work()
+        on_way += [(now + delay_ticks, each) for each in members.flying]
+        members.flying = []
+    assert told
+    assert told[0].fate is Fate.OK
+
+
+def test_a_lost_question_is_not_forgotten_for_those_that_come_after_it() -> None:
+    members = Members()
+    members.elect(1)
+    members.is_cut = lambda source, target: (source, target) == (2, 1)
+    lost = ask(members[2], members[2].read)
+    members.settle()
+    members.is_cut = lambda source, target: False
+    for _ in range(12):
+        ask(members[2], members[2].read)
+        members.tick()
+    assert lost[0].fate is Fate.OK
+
+
+def test_an_answer_to_an_earlier_life_is_no_answer() -> None:
+    """A member asked, and began again; the answer to its question of then must not be taken for
+    one to its question of now."""
+    members = Members()
+    leader = members.elect(1)
+    ask(members[2], members[2].read)
+    members[2].work()
+    members.deliver()
+    leader.work()
+    members.deliver()
+    for each in (2, 3):
+        members[each].work()
+    members.deliver()
+    leader.work()
+    held = [each for each in members.flying if each.type is MessageType.READ_INDEX_RESP]
+    assert held
+    members.flying = []
+    members.crash(2, LOST)
+    put = members.put(1, b"/a", b"new")
+    members.settle()
+    assert put[0].fate is Fate.OK
+    members.start(2)
+    members[2].node.raft.lead = 1
+    told = ask(members[2], members[2].read)
+    members[2].work()
+    members.flying = list(held)
+    members.deliver()
+    members[2].work()
+    assert told == []
+
+
+def test_reads_are_told_when_nobody_leads_for_long() -> None:
+    members = Members()
+    members.elect(1)
+    members.is_cut = lambda source, target: True
+    members.tick(3 * PLACE.election_ticks)
+    told = ask(members[2], members[2].read)
+    members.tick(3 * PLACE.election_ticks)
+    assert told == [Told(fate=Fate.FAIL, words="no leader is known")]
 
 
 def test_a_swap_that_does_not_fit_fails_with_what_is_there() -> None:

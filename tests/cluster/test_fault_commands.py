@@ -16,8 +16,10 @@ from walctl.cluster.lab import Lab, load
 def lab(tmp_path: Path, tell: Tell) -> Iterator[Lab]:
     """A lab of our own members, up."""
     path = tmp_path / "lab"
-    assert tell("cluster", "new", path, "--tick", "20", "--election", "300").status == 0
+    quick = ("--tick", "20", "--election", "300", "--segment-bytes", "1000000")
+    assert tell("cluster", "new", path, *quick).status == 0
     made = load(DISK, path)
+    assert made.settings.segment_bytes == 1_000_000
     with ended(made):
         assert tell("cluster", "up", path, "-d").status == 0
         yield made

@@ -139,6 +139,20 @@ def test_a_follower_sends_writes_to_the_leader_and_reads_for_itself(tmp_path: Pa
     play(tmp_path, story, nodes=3)
 
 
+def test_a_change_that_raftexample_takes_anywhere_is_passed_on_to_the_leader(
+    tmp_path: Path,
+) -> None:
+    async def story(here: Here) -> None:
+        leader = (await here.led()).own.name
+        other = next(name for name in here.nodes if name != leader)
+        gone = next(name for name in here.nodes if name not in (leader, other))
+        number = here.nodes[gone].id
+        assert (await call(here, "DELETE", f"/{number}", node=other))[0] == 204
+        await here.until(lambda: number not in here.nodes[leader].driver("g1").members)
+
+    play(tmp_path, story, nodes=3)
+
+
 def test_each_group_has_keys_of_its_own(tmp_path: Path) -> None:
     async def story(here: Here) -> None:
         await here.led("g2")

@@ -10,18 +10,18 @@ import pytest
 
 from tests.cluster.labs import DISK, made, wish
 from walctl.cluster.lab import LAB_FILE, Engine, Settings, Timing, load
-from walctl.cluster.making import Wish, free_ports, make, removal, remove
+from walctl.cluster.making import NewLab, free_ports, make, removal, remove
 from walctl.cluster.running import demand_down
 from walctl.errors import AccessError, UsageError
 
 
-def make_it(wanted: Wish) -> None:
+def make_it(wanted: NewLab) -> None:
     draw = random.Random(1)
     make(DISK, wanted, token="t", draw=draw, port_fault=lambda host, port: None)
 
 
 def test_a_new_lab_has_names_ids_and_ports_of_its_own(tmp_path: Path) -> None:
-    make_it(Wish(path=tmp_path / "demo", nodes=3, groups=("g1", "g2"), base_port=21000))
+    make_it(NewLab(path=tmp_path / "demo", nodes=3, groups=("g1", "g2"), base_port=21000))
     lab = load(DISK, tmp_path / "demo")
     assert [(node.name, node.id) for node in lab.nodes] == [("n1", 1), ("n2", 2), ("n3", 3)]
     ports = [(node.client_port, node.peer_port, node.proxy_port) for node in lab.nodes]
@@ -71,6 +71,7 @@ def _real(host: str, port: int) -> str | None:
         ({"nodes": 0}, "--nodes 0: expected 1 to 99"),
         ({"nodes": 100}, "--nodes 100: expected 1 to 99"),
         ({"groups": ("g1", "g1")}, "--groups: expected 1 to 1000 names, each once"),
+        ({"groups": ("a", "b"), "engine": Engine.ETCD}, "engine etcd has one group, and no more"),
         ({"groups": ("leader",)}, "'leader' is no name for a group"),
         ({"groups": ("../g1",)}, "no name for a group"),
         ({"base_port": 80}, "--base-port 80: expected 1024 to 65527"),
@@ -82,7 +83,7 @@ def test_a_wish_that_makes_no_sense_is_refused(
 ) -> None:
     fields = {"path": tmp_path / "demo", "nodes": 3, "engine": Engine.WALCTL, **wanted}
     with pytest.raises(UsageError, match=words):
-        make_it(Wish(**fields))  # type: ignore[arg-type]
+        make_it(NewLab(**fields))  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
 
 

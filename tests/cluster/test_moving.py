@@ -15,7 +15,7 @@ from tests.cluster.keeping import KilledError, client, flowing, judged, kept, lo
 from walctl.checker.linearizable import Verdict
 from walctl.cluster.answers import Fate, Wait
 from walctl.cluster.group_flow import begun, dropped, moved
-from walctl.cluster.lab import Group
+from walctl.cluster.lab import Group, load
 from walctl.cluster.member_flow import Flow
 from walctl.cluster.node_talk import NodeTalk
 from walctl.errors import ClusterError, UsageError
@@ -255,7 +255,7 @@ def test_a_group_whose_beginning_was_cut_off_begins_when_it_is_asked_for_again(
     play(tmp_path, story)
 
 
-def test_groups_begin_and_end_and_leave_their_names(tmp_path: Path) -> None:
+def test_groups_begin_and_end_and_their_names_are_not_given_again(tmp_path: Path) -> None:
     async def story(flow: Flow) -> None:
         again = await begun(flow, "g2", ["n1"])
         assert again.hosts == ("n1",)
@@ -265,11 +265,16 @@ def test_groups_begin_and_end_and_leave_their_names(tmp_path: Path) -> None:
         path = flow.lab.data_path("n1", "g2")
         assert told.kept == (str(path),)
         assert "g2" not in kept(flow).here.nodes["n1"].members
-        with pytest.raises(Exception, match=r"group drop .* g2 --delete takes it away"):
-            await begun(flow, "g2", ["n1", "n2"])
         assert (await dropped(flow, DISK, "g2", is_delete=True)).removed == (str(path),)
         with pytest.raises(UsageError, match="no group 'g2'"):
             await dropped(flow, DISK, "g2", is_delete=True)
-        assert (await begun(flow, "g2", ["n1", "n2"])).hosts == ("n1", "n2")
+        # Clients that asked the one and the other would have one history of two stores.
+        with pytest.raises(UsageError, match="had a group g2, which was dropped"):
+            await begun(flow, "g2", ["n1", "n2"])
+        assert load(DISK, flow.lab.path).dropped == ("g2",)
+        path = flow.lab.data_path("n2", "g9")
+        DISK.make_dir(path)
+        with pytest.raises(Exception, match=r"found that of an earlier group g9"):
+            await begun(flow, "g9", ["n1", "n2"])
 
     play(tmp_path, story)

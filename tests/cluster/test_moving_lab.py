@@ -15,7 +15,7 @@ from tests.cli.commands import WALCTL, Tell, environment, ran
 from tests.cluster.labs import DISK, QUICK, again, ended, pids, wait_for
 from walctl.cluster import runtime
 from walctl.cluster.lab import Engine, Lab
-from walctl.cluster.making import Wish, make
+from walctl.cluster.making import NewLab, make
 from walctl.cluster.up_down import act, status, up_detached
 
 STEPS = 7
@@ -24,13 +24,14 @@ STEPS = 7
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[Lab]:
     """A lab of our own nodes that is up; g2 is on n1 alone."""
-    wish = Wish(path=tmp_path / "demo", nodes=4, engine=Engine.WALCTL, settings=QUICK)
+    wish = NewLab(path=tmp_path / "demo", nodes=4, engine=Engine.WALCTL, settings=QUICK)
     found = make(
         DISK, wish, token=runtime.token(), draw=runtime.draw(), port_fault=runtime.port_fault
     )
     with ended(found):
         up_detached(DISK, found, only=())
-        assert ran("cluster", "group", "add", found.path, "g2", "--on", "n1").status == 0
+        told = ran("cluster", "group", "add", found.path, "g2", "--on", "n1")
+        assert told.status == 0, told
         yield found
 
 
@@ -110,15 +111,16 @@ def test_members_come_and_go_under_load_and_a_dead_one_is_replaced(lab: Lab, tel
         leader = status(DISK, again(lab)).leader("g1")
         told = tell("cluster", "member", "remove", lab.path, "leader", "--group", "g1")
         assert (told.status, told.out.startswith(f"{leader} was removed\n")) == (0, True), told
-        told = tell("cluster", "campaign", lab.path, "n6", "--group", "g1")
+        *_, one, other = again(lab).group("g1").hosts
+        told = tell("cluster", "campaign", lab.path, one, "--group", "g1")
         assert (told.status, "campaigned, and" in told.out or "leads" in told.out) == (0, True)
-        told = tell("cluster", "snapshot", lab.path, "n6")
-        assert (told.status, "n6: g1: has a snapshot of index" in told.out) == (0, True), told
-        assert tell("cluster", "compact", lab.path, "n6").status == 0
-        assert tell("cluster", "transfer", lab.path, "n5", "--group", "g1").status == 0
+        told = tell("cluster", "snapshot", lab.path, one)
+        assert (told.status, f"{one}: g1: has a snapshot of index" in told.out) == (0, True), told
+        assert tell("cluster", "compact", lab.path, one).status == 0
+        assert tell("cluster", "transfer", lab.path, other, "--group", "g1").status == 0
         time.sleep(0.5)  # let clients ask the group as it is now
     rows = json.loads(tell("cluster", "group", "list", lab.path, "-o", "json").out)["groups"]
-    assert [row["leader"] for row in rows if row["name"] == "g1"] == ["n5"]
+    assert [row["leader"] for row in rows if row["name"] == "g1"] == [other]
     assert "n2" not in pids(lab)
     demand_linearizable(lab)
 

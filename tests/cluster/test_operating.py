@@ -28,9 +28,9 @@ def play(folder: Path, story: Story, *, nodes: int = 3, groups: int = 1) -> None
     asyncio.run(whole())
 
 
-def standing(flow: Flow) -> LabStanding:
+def standing(flow: Flow, *, role: str = "follower") -> LabStanding:
     """How the nodes stand, as `quorum_left` asks."""
-    there = kept(flow).here.nodes
+    there, lab = kept(flow).here.nodes, flow.again()
     return LabStanding(
         name="lab",
         engine="walctl",
@@ -40,9 +40,13 @@ def standing(flow: Flow) -> LabStanding:
                 name=each.name,
                 state=NodeState.RUNNING if each.name in there else NodeState.STOPPED,
                 client_port=each.client_port,
-                groups=(Standing(group="g1", role="follower"),) if each.name in there else (),
+                groups=tuple(
+                    Standing(group=group.name, role=role)
+                    for group in lab.hosted_by(each.name)
+                    if each.name in there
+                ),
             )
-            for each in flow.again().nodes
+            for each in lab.nodes
         ),
     )
 
@@ -141,6 +145,9 @@ def test_a_removal_that_leaves_no_majority_is_refused_with_the_way_out(tmp_path:
             f" is; start n3 first (walctl cluster start {flow.lab.path} n3)"
         )
         assert len(await voters(flow)) == 3
+        await kept(flow).here.start("n3")
+        with pytest.raises(RefusedError, match="and 0 are"):  # they run, and their members do not
+            await removed(flow, None, "n3", standing(flow, role="failed"), no_warning)
 
     play(tmp_path, story)
 

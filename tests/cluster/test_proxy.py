@@ -15,7 +15,7 @@ from formats.peer import Frame, FrameKind, Hello, Purpose, build_frame, build_he
 from walctl.cluster.faults import PPM, WELL, Link, LinkFault
 from walctl.cluster.lab import HOST, Engine, Node
 from walctl.cluster.proxy import Proxy
-from walctl.cluster.proxy_session import Place
+from walctl.cluster.proxy_session import ProxyPlace
 from walctl.errors import AccessError, UsageError
 
 CUT = LinkFault(is_cut=True)
@@ -40,7 +40,7 @@ async def until(claim: Callable[[], bool]) -> None:
 class Ground:
     """The proxy, the member behind it, and connections of both ends."""
 
-    def __init__(self, proxy: Proxy, place: Place, events: list[dict[str, object]]) -> None:
+    def __init__(self, proxy: Proxy, place: ProxyPlace, events: list[dict[str, object]]) -> None:
         self.proxy = proxy
         self.place = place
         self.events = events
@@ -94,9 +94,9 @@ async def ground(
     events: list[dict[str, object]] = []
     proxy = Proxy(engine, draw=lambda _: 0, tell=events.append)
     node = Node(name="n2", id=2, client_port=1, peer_port=peer, proxy_port=two)
-    place = Place.of(node)
+    place = ProxyPlace.of(node)
     here = Ground(proxy, place, events)
-    await proxy.start([Place(name="n1", proxy_port=one, peer_port=other, id=1), place])
+    await proxy.start([ProxyPlace(name="n1", proxy_port=one, peer_port=other, id=1), place])
     if has_member:
         here.member = await asyncio.start_server(here.take, HOST, peer)
     try:
@@ -385,8 +385,8 @@ def test_a_port_in_use_is_told_in_one_line_and_nothing_listens_then() -> None:
         (free,) = free_ports(1)
         other = Proxy(Engine.WALCTL, draw=lambda _: 0, tell=here.events.append)
         places = [
-            Place(name="n1", proxy_port=free, peer_port=1),
-            Place(name="n2", proxy_port=here.place.proxy_port, peer_port=1),
+            ProxyPlace(name="n1", proxy_port=free, peer_port=1),
+            ProxyPlace(name="n2", proxy_port=here.place.proxy_port, peer_port=1),
         ]
         with pytest.raises(AccessError, match=f"{here.place.proxy_port}: expected a free port"):
             await other.start(places)

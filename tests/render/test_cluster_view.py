@@ -76,6 +76,19 @@ def test_without_a_terminal_only_what_changed_is_a_line() -> None:
     assert lines[2:] == ["fault: n3: pause", "n1: leader of term 3"]
 
 
+def test_a_node_that_is_in_no_group_is_up_and_one_that_gives_no_answer_is_not() -> None:
+    idle = replace(N1, groups=())
+    mute = replace(N1, name="n3", groups=(), words="no answer at 127.0.0.1: timed out")
+    lab = replace(LAB, nodes=(idle, mute), faults=())
+    head, _, first, second, _ = drawn(120, lab)
+    assert head == "demo: engine etcd, supervisor 5, 1 of 2 nodes up"
+    assert (first.split()[:4], second.split()[:3]) == (
+        ["n1", "in", "no", "group"],
+        ["n3", "no", "answer"],
+    )
+    assert told("text", lab) == ("n1: in no group\nn3: no answer at 127.0.0.1: timed out\n")
+
+
 def test_a_document_has_all_of_it() -> None:
     rows = [json.loads(line) for line in told("ndjson", LAB, LAB).splitlines()]
     assert len(rows) == 2

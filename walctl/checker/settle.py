@@ -54,6 +54,8 @@ class Doubt(enum.StrEnum):
     """The log has it elsewhere than the answer said."""
     LOGGED_TWICE = "logged-twice"
     """One request is in the log more than once."""
+    FAILED_IN_LOG = "failed-in-log"
+    """A client was told that it was not done, and the log has it done."""
     LOG_ORDER = "log-order"
     """It stands in the log before a write that had been answered before it was asked."""
 
@@ -106,6 +108,7 @@ class _Group:
 
     log: CommittedLog
     writes: list[Operation]
+    failed: list[Operation]
     matched: dict[int, Logged] = field(default_factory=dict)
     absent: set[int] = field(default_factory=set)
     doubts: list[Contradiction] = field(default_factory=list)
@@ -116,12 +119,16 @@ def settle(history: History, logs: Iterable[CommittedLog]) -> Settled:
     """The same history with what the logs know of it. Groups without a log stay as they are."""
     groups = []
     for log in logs:
-        writes = [
+        asked = [
             each
             for each in history.operations
-            if each.group == log.group and not each.function.is_read and each.fate is not Fate.FAIL
+            if each.group == log.group and not each.function.is_read
         ]
-        group = _Group(log, writes)
+        group = _Group(
+            log,
+            writes=[each for each in asked if each.fate is not Fate.FAIL],
+            failed=[each for each in asked if each.fate is Fate.FAIL],
+        )
         _match(group)
         groups.append(group)
     changed: dict[int, Operation] = {}
@@ -179,6 +186,7 @@ def _match(group: _Group) -> None:
             asked.setdefault(_identity(each), []).append(each)
     for identity, operations in asked.items():
         _match_alike(group, operations, entries.pop(identity, []))
+    _doubt_failed(group, entries)
     for identity, rest in entries.items():
         twice = _matched_of(group, identity) if identity in has_matched else []
         if len(twice) == 1 and identity[1] is not None:
@@ -187,6 +195,30 @@ def _match(group: _Group) -> None:
                 Contradiction(doubt=Doubt.LOGGED_TWICE, operation=doubled, index=rest[0].index)
             )
         else:
+            group.foreign += len(rest)
+
+
+def _doubt_failed(group: _Group, entries: dict[tuple[bytes, Value], list[Logged]]) -> None:
+    """What was told to have failed, and is done in an entry of `entries` that is nobody else's.
+
+    Deletes look alike, and so may be somebody's of whom this history does not know. That an entry
+    is there and did nothing is as it should be.
+    """
+    asked: dict[tuple[bytes, Value], list[Operation]] = {}
+    for each in group.failed:
+        if each.function is not Function.DELETE:
+            asked.setdefault(_identity(each), []).append(each)
+    others = {_identity(each) for each in group.writes}
+    for identity, operations in asked.items():
+        if identity in others:
+            continue
+        rest = entries.pop(identity, [])
+        done = next((each for each in rest if each.is_done), None)
+        if len(operations) == 1 and done is not None:
+            group.doubts.append(
+                Contradiction(doubt=Doubt.FAILED_IN_LOG, operation=operations[0], index=done.index)
+            )
+        elif len(operations) > 1:
             group.foreign += len(rest)
 
 

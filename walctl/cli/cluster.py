@@ -54,6 +54,9 @@ COMMANDS: Mapping[str, Lazy] = {
     "check": Lazy(
         "walctl.cli.cluster_check", "Judge whether a history of requests is linearizable."
     ),
+    "export": Lazy(
+        "walctl.cli.cluster_export", "Put a lab into one file, or its history into another format."
+    ),
 }
 """Every command of the group, in the order of its help; adding one is one line."""
 

@@ -12,9 +12,11 @@ import click
 from walctl.cli.cluster_lab import named, opened
 from walctl.cli.options import output, pass_disk, pass_screen, quiet
 from walctl.cluster.answers import Answer, Client, Fate, Read
-from walctl.cluster.asking import ask, key_of
+from walctl.cluster.asking import ask, ask_told, key_of
+from walctl.cluster.client import PROPOSED
 from walctl.cluster.lab import Lab
 from walctl.cluster.looking import CHOSEN_WORDS
+from walctl.cluster.running import supervisor_of
 from walctl.cluster.up_down import status
 from walctl.errors import ExitStatus
 from walctl.fs.base import FileSystem
@@ -40,6 +42,7 @@ class Question:
 
     ctx: click.Context
     screen: Screen
+    disk: FileSystem
     lab: Lab
     key: bytes
     group: str
@@ -56,15 +59,26 @@ class Question:
 
     def write(self, deed: Deed[Answer]) -> None:
         """Ask, tell what came of it, and end: 0 done, 1 certainly not done, 4 nobody can tell."""
-        answer = self.ask(deed)
+        answer = ask_told(
+            self.lab,
+            lambda client: deed(client, self.key, self.group, self.via),
+            seconds=self.seconds,
+        )
         self.screen.show(answer, text=render.answer_text, document=render.answer_document)
+        if answer.words == PROPOSED:
+            self.screen.note(PROPOSED)
+            self.ctx.exit(ExitStatus.CLEAN)
         self.complain(answer)
         self.ctx.exit(EXITS[answer.fate])
 
     def complain(self, answer: Answer) -> None:
         """Say why an answer is not ok."""
-        if answer.fate is not Fate.OK:
-            self.screen.error(f"{self.lab.path}: {_FATES[answer.fate]}: {answer.words}")
+        if answer.fate is Fate.OK:
+            return
+        path, why = self.lab.path, answer.words
+        if supervisor_of(self.disk, self.lab) is None:
+            why = f"it is not up; walctl cluster up {path} starts it ({why})"
+        self.screen.error(f"{path}: {_FATES[answer.fate]}: {why}")
 
 
 def asks(function: Callable[..., None]) -> Callable[..., None]:
@@ -103,6 +117,7 @@ def asks(function: Callable[..., None]) -> Callable[..., None]:
         question = Question(
             ctx=ctx,
             screen=screen,
+            disk=disk,
             lab=found,
             key=key_of(found, os.fsencode(key)),
             group=name,

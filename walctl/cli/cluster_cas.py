@@ -18,7 +18,7 @@ def command(question: Question, words: tuple[str, ...], is_absent: bool) -> None
     """Store VALUE under KEY in LAB, which is up, if KEY holds EXPECTED (compare and swap).
 
     Exits 0 when it was done; 1 when it was certainly not done, and then prints what KEY holds, if
-    anything; 4 when nobody can tell.
+    anything (engine etcd does not tell); 4 when nobody can tell.
 
     \b
     Examples:

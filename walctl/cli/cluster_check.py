@@ -13,7 +13,7 @@ from walctl.checker.models import MODELS, Model
 from walctl.checker.recognise import HISTORY_BYTES_MAX, history_of
 from walctl.checker.settle import with_logs
 from walctl.checker.shrink import shrunk
-from walctl.cli.options import PATH, output, pass_disk, pass_screen, quiet
+from walctl.cli.options import PATH, output, pass_open_disk, pass_screen, quiet
 from walctl.cluster.lab import EVENTS_FILE, is_lab, load
 from walctl.cluster.oracle import history_for_logs, read_logs
 from walctl.errors import AccessError, ExitStatus, UsageError
@@ -109,7 +109,7 @@ Keys of -o json (bytes are objects with data in base64, and text):
 )
 @output("text", "json")
 @quiet
-@pass_disk
+@pass_open_disk
 @pass_screen
 @click.pass_context
 def command(
@@ -139,8 +139,9 @@ def command(
     index, no search is needed either.
 
     With --with-wal there is a second verdict: of the requests and the logs of all members of LAB
-    together. A write that was acknowledged and is in no log is a finding of its own, as are members
-    that hold different entries, or whose states differ. The lab had better be at rest.
+    together. A write that was acknowledged and is in no log is a finding of its own, as are one
+    that was told to have failed and is done in the log, members that hold different entries, and
+    members whose states differ. The lab had better be at rest.
 
     For a bad key it is told how many operations can be put in order, which one cannot be placed
     behind them, what the value is there, and a few operations that have no order even alone.

@@ -8,7 +8,7 @@ import click
 from walctl.cli.options import PATH, output, pass_disk, pass_screen, quiet
 from walctl.cli.world import real_path, token, writable
 from walctl.cluster.copying.making import make
-from walctl.cluster.copying.planning import CopyWay, Net, Wish
+from walctl.cluster.copying.planning import CopyWay, CopyWish, Net
 from walctl.cluster.copying.program import version_of
 from walctl.cluster.lab import Engine
 from walctl.cluster.trial import find_program
@@ -92,7 +92,7 @@ def command(
         program = find_program(disk, wish=wished, on_path=shutil.which("etcd"))
         program = real_path(program)
         version = version_of(program)
-    wish = Wish(
+    wish = CopyWish(
         paths=places,
         lab=real_path(lab),
         engine=chosen,

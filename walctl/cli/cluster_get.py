@@ -18,7 +18,9 @@ from walctl.render import cluster_answer as render
 def command(question: Question, is_prefix: bool, read: str) -> None:
     """Print what LAB, which is up, holds under KEY.
 
-    Exits 0 with the value; 1 when there is no such key; 4 when there was no answer.
+    Exits 0 with the value; 1 when there is no such key; 4 when there was no answer. What is no
+    text is printed escaped; -o json has every byte. Our own engine lists keys as it stores them,
+    %-escaped like URLs.
 
     \b
     Examples:
@@ -37,12 +39,14 @@ def _one(question: Question, read: Read) -> None:
     answer = question.ask(
         lambda client, key, group, via: client.get(key, group=group, via=via, read=read)
     )
-    question.screen.show(answer, text=render.answer_text, document=render.answer_document)
+    question.screen.show(answer, text=render.value_text, document=render.answer_document)
     question.complain(answer)
     if answer.fate is not Fate.OK:
         question.ctx.exit(ExitStatus.UNFINISHED)
     if answer.value is None:
-        question.screen.error(f"{question.lab.path}: there is no such key")
+        question.screen.error(
+            f"{question.lab.path}: there is no such key in group {question.group}"
+        )
         question.ctx.exit(ExitStatus.DAMAGE)
     question.ctx.exit(ExitStatus.CLEAN)
 

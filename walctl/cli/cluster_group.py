@@ -133,7 +133,8 @@ def move(
 @pass_disk
 @pass_screen
 def drop(screen: Screen, disk: FileSystem, /, lab: Path, group: str, is_delete: bool) -> None:
-    """End all members of GROUP of LAB. Its directories stay, unless --delete is given.
+    """End all members of GROUP of LAB. Its directories stay, unless --delete is given; its
+    name is not given again, as the history of its clients is under it.
 
     \b
     Examples:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from walctl.cli.options import PATH
+from walctl.cli.options import PATH, output, pass_disk, pass_screen, quiet
 from walctl.cli.world import real_path, writable
 from walctl.cluster.copying.inside import is_confined
 from walctl.cluster.hands import FaultDeed, do
@@ -87,6 +87,25 @@ def done_with(
     name = node if standing is None else named(found, standing, node, group=group)
     told = act(found, name, action)
     screen.show(told, text=render.node_text, document=render.node_document)
+
+
+def node_command(action: str, short_help: str, help: str) -> click.Command:
+    """The command that has the supervisor do something with a node, and takes no more words."""
+
+    @click.command(action, short_help=short_help, help=help)
+    @lab_argument
+    @node_argument
+    @group_option
+    @output("text", "json")
+    @quiet
+    @pass_disk
+    @pass_screen
+    def command(
+        screen: Screen, disk: FileSystem, /, lab: Path, node: str, group: str | None
+    ) -> None:
+        done_with(screen, disk, lab, node, action, group=group)
+
+    return command
 
 
 def did(screen: Screen, disk: FileSystem, lab: Path, deed: FaultDeed, *, group: str | None) -> None:

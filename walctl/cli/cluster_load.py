@@ -18,6 +18,7 @@ from walctl.render import cluster_answer as render
 from walctl.render.screen import Screen
 
 NAME_CHARS = 6
+"""How much of a token sets the clients of one load apart from all others."""
 WEIGHT_MAX = 1000
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
@@ -124,6 +125,7 @@ def command(
       walctl cluster load demo --clients 64 --rate 0 --mix put=1 --value-bytes 100
     """
     found = opened(disk, lab)
+    found.group()
     names = tuple(found.group(name).name for name in groups or (g.name for g in found.groups))
     plan = LoadPlan(
         name=token()[:NAME_CHARS],

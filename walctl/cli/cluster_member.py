@@ -80,7 +80,7 @@ def add(
     """Add a member to a group of LAB: a new node, called NODE or by the next free name.
 
     It comes as a learner, takes the state, and gets its vote then. Where that was broken off, the
-    same command with NODE goes on with it.
+    same command goes on with it.
 
     \b
     Examples:
@@ -161,7 +161,7 @@ def replace(
     NEW comes as a learner and takes the state. Then one change of the membership, by joint
     consensus, gives it the vote of OLD, so that the majority is never smaller (engine etcd has no
     such change: there NEW is promoted first, and OLD removed then). Where that was broken off, the
-    same command with NEW goes on with it.
+    same command goes on with it.
 
     \b
     Examples:

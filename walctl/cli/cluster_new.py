@@ -9,8 +9,8 @@ from walctl.cli.cluster_lab import lab_argument
 from walctl.cli.options import PATH, output, pass_disk, pass_screen, quiet
 from walctl.cli.world import real_path, writable
 from walctl.cluster import runtime
-from walctl.cluster.lab import Engine, Settings, Timing
-from walctl.cluster.making import Wish, make
+from walctl.cluster.lab import SEGMENT_BYTES_MIN, Engine, Settings, Timing
+from walctl.cluster.making import NewLab, make
 from walctl.cluster.trial import find_program
 from walctl.fs.base import FileSystem
 from walctl.render import cluster_lab as render
@@ -44,6 +44,14 @@ from walctl.render.screen import Screen
     show_default=True,
     metavar="N",
     help="Entries between two snapshots.",
+)
+@click.option(
+    "--segment-bytes",
+    type=click.IntRange(SEGMENT_BYTES_MIN),
+    default=Settings().segment_bytes,
+    show_default=True,
+    metavar="N",
+    help="Size of a segment of a log of engine walctl; each member writes one at once.",
 )
 @click.option(
     "--tick",
@@ -80,6 +88,7 @@ def command(
     engine: str,
     etcd_bin: Path | None,
     snapshot_count: int,
+    segment_bytes: int,
     tick: int,
     election: int,
     prevote: str,
@@ -97,7 +106,7 @@ def command(
       walctl cluster new demo
       walctl cluster new demo --nodes 5 --engine etcd --base-port 21000
     """
-    wish = Wish(
+    wish = NewLab(
         path=real_path(lab),
         nodes=nodes,
         groups=tuple(groups.split(",")),
@@ -107,6 +116,7 @@ def command(
             pre_vote=prevote == "on",
             check_quorum=checkquorum == "on",
             snapshot_count=snapshot_count,
+            segment_bytes=segment_bytes,
         ),
         program=program_of(disk, etcd_bin) if engine == Engine.ETCD else None,
         base_port=base_port,

@@ -26,7 +26,8 @@ def command(question: Question, value: str, wait: str) -> None:
     """Store VALUE (-: standard input, as it is) under KEY in LAB, which is up.
 
     Exits 0 when it was done; 1 when it was certainly not done; 4 when nobody can tell. In a lab of
-    our own engine a key begins with a slash; one that does not gets it.
+    our own engine a key begins with a slash; one that does not gets it. The write stands in the
+    lab's events, as one of `walctl cluster load` does, if it is of 512 KiB at most.
 
     \b
     Examples:

@@ -9,7 +9,7 @@ from walctl.cli.cluster_new import program_of
 from walctl.cli.options import PATH, output, pass_disk, pass_screen, quiet
 from walctl.cli.world import real_path, writable
 from walctl.cluster.lab import Engine
-from walctl.cluster.making import Wish
+from walctl.cluster.making import NewLab
 from walctl.cluster.runtime import temporary_folder
 from walctl.cluster.scenario import Scenario
 from walctl.cluster.scenario_run import Account, Step, engine_of, play, read, wish_of
@@ -94,7 +94,7 @@ def command(
     ctx.exit(account.exit_status)
 
 
-def _played(screen: Screen, disk: FileSystem, scenario: Scenario, wish: Wish) -> Account:
+def _played(screen: Screen, disk: FileSystem, scenario: Scenario, wish: NewLab) -> Account:
     """Play it, and show each command as it is done."""
     is_text = screen.output == "text"
     if is_text:

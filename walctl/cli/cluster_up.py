@@ -13,9 +13,11 @@ from walctl.cli.options import output, pass_disk, pass_screen, quiet
 from walctl.cli.world import writable
 from walctl.cluster.copying.inside import is_confined
 from walctl.cluster.copying.namespace import closed_command
+from walctl.cluster.getting_ready import READY_SECONDS
 from walctl.cluster.lab import Lab
 from walctl.cluster.runtime import environment, own_command
-from walctl.cluster.up_down import READY_SECONDS, serve_and_show, up_detached
+from walctl.cluster.up_down import serve_and_show, up_detached
+from walctl.errors import ExitStatus
 from walctl.fs.base import FileSystem
 from walctl.render import cluster_view
 from walctl.render.screen import Screen
@@ -47,7 +49,9 @@ def _go_on_inside(disk: FileSystem, lab: Lab, words: Sequence[str]) -> NoReturn:
 @quiet
 @pass_disk
 @pass_screen
+@click.pass_context
 def command(
+    ctx: click.Context,
     screen: Screen,
     disk: FileSystem,
     /,
@@ -61,8 +65,11 @@ def command(
     With -d everything runs on in the background: `status --watch` shows the same view, and `down`
     ends it. Where the lab is up already, -d starts the nodes that do not run.
 
-    Exits 0 after Ctrl-C, when all is down; 4 when a node cannot be started,
-    or is not ready in time.
+    Of a member that was copied (`from`) a line says whether its first start did what was foretold:
+    one that was to end may end, and the others go on without it.
+
+    Exits 0 after Ctrl-C, when all is down, and with -d when all is ready; 1 when a copied member
+    did not do what was foretold; 4 when a node cannot be started, or is not ready in time.
 
     \b
     Examples:
@@ -75,8 +82,14 @@ def command(
         _go_on_inside(disk, found, sys.argv[1:])
     names = tuple(only.split(",")) if only else ()
     if detach:
-        standing = up_detached(writable(disk), found, only=names, seconds=seconds)
+        try:
+            standing = up_detached(writable(disk), found, only=names, seconds=seconds)
+        except KeyboardInterrupt:
+            screen.note(f"what was started runs on; walctl cluster down {found.path} ends it")
+            raise
         screen.show(standing, text=cluster_view.text, document=cluster_view.document)
+        if not all(each.is_as_foretold for each in standing.forecasts):
+            ctx.exit(ExitStatus.DAMAGE)
         return
     with cluster_view.live(screen) as show:
         serve_and_show(writable(disk), found, only=names, show=show)

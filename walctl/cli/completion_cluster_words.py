@@ -11,6 +11,7 @@ lab | file
 --engine | [walctl etcd] | Whose members: our own, or real etcd
 --etcd-bin | file | The etcd to run, if not the one found
 --snapshot-count | text | Entries between two snapshots
+--segment-bytes | text | Size of a segment of a log of engine walctl; each member writes one at once
 --tick | text | Milliseconds of one step of Raft's clock; a heartbeat is one
 --election | text | Milliseconds without a leader until a node stands for election
 --prevote | [on off]
@@ -344,6 +345,13 @@ path | file
 --with-wal | flag | Ask the members' own logs in LAB as well: what became of requests that nobody a…
 --html | file | Draw the operations into this new file: a page that needs nothing else
 -o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster export": """
+lab | file
+--output | file | The new file: NAME.tar.zst, or, with --to, any name or -
+--to | [porcupine edn] | The history alone, as porcupine reads it or in Jepsen's EDN
+-o | [text json] | The form of what goes to standard output
 -q --quiet | flag | Print no text: the exit status is the answer
 """,
 }

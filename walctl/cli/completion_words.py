@@ -240,6 +240,7 @@ load | command | Let clients ask a lab, and write down what they see.
 from | command | Make a lab from copies of real members.
 script | command | Run a Raft script, and print it with its actual outputs.
 check | command | Judge whether a history of requests is linearizable.
+export | command | Put a lab into one file, or its history into another format.
 """,
 }
 
@@ -342,6 +343,10 @@ diverged-tail | Members hold different entries at the end of their logs, above w
 cluster-mismatch | The parts or directories do not belong to one cluster.
 membership-differs | The places that record the membership do not agree.
 hash-differs | The key spaces of two members differ at the same revision.
+acked-not-in-log | A write was acknowledged to a client, and is in no member's log.
+index-differs | A write is in the log at another index than the answer to it said.
+logged-twice | One request of a client is in the log more than once.
+log-order | A write stands in the log before one that had been answered before it was asked.
 exit-0 | Clean, or done.
 exit-1 | Damage, a violation or a difference was found.
 exit-2 | The command line is wrong.

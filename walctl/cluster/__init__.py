@@ -29,9 +29,11 @@ Real processes on this machine (asyncio may be used):
     node_disk.py    a node's disk that fails on command, and dies with the power
     hands.py        does faults to a lab · playing.py  does any deed · claims.py  judges claims
     scenario_run.py, nemesis_run.py  a scenario played, a nemesis let loose
+    oracle.py, agreed.py  what a group's own logs say was committed, and how far
     client.py       asks nodes as a client does; what became of a request is an `Answer`
+    client_events.py  what a client did, as events · load.py  clients that ask all the time
     answers.py      ... and what there is to tell of it
-    copying*.py     a lab from copies of members that are somebody's
+    copying/        a lab from copies of members that are somebody's
     closed.py, trial.py  a place without a network; a trial start in it
 
 Nothing here decides about Raft (that is `walctl.raft`), about bytes (`formats`) or about whether a

@@ -5,19 +5,20 @@ A key of engine walctl begins with a slash, as raftexample's do: one that does n
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import aiohttp
 
 from walctl.cluster.answers import Client
 from walctl.cluster.client import LabClient
-from walctl.cluster.control import Control
+from walctl.cluster.client_events import TellingClient
+from walctl.cluster.control import NotUpError, SupervisorClient
 from walctl.cluster.etcd_client import EtcdClient
 from walctl.cluster.lab import Engine, Lab, MachineKind
 from walctl.cluster.load import Load, LoadPlan, LoadResult
-from walctl.cluster.runtime import draw, now_us
+from walctl.cluster.runtime import draw, now_us, token
 
 T = TypeVar("T")
 Deed = Callable[[Client], Awaitable[T]]
@@ -25,6 +26,8 @@ Progress = Callable[[LoadResult, float], None]
 """Is told of what came of a load so far, and the seconds that it has run."""
 
 PROGRESS_SECONDS = 0.5
+HAND_CHARS = 8
+"""How much of a token sets the client of one command apart from all others."""
 
 
 def key_of(lab: Lab, text: bytes) -> bytes:
@@ -67,14 +70,37 @@ def load(lab: Lab, plan: LoadPlan, *, on_progress: Progress) -> LoadResult:
     return asyncio.run(loading(lab, plan, on_progress=on_progress))
 
 
+def ask_told(lab: Lab, deed: Deed[T], *, seconds: float | None = None) -> T:
+    """The same as `ask`, with writes in the event file where the lab is up: a load may read them.
+
+    Raises: ClusterError, when its supervisor is there and does not answer.
+    """
+
+    async def once() -> T:
+        async with client_of(lab, seconds=seconds) as client, SupervisorClient(lab) as control:
+            try:
+                origin_us = (await control.info())["origin_us"]
+            except NotUpError:
+                return await deed(client)
+            told = TellingClient(
+                client,
+                f"hand-{token()[:HAND_CHARS]}",
+                now_us=lambda: now_us() - origin_us,
+                tell=control.tell,
+            )
+            return await deed(told)
+
+    return asyncio.run(once())
+
+
 async def loading(lab: Lab, plan: LoadPlan, *, on_progress: Progress) -> LoadResult:
     """The same within a loop."""
-    async with Control(lab) as control, client_of(lab) as client:
+    async with (
+        SupervisorClient(lab) as control,
+        client_of(lab) as client,
+        control.telling() as tell,
+    ):
         origin_us = (await control.info())["origin_us"]
-
-        async def tell(events: Sequence[Mapping[str, Any]]) -> None:
-            await control.tell(events)
-
         source = draw()
         run = Load(
             plan,

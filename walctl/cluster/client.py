@@ -27,6 +27,8 @@ FATE: Final = "X-Walctl-Fate"
 INDEX: Final = "X-Walctl-Index"
 LEADER: Final = "X-Walctl-Leader"
 HOSTS: Final = "X-Walctl-Hosts"
+PROPOSED: Final = "it was proposed, and may never happen"
+"""The words of a write that waits for nothing more, as raftexample's do."""
 ANSWER_SECONDS: Final = 5.0
 PAUSE_SECONDS: Final = 0.05
 GONE: Final = 410
@@ -213,7 +215,8 @@ class LabClient:
 def _reply(response: aiohttp.ClientResponse, body: bytes, node: str) -> _Reply:
     index = response.headers.get(INDEX)
     fate = Fate(response.headers.get(FATE, Fate.UNKNOWN))
-    is_value = fate is not Fate.OK and response.content_type == "application/octet-stream"
+    is_octets = response.content_type == "application/octet-stream"
+    is_value = response.status == 412 and is_octets
     return _Reply(
         Answer(
             fate=fate,
@@ -239,6 +242,8 @@ def _hosts(text: str) -> Iterator[tuple[str, int]]:
 def _first_line(body: bytes, response: aiohttp.ClientResponse) -> str:
     if response.status == 412:
         return "the key holds something else"
+    if response.status == 204:
+        return PROPOSED
     return body.decode("utf-8", "replace").strip() or f"status {response.status}"
 
 

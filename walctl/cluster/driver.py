@@ -42,6 +42,7 @@ from walctl.raft.types import (
     ConfState,
     Entry,
     Message,
+    ReadState,
     Role,
     Snapshot,
     SoftState,
@@ -55,12 +56,17 @@ INFLIGHT_COUNT_MAX = 256
 UNCOMMITTED_BYTES_MAX = 1 << 30
 SYNC_SHARE = 8
 """The weight of one sync among those that were before it, in what they take."""
+LIVES = 1 << 62
+"""Numbers of which each life of a member draws one."""
+LEASE_MARGIN_TICKS = 1
+"""By so much a lease ends before anybody else may be elected: what is counted in ticks is that
+exact."""
 READ_RETRY_TICKS = 5
 """A question for a read's index that has no answer is asked again after so long."""
 
 
 class Driver:
-    """One member; see the module. `begin`, `join` and `take_up` make one.
+    """One member; see the module. `join` and `take_up` make one; `bootstrap` begins a group.
 
     `is_removed` once it has applied its own removal: nothing needs it any more; one that was taken
     up with that behind it waits to be added again. `wants_snapshot`: somebody needs one now,
@@ -78,7 +84,7 @@ class Driver:
         world: Surroundings,
         has_state: bool = False,
     ) -> None:
-        """For the three that make one."""
+        """For the two that make one."""
         self.id = node_id
         self.service = service
         self.place = place
@@ -112,26 +118,15 @@ class Driver:
         self._queued: list[tuple[Entry, Tell]] = []
         self._proposals = Proposals()
         self._reads = Reads()
+        # A name that an earlier life has used may still be answered.
+        self._life = world.draw(LIVES)
         self._questions = 0
-        self._silent_ticks = 0
+        self._leaderless_ticks = 0
+        self._lease_end_us = 0
         self._job: Job | None = None
+        self._tried_index = 0
         self._is_foreign = False
         """Whether the newest snapshot is one that only stands for a state."""
-
-    @classmethod
-    def begin(
-        cls,
-        node_id: int,
-        peers: Sequence[int],
-        *,
-        place: Place,
-        service: Service,
-        world: Surroundings,
-    ) -> "Driver":
-        """A member of a new group, which begins with these. Raises: AccessError."""
-        made = cls.join(node_id, place=place, service=service, world=world)
-        made.bootstrap(peers)
-        return made
 
     @classmethod
     def join(cls, node_id: int, *, place: Place, service: Service, world: Surroundings) -> "Driver":
@@ -187,10 +182,14 @@ class Driver:
     def tick(self) -> None:
         """One unit of time has passed."""
         self.node.tick()
-        if self._reads.is_asked:
-            self._silent_ticks += 1
-            if self._silent_ticks >= READ_RETRY_TICKS:
-                self._reads.ask_again()
+        self._leaderless_ticks = 0 if self.lead != NOBODY else self._leaderless_ticks + 1
+        if self._leaderless_ticks > 2 * self.place.election_ticks:
+            self._reads.give_up("no leader is known")
+        for question in list(self._reads.tick()):
+            if self.lead != NOBODY:
+                name = self._next_name()
+                self._reads.ask_again(question, name)
+                self.node.read_index(name)
 
     def receive(self, message: Message) -> None:
         """A message of another member. What nobody may take is dropped, as a network would."""
@@ -210,8 +209,16 @@ class Driver:
 
         Nobody is ever told what became of it, as in raftexample.
         """
+        return self._hand_over(Entry(data=data))
+
+    def hand_over_change(self, change: ConfChange) -> bool:
+        """The same for a membership."""
+        return self._hand_over(conf_change_entry(change))
+
+    def _hand_over(self, entry: Entry) -> bool:
+        message = Message(MessageType.PROP, source=self.id, entries=(entry,))
         try:
-            self.node.propose(data)
+            self.node.step(message)
         except RaftError:
             return False
         return True
@@ -225,22 +232,30 @@ class Driver:
         self._reads.gather(tell)
 
     def read_by_lease(self, tell: Tell) -> None:
-        """The same by the leader's lease, without asking anybody: trusts the clocks."""
+        """The same by the leader's lease, without asking anybody: trusts that clocks run alike.
+
+        A quorum that has answered a question will elect nobody else until an election timeout has
+        passed since that was asked. Without such an answer, it is asked.
+        """
         raft = self.node.raft
-        log = raft.log
-        is_sure = raft.role is Role.LEADER and log.known_term(log.committed) == raft.term
-        if is_sure and self.place.check_quorum:
-            self._reads.wait(log.committed, tell)
+        if raft.role is not Role.LEADER:
+            tell(Told(fate=Fate.FAIL, words=self.not_leading))
+        elif self._has_lease and raft.lead_transferee == NOBODY:
+            self._reads.wait(raft.log.committed, tell)
         else:
-            words = self.not_leading if raft.role is not Role.LEADER else "there is no lease yet"
-            tell(Told(fate=Fate.FAIL, words=words))
+            self._reads.gather(tell)
+
+    @property
+    def _has_lease(self) -> bool:
+        return self.place.check_quorum and self._world.now_us() < self._lease_end_us
 
     def campaign(self) -> None:
         """Try to become leader."""
         self.node.campaign()
 
     def transfer(self, target: int) -> None:
-        """Let `target` lead, if this member does."""
+        """Let `target` lead, if this member does; it may then be elected at any moment."""
+        self._lease_end_us = 0
         self.node.transfer_leader(target)
 
     def report_unreachable(self, node: int) -> None:
@@ -295,7 +310,7 @@ class Driver:
     @property
     def needs_work(self) -> bool:
         """Whether `work` has anything to do."""
-        is_asked = bool(self._queued) or self._reads.is_gathered
+        is_asked = bool(self._queued) or (self._reads.is_gathered and self.lead != NOBODY)
         return is_asked or self.node.has_ready()
 
     # What is done.
@@ -328,11 +343,14 @@ class Driver:
     def _put_forward(self) -> None:
         """What was asked since the last round goes to the core, all together."""
         if self._reads.is_gathered and self.lead != NOBODY:
-            self._questions += 1
-            context = b"%x-%x" % (self.id, self._questions)
-            self._reads.ask(context)
-            self._silent_ticks = 0
-            self.node.read_index(context)
+            name = self._next_name()
+            self._reads.ask(
+                name,
+                now_us=self._world.now_us(),
+                term=self.node.raft.term if self.is_leader else 0,
+                patience=READ_RETRY_TICKS,
+            )
+            self.node.read_index(name)
         queued, self._queued = self._queued, []
         if not queued:
             return
@@ -423,7 +441,22 @@ class Driver:
                 {"first": ready.committed_entries[0].index, "last": self.applied},
             )
         for state in ready.read_states:
-            self._reads.answered(state.context, state.index)
+            self._hear(state)
+
+    def _next_name(self) -> bytes:
+        """What no question was ever called."""
+        self._questions += 1
+        return b"%x-%x-%x" % (self.id, self._life, self._questions)
+
+    def _hear(self, state: ReadState) -> None:
+        """A question was answered; where a quorum did that for this very leader, it is a lease."""
+        question = self._reads.answered(state.context, state.index)
+        raft = self.node.raft
+        if question is None or not self.is_leader or question.term != raft.term:
+            return
+        if raft.lead_transferee == NOBODY:
+            ticks = self.place.election_ticks - LEASE_MARGIN_TICKS
+            self._lease_end_us = question.asked_us + ticks * self.place.tick_us
 
     def _restore(self, snapshot: Snapshot) -> None:
         self.service.restore(snapshot.data or b"")
@@ -455,7 +488,7 @@ class Driver:
     @property
     def is_snapshot_due(self) -> bool:
         """Whether one is to be made now."""
-        count = self.applied - self._snapshot_index
+        count = self.applied - max(self._snapshot_index, self._tried_index)
         is_many = count >= self.place.snapshot_count
         return self._job is None and count > 0 and (is_many or self.wants_snapshot)
 
@@ -489,8 +522,9 @@ class Driver:
         self.compact(index - self.place.catch_up_entries)
 
     def fail_snapshot(self) -> None:
-        """It could not be made; it is tried again."""
+        """It could not be made; it is tried again when as many entries have come once more."""
         self._job = None
+        self._tried_index = self.applied
 
     def compact(self, index: int) -> bool:
         """Forget entries up to `index`, at most up to the newest snapshot; false if none went."""

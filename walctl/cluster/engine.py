@@ -23,7 +23,7 @@ SEGMENT_SUFFIX: Final = ".wal"
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class LineMeaning:
     """What a printed line means: `event` without its time and node, `None` for none.
 
     `is_kept`: whether the line belongs to the node's log. `member_id` is what the node is called
@@ -41,7 +41,7 @@ class EngineKind(Protocol):
     def command(self, lab: Lab, node: Node) -> list[str]:
         """What starts this node. Raises: AccessError."""
 
-    def told(self, lab: Lab, line: bytes) -> Told:
+    def told(self, lab: Lab, line: bytes) -> LineMeaning:
         """What a line means; never raises."""
 
     async def standing(

@@ -12,7 +12,7 @@ from typing import Any, Final
 import aiohttp
 
 from walctl.cluster import etcd_log
-from walctl.cluster.engine import Told, log_size
+from walctl.cluster.engine import LineMeaning, log_size
 from walctl.cluster.lab import ETCD_GROUP, HOST, Lab, Node
 from walctl.cluster.standing import Standing
 from walctl.errors import AccessError, ClusterError
@@ -51,7 +51,7 @@ class EtcdKind:
             "--log-level=info",
         ]
 
-    def told(self, lab: Lab, line: bytes) -> Told:
+    def told(self, lab: Lab, line: bytes) -> LineMeaning:
         """See `EngineKind.told`."""
         return etcd_log.told(line, lambda hexadecimal: node_named(lab, hexadecimal))
 

@@ -14,6 +14,7 @@ import aiohttp
 from walctl.cluster.answers import Answer, Fate, Read, Wait
 from walctl.cluster.etcd_gateway import GatewayError, asked, revision
 from walctl.cluster.lab import Lab, Node
+from walctl.machine.mvcc import ENDLESS, prefix_end
 
 REQUEST_SECONDS: Final = 10.0
 """Longer than etcd's own limit (5 s and two election timeouts), so that its words arrive."""
@@ -79,8 +80,8 @@ class EtcdClient:
     ) -> tuple[Answer, dict[bytes, bytes]]:
         """See `answers.Client.range`."""
         body = {
-            "key": _text(prefix or b"\0"),
-            "range_end": _text(_behind(prefix)),
+            "key": _text(prefix or ENDLESS),
+            "range_end": _text(prefix_end(prefix)),
             "serializable": read is Read.LOCAL,
         }
         answer, found = await self._ask("/v3/kv/range", body, via)
@@ -140,9 +141,3 @@ def _with_value(answer: Answer, value: bytes | None) -> Answer:
     return Answer(
         fate=answer.fate, index=answer.index, value=value, node=answer.node, words=answer.words
     )
-
-
-def _behind(prefix: bytes) -> bytes:
-    """The first key that does not begin with `prefix` and lies behind those that do."""
-    cut = prefix.rstrip(b"\xff")
-    return cut[:-1] + bytes([cut[-1] + 1]) if cut else _AFTER_ALL

@@ -38,6 +38,7 @@ CERTAIN: Final = (
     "etcdserver: bad leader transferee",
     "etcdserver: not leader",
     "raft proposal dropped",
+    "grpc: received message larger than max",
 )
 """What the words of a refusal begin with that says for certain that nothing was done."""
 WORDS_MAX: Final = 300

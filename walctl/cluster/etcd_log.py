@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from walctl.cluster.engine import Told
+from walctl.cluster.engine import LineMeaning
 from walctl.cluster.events import EventKind
 
 Name = Callable[[str], str]
@@ -41,17 +41,17 @@ _SNAPSHOTS: Final = {
 }
 
 
-def told(line: bytes, name: Name) -> Told:
+def told(line: bytes, name: Name) -> LineMeaning:
     """What a line means; `name` turns an id in hexadecimal into a node's name. Never raises."""
     if not line.startswith(b"{") or len(line) > LINE_BYTES_MAX:
-        return Told()
+        return LineMeaning()
     try:
         found = json.loads(line)
     except (ValueError, RecursionError):
-        return Told()
+        return LineMeaning()
     if not isinstance(found, dict):
-        return Told()
-    return Told(_event(found, str(found.get("msg", "")), name), member_id=_own_id(found))
+        return LineMeaning()
+    return LineMeaning(_event(found, str(found.get("msg", "")), name), member_id=_own_id(found))
 
 
 def _own_id(found: Mapping[str, Any]) -> int | None:

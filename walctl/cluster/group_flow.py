@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from walctl.cluster import runtime
-from walctl.cluster.lab import Engine, Group, Lab, demand_name
+from walctl.cluster.lab import Engine, Group, Lab, demand_new_group
 from walctl.cluster.making import removal_of, remove
 from walctl.cluster.member_flow import CHANGE_SECONDS, Flow, flowing
 from walctl.cluster.membership import Note
@@ -62,7 +62,8 @@ async def begun(flow: Flow, name: str, nodes: Sequence[str]) -> GroupChanged:
     """See `begin`."""
     members = _own(flow)
     flow.again()
-    demand_name(name, what="group")
+    if all(each.name != name for each in flow.lab.groups):
+        demand_new_group(flow.lab, name)
     hosts = tuple(dict.fromkeys(flow.lab.node(each).name for each in nodes))
     for each in hosts:
         if flow.lab.node(each).is_removed:

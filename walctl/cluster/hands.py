@@ -14,7 +14,7 @@ from typing import Any, Final
 import aiohttp
 
 from walctl.cluster import running, runtime
-from walctl.cluster.control import Control, NotUpError
+from walctl.cluster.control import NotUpError, SupervisorClient
 from walctl.cluster.deeds import (
     Clock,
     Damage,
@@ -65,7 +65,7 @@ class Hands:
         disk: WritableFileSystem,
         lab: Lab,
         *,
-        control: Control,
+        control: SupervisorClient,
         session: aiohttp.ClientSession,
         draw: Draw,
     ) -> None:
@@ -270,7 +270,7 @@ HOW: Final[Mapping[str, str]] = {
 @contextlib.asynccontextmanager
 async def hands_on(disk: WritableFileSystem, lab: Lab, *, draw: Draw) -> AsyncIterator[Hands]:
     """Hands on a lab while the block runs, up or not."""
-    async with aiohttp.ClientSession() as session, Control(lab) as control:
+    async with aiohttp.ClientSession() as session, SupervisorClient(lab) as control:
         yield Hands(disk, lab, control=control, session=session, draw=draw)
 
 

@@ -219,13 +219,14 @@ class Api:
                     return _text(HTTPStatus.NOT_FOUND, "Failed to GET")
                 return web.Response(body=value)
             case "PUT":
-                await self._hand_over(target.group, driver, driver.service.put(target.key, body))
+                data = driver.service.put(target.key, body)
+                await self._hand_over(target.group, lambda driver: driver.hand_over(data))
             case "POST" | "DELETE":
                 change = member_change(method, target.key, body)
                 if change is None:
                     return _text(HTTPStatus.BAD_REQUEST, f"Failed on {method}")
-                driver.change(change, lambda told: None)
-                self._node.wake(target.group)
+                wanted = change
+                await self._hand_over(target.group, lambda driver: driver.hand_over_change(wanted))
             case _:
                 response = _text(HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed")
                 for each in _METHODS:
@@ -233,12 +234,11 @@ class Api:
                 return response
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
-    async def _hand_over(self, group: str, driver: Driver, data: bytes) -> None:
+    async def _hand_over(self, group: str, take: Callable[[Driver], bool]) -> None:
         """Without a leader the client waits, as with raftexample. Raises: ClusterError."""
         async with asyncio.timeout(TIMEOUT_MS_MAX / 1000):
-            while not driver.hand_over(data):
+            while not take(self._node.driver(group)):
                 await asyncio.sleep(self._node.lab.settings.timing.tick_ms / 1000)
-                driver = self._node.driver(group)
         self._node.wake(group)
 
     # The strict one.
@@ -266,7 +266,7 @@ class Api:
 
     async def _write(self, driver: Driver, target: Target, data: bytes) -> web.Response:
         if target.wait is Wait.PROPOSE:
-            await self._hand_over(target.group, driver, data)
+            await self._hand_over(target.group, lambda driver: driver.hand_over(data))
             return web.Response(status=HTTPStatus.NO_CONTENT, headers={FATE: Fate.UNKNOWN})
         told = await self._node.propose(target.group, data)
         if told.fate is Fate.OK:

@@ -36,6 +36,7 @@ RUN_FOLDER: Final = "run"
 KEPT_FOLDER: Final = "kept"
 LAB_VERSION: Final = 1
 LAB_BYTES_MAX: Final = 16 << 20
+SEGMENT_BYTES_MIN: Final = 4096
 ETCD_GROUP: Final = "etcd"
 """What the one group of an etcd cluster is called."""
 HOST: Final = "127.0.0.1"
@@ -88,6 +89,7 @@ class Node:
 
     A node that is removed from all groups stays in the file, so that its id is not given again.
     `peer_url` is what the members know it by where that is not our own choice (a copied member).
+    `made_for` is the change that made it, by which the same command finds it when typed again.
     """
 
     name: str
@@ -97,6 +99,7 @@ class Node:
     proxy_port: int
     is_removed: bool = False
     peer_url: str | None = None
+    made_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +128,9 @@ class Lab:
     token: str
     program: str | None = None
     is_closed: bool = False
+    dropped: tuple[str, ...] = ()
+    """Names of groups that are no more. A name is not given again: what clients were told under it
+    would be one history of two stores."""
     origin: dict[str, Any] | None = None
     """For a lab from copies: where each node's directory came from, with hashes."""
 
@@ -164,7 +170,12 @@ class Lab:
         for each in self.groups:
             if name is None or each.name == name:
                 return each
-        names = ", ".join(each.name for each in self.groups) or "none"
+        if not self.groups:
+            raise UsageError(
+                f"{self.path}: has no group any more; walctl cluster group add {self.path} g1"
+                " --on NODE,... begins one"
+            )
+        names = ", ".join(each.name for each in self.groups)
         raise UsageError(f"{self.path}: no group {name!r} in this lab; there are {names}")
 
     def hosted_by(self, name: str) -> Iterator[Group]:
@@ -184,8 +195,18 @@ class Lab:
         return replace(self, groups=(*others, group) if is_new else tuple(others))
 
     def without_group(self, name: str) -> "Lab":
-        """The same without that group."""
-        return replace(self, groups=tuple(each for each in self.groups if each.name != name))
+        """The same without that group, whose name is not given again."""
+        groups = tuple(each for each in self.groups if each.name != name)
+        return replace(self, groups=groups, dropped=(*self.dropped, name))
+
+
+def demand_new_group(lab: Lab, name: str) -> None:
+    """A group may be called so. Raises: UsageError."""
+    demand_name(name, what="group")
+    if name in lab.dropped:
+        raise UsageError(
+            f"{lab.path}: had a group {name}, which was dropped; a name is not given again"
+        )
 
 
 def demand_name(name: str, *, what: str) -> str:
@@ -266,5 +287,6 @@ def _lab(path: Path, found: dict[str, Any]) -> Lab:
         token=str(found["token"]),
         program=found["program"],
         is_closed=bool(found["is_closed"]),
+        dropped=tuple(map(str, found.get("dropped", ()))),
         origin=found["origin"],
     )

@@ -3,26 +3,24 @@
 Every value is written once in all the lab's life, so that a read says which write it saw. A client
 whose request has an unknown fate never asks again under its name, because that request may still
 take effect at any time: it goes on as a new client. What is written down are the lines `invoke`,
-`ok`, `fail` and `info` of the event file.
+`ok`, `fail` and `info` of the event file: calls before they are sent, so that a load that is killed
+leaves nothing that was written by nobody; answers with the next call, or a little later. So `tell`
+is to be quick: the load's waits only until what it tells has left this process.
 """
 
 import asyncio
-import base64
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from walctl.cluster.answers import Answer, Client, Fate, Read, Wait
-from walctl.cluster.events import EventKind
+from walctl.cluster.client_events import Tell, ended, invoked
 from walctl.raft.core import Draw
 
 TELL_SECONDS: Final = 0.25
 RETRY_SECONDS: Final = 0.1
 """How long a client waits after a request that was refused or is of unknown fate."""
-
-Tell = Callable[[Sequence[Mapping[str, Any]]], Awaitable[None]]
-_KINDS: Final = {Fate.OK: EventKind.OK, Fate.FAIL: EventKind.FAIL, Fate.UNKNOWN: EventKind.INFO}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +113,7 @@ class Load:
         finally:
             for each in clients:
                 each.cancel()
-            await asyncio.gather(*clients, return_exceptions=True)
+            await asyncio.gather(everything, *clients, return_exceptions=True)
             await self._hand_over()
         self.result.seconds = (self._now_us() - began) / 1e6
         self._note_gap()
@@ -159,13 +157,21 @@ class Load:
         number = self._operations
         value = f"{name}.{number}".ljust(plan.value_bytes, ".").encode()
         expected = seen.get(key)
-        asked: dict[str, Any] = {"f": what, "g": group, **_bytes("key", key)}
-        if what in ("put", "cas"):
-            asked |= _bytes("v", value)
-        if what == "cas" and expected is not None:
-            asked |= _bytes("expect", expected)
         began = self._now_us()
-        self._events.append({"t": began, "c": name, "k": EventKind.INVOKE, "op": number, **asked})
+        is_write = what in ("put", "cas")
+        self._events.append(
+            invoked(
+                name,
+                number,
+                what,
+                at_us=began,
+                group=group,
+                key=key,
+                value=value if is_write else None,
+                expected=expected if what == "cas" else None,
+            )
+        )
+        await self._hand_over()
         answer = await self._ask(what, key, value, expected, group=group, via=via)
         self._note(name, number, what, began, answer)
         if answer.fate is Fate.OK:
@@ -196,14 +202,7 @@ class Load:
 
     def _note(self, name: str, number: int, what: str, began: int, answer: Answer) -> None:
         now, result = self._now_us(), self.result
-        event: dict[str, Any] = {"t": now, "c": name, "k": _KINDS[answer.fate], "op": number}
-        if answer.index is not None:
-            event["rev"] = answer.index
-        if what == "get" and answer.fate is Fate.OK and answer.value is not None:
-            event |= _bytes("v", answer.value)
-        if answer.words:
-            event["why"] = answer.words
-        self._events.append(event)
+        self._events.append(ended(name, number, what, answer, at_us=now))
         result.fates[answer.fate] += 1
         if answer.fate is Fate.OK:
             result.latencies_us.append(now - began)
@@ -215,11 +214,3 @@ class Load:
     def _note_gap(self) -> None:
         gap = self._now_us() - self._last_ok
         self.result.longest_gap_us = max(self.result.longest_gap_us, gap)
-
-
-def _bytes(name: str, value: bytes) -> dict[str, str]:
-    """Bytes as the event file has them: text, or base64 under another name."""
-    try:
-        return {name: value.decode()}
-    except UnicodeDecodeError:
-        return {f"{name}64": base64.b64encode(value).decode()}

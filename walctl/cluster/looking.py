@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import aiohttp
 
-from walctl.cluster.control import Control, NotUpError
+from walctl.cluster.control import NotUpError, SupervisorClient
+from walctl.cluster.copying.holding import held_of
 from walctl.cluster.engine import EngineKind
 from walctl.cluster.faults import Link, LinkFault
 from walctl.cluster.lab import Lab, Node
@@ -29,7 +30,7 @@ async def look(
 ) -> LabStanding:
     """How all of it stands; what gives no answer is said to give none. Raises nothing of a node."""
     try:
-        async with Control(lab) as control:
+        async with SupervisorClient(lab) as control:
             info: Mapping[str, Any] = await control.info()
     except NotUpError:
         info = orphans(disk, lab)
@@ -55,6 +56,7 @@ async def look_by(
         pid=info["pid"],
         nodes=tuple(_with_lag(found)),
         faults=tuple(faults_in_words(info["faults"], [node.name for node in nodes])),
+        forecasts=held_of(lab),
     )
 
 

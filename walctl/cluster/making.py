@@ -33,6 +33,8 @@ from walctl.fs.writable import WritableFileSystem
 NODES_MAX: Final = 99
 GROUPS_MAX: Final = 1000
 PORTS_A_NODE: Final = 3
+GROUPS: Final = ("g1",)
+"""What a lab has if nothing is said."""
 PORT_MIN, PORT_MAX = 1024, 65535
 _FOUND_MIN, _FOUND_MAX = 10_000, 30_000
 """Where free ports are looked for: below those that systems give to whoever dials out."""
@@ -44,12 +46,12 @@ PortFault = Callable[[str, int], str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class NewLab:
     """What a new lab is to be; `nodes` is how many, `base_port` where their ports begin."""
 
     path: Path
     nodes: int
-    groups: tuple[str, ...] = ("g1",)
+    groups: tuple[str, ...] = GROUPS
     engine: Engine = Engine.WALCTL
     settings: Settings = field(default_factory=Settings)
     program: str | None = None
@@ -58,7 +60,7 @@ class Wish:
 
 def make(
     disk: WritableFileSystem,
-    wish: Wish,
+    wish: NewLab,
     *,
     token: str,
     draw: Draw,
@@ -130,10 +132,12 @@ def free_ports(
     raise AccessError(f"found no {count} free ports in a row on {HOST}: say --base-port")
 
 
-def _demand_sane(wish: Wish) -> None:
+def _demand_sane(wish: NewLab) -> None:
     """Raises: UsageError."""
     if not 1 <= wish.nodes <= NODES_MAX:
         raise UsageError(f"--nodes {wish.nodes}: expected 1 to {NODES_MAX}")
+    if wish.engine is Engine.ETCD and wish.groups != GROUPS:
+        raise UsageError("--groups: engine etcd has one group, and no more; leave it out")
     for name in wish.groups:
         demand_name(name, what="group")
     if len(set(wish.groups)) != len(wish.groups) or not 1 <= len(wish.groups) <= GROUPS_MAX:

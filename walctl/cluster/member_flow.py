@@ -2,6 +2,9 @@
 
 Where no group is named, a node that comes is added to all groups, and one that goes leaves all of
 them; then it is done with, and its name is not given again.
+
+A command that was killed goes on when it is typed again, in the same words. A node that it made has
+in the lab's file for what: it is taken up again, and no other is made.
 """
 
 import asyncio
@@ -10,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from walctl.cluster.control import Control
+from walctl.cluster.control import SupervisorClient
 from walctl.cluster.events import EventKind
 from walctl.cluster.lab import Lab, load
 from walctl.cluster.membership import Keeper, MemberRow, Membership, Note, membership_of, no_note
@@ -63,11 +66,16 @@ class Flow:
         rows = [row for each in groups for row in await self.membership.listed(lab, each)]
         return Changed(node=node, done=done, members=tuple(rows))
 
-    async def usable(self, node: str | None) -> str:
+    def made_for(self, change: str) -> str | None:
+        """The node that such a change made, if it was broken off."""
+        found = [each for each in self.again().nodes if each.made_for == change]
+        return next((each.name for each in found if not each.is_removed), None)
+
+    async def usable(self, node: str | None, *, made_for: str | None = None) -> str:
         """A node of the lab that may hold members, made if there is none. Raises: UsageError."""
         name = node
-        if name is None or all(each.name != name for each in self.lab.nodes):
-            name = (await self.keeper.add_node(name)).name
+        if name is None or all(each.name != name for each in self.again().nodes):
+            name = (await self.keeper.add_node(name, made_for=made_for)).name
         if self.again().node(name).is_removed:
             raise UsageError(f"{name}: was removed; a node that was is not a member again")
         return name
@@ -81,11 +89,13 @@ class Flow:
 async def added(flow: Flow, group: str | None, node: str | None, *, is_learner: bool) -> Changed:
     """See `add`."""
     groups = flow.groups(group)
-    name = await flow.usable(node)
+    made_for = f"add to {' '.join(groups)}"
+    name = await flow.usable(node or flow.made_for(made_for), made_for=made_for)
     for each in groups:
         await flow.membership.add(flow.keeper, flow.again(), each, name)
         if not is_learner:
             await flow.membership.promote(flow.again(), each, name, seconds=CHANGE_SECONDS)
+    await flow.keeper.set_added(name)
     return await flow.changed(name, "is a learner" if is_learner else "is a voter", groups)
 
 
@@ -113,11 +123,19 @@ async def replaced(flow: Flow, group: str | None, old: str, new: str | None) -> 
     leaving = flow.lab.node(old).name
     held = [each.name for each in flow.lab.hosted_by(leaving)]
     groups = [flow.lab.group(group).name] if group else held
+    made_for = f"replace {leaving}"
     if leaving == new:
         raise UsageError(f"{old}: expected another node to have its place")
-    if not groups and (new is None or not flow.lab.node(leaving).is_removed):
+    wanted = new or flow.made_for(made_for)
+    if wanted is None and groups:
+        groups = await _still_in(flow, groups, leaving)
+        if not groups:
+            if group is None or len(flow.lab.groups) == 1:
+                await flow.retired(leaving)
+            return await flow.changed(leaving, "was out already", held)
+    if not groups and wanted is None:
         raise UsageError(f"{old}: is in no group; there is no place to have")
-    name = await flow.usable(new)
+    name = await flow.usable(wanted, made_for=made_for)
     for each in groups:
         await flow.membership.replace(
             flow.keeper, flow.again(), each, leaving, name, seconds=CHANGE_SECONDS
@@ -126,6 +144,17 @@ async def replaced(flow: Flow, group: str | None, old: str, new: str | None) -> 
         await flow.retired(leaving)
     groups = [each.name for each in flow.again().hosted_by(name)]
     return await flow.changed(name, f"has the place of {leaving}", groups)
+
+
+async def _still_in(flow: Flow, groups: list[str], node: str) -> list[str]:
+    """Those of these groups of which it is a member; its places in the others are given up."""
+    left = []
+    for each in groups:
+        if any(row.node == node for row in await flow.membership.listed(flow.lab, each)):
+            left.append(each)
+        else:
+            await flow.membership.remove(flow.keeper, flow.again(), each, node)
+    return left
 
 
 # For whoever has no loop.
@@ -222,7 +251,7 @@ async def flowing(disk: FileSystem, lab: Lab, note: Note = no_note) -> AsyncIter
     """What a change of a lab that is up needs, while the block runs. Raises: NotUpError."""
     membership = membership_of(disk, lab, note)
     try:
-        async with Control(lab) as control:
+        async with SupervisorClient(lab) as control:
             await control.info()  # first of all: whether it is up
             yield Flow(disk, lab, membership, control)
     finally:

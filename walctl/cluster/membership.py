@@ -36,7 +36,7 @@ class MemberRow:
 
 
 class Keeper(Protocol):
-    """Who keeps the lab's file and its processes: `control.Control`, wherever that is."""
+    """Who keeps the lab's file and its processes: `control.SupervisorClient`, wherever that is."""
 
     async def info(self) -> dict[str, Any]:
         """What runs."""
@@ -44,8 +44,11 @@ class Keeper(Protocol):
     async def act(self, node: str, action: str) -> dict[str, Any]:
         """`start` or `stop` a node."""
 
-    async def add_node(self, name: str | None = None) -> Node:
-        """One more node, in no group and not started."""
+    async def add_node(self, name: str | None = None, *, made_for: str | None = None) -> Node:
+        """One more node, in no group and not started; see `lab.Node`."""
+
+    async def set_added(self, node: str) -> None:
+        """Write down that an addition that made a node is done."""
 
     async def set_removed(self, node: str) -> None:
         """Write down that a node is in no group any more."""

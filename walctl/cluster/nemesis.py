@@ -113,6 +113,7 @@ def plan(wish: NemesisWish, draw: Draw) -> tuple[Timed, ...]:
     planner = _Planner(wish, draw)
     steps = range(0, wish.for_us - wish.interval_us // 2, wish.interval_us)
     timed = [each for at in steps for each in planner.step(at)]
+    timed += [Timed(wish.for_us, _member("remove", node), is_heal=True) for node in planner.added]
     return tuple(sorted(timed, key=lambda each: each.at_us))
 
 

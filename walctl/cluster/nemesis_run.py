@@ -1,6 +1,7 @@
 """A nemesis at work on a lab that is up: its plan carried out, and all made well at its end.
 
-Deeds are done one after the other; one that is late does not move the others. What cannot be done
+Deeds are done one after the other, and changes of members, which take their time, beside them; one
+that is late does not move the others. What cannot be done
 (a node that died meanwhile, a change that finds no quorum) is told, and the rest goes on. However
 it ends, by its time, by Ctrl-C or by an error, the end is the same: links, disks and clocks are
 well, and every node runs.
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from walctl.cluster import runtime
-from walctl.cluster.deeds import Clock, DiskOff, Net, Process
+from walctl.cluster.deeds import Clock, DiskOff, MemberVerb, Net, Process
 from walctl.cluster.events import EventKind
 from walctl.cluster.hands import Hands, hands_on
 from walctl.cluster.lab import Engine, Lab
@@ -92,6 +93,7 @@ def unleash(
                 await rage.all(steps, wish.for_us)
             finally:
                 left = await _heal_all(hands)
+                await rage.end_members()  # which now have a quorum
                 args = {"seed": seed, "left": list(left)}
                 note = {"k": EventKind.NOTE, "what": "nemesis ends", "args": args}
                 await hands.control.tell([note])
@@ -112,6 +114,7 @@ class _Rage:
         self._on_struck = on_struck
         self._on_time = on_time
         self._began = runtime.now_us()
+        self._members: asyncio.Task[None] | None = None
 
     async def all(self, steps: Sequence[Timed], for_us: int) -> None:
         """Each in its time, until somebody wants an end."""
@@ -119,12 +122,28 @@ class _Rage:
             await self._wait(timed.at_us, for_us)
             if self._asked.is_set():
                 return
-            words, is_done = await self._do(timed)
-            at_us = runtime.now_us() - self._began
-            struck = Struck(timed=timed, at_us=at_us, words=words, is_done=is_done)
-            self.struck.append(struck)
-            self._on_struck(struck)
+            if isinstance(timed.deed, MemberVerb):
+                self._members = asyncio.create_task(self._after(self._members, timed))
+            else:
+                await self._strike(timed)
         await self._wait(for_us, for_us)
+
+    async def end_members(self) -> None:
+        """Wait for the changes of members that are under way."""
+        if self._members is not None:
+            await self._members
+
+    async def _after(self, earlier: "asyncio.Task[None] | None", timed: Timed) -> None:
+        if earlier is not None:
+            await earlier
+        await self._strike(timed)
+
+    async def _strike(self, timed: Timed) -> None:
+        words, is_done = await self._do(timed)
+        at_us = runtime.now_us() - self._began
+        struck = Struck(timed=timed, at_us=at_us, words=words, is_done=is_done)
+        self.struck.append(struck)
+        self._on_struck(struck)
 
     async def _do(self, timed: Timed) -> tuple[str, bool]:
         deed = timed.deed
@@ -162,6 +181,9 @@ async def _heal_all(hands: Hands) -> tuple[str, ...]:
         try:
             await hands.do(deed)
         except WalctlError as error:
+            # It may be well by now all the same: a change of members has started it, say.
+            if isinstance(deed, Process) and await hands.state(deed.node) is NodeState.RUNNING:
+                return
             left.append(error.message)
 
     await tried(Net(verb="heal", rest=("--all",)))

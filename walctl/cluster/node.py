@@ -12,7 +12,8 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from formats.errors import FormatError
 from walctl.cluster import lab as labs
@@ -25,7 +26,7 @@ from walctl.cluster.surroundings import Job, Place, Surroundings
 from walctl.cluster.taking_up import etcd_service
 from walctl.cluster.transport import Hooks, Transport
 from walctl.cluster.waiting import Told
-from walctl.errors import ClusterError, UsageError, WalctlError
+from walctl.errors import ClusterError, RefusedError, UsageError, WalctlError
 from walctl.fs.writable import WritableFileSystem
 from walctl.raft.core import Draw
 from walctl.raft.errors import RaftPanic
@@ -51,6 +52,7 @@ ENDED: Final = "this member has ended"
 LOOK_SECONDS: Final = 1.0
 """How often at most the lab's file is read again for a member that nobody told us of."""
 
+T = TypeVar("T")
 TellEvent = Callable[[Mapping[str, Any]], None]
 
 
@@ -69,7 +71,7 @@ class Member:
 
 
 class Instance:
-    """See the module. `clock_us` is a clock that no one sets."""
+    """See the module. `clock_us` is a clock that no one sets, `wall_ms` tells the date."""
 
     def __init__(
         self,
@@ -79,6 +81,7 @@ class Instance:
         disk: WritableFileSystem,
         draw: Draw,
         clock_us: Callable[[], int],
+        wall_ms: Callable[[], int],
         tell: TellEvent,
     ) -> None:
         self.lab = lab
@@ -90,6 +93,7 @@ class Instance:
         self.clock = ClockFault()
         self.is_over = asyncio.Event()
         self.clock_us = clock_us
+        self._wall_ms = wall_ms
         self._disk = disk
         self._draw = draw
         self._tell_line = tell
@@ -137,12 +141,13 @@ class Instance:
                 member.driver = None
         await self._transport.close()
 
-    def jump(self, clock: ClockFault) -> None:
+    async def jump(self, clock: ClockFault) -> None:
         """Set the clock's rate, and let it jump once."""
         self.clock = clock
         ticks = clock.jump_us // 1000 // self.lab.settings.timing.tick_ms
         for _ in range(max(0, ticks)):
             self._tick()
+            await asyncio.sleep(0)  # what a tick calls for is done before the next one
 
     def reload(self, lab: Lab) -> None:
         """The lab's file has changed: nodes and groups came or went."""
@@ -216,6 +221,17 @@ class Instance:
         for job in list(self._jobs):
             await asyncio.wait([job])
 
+    def do(self, group: str, deed: Callable[[Driver], T]) -> T:
+        """Let a member do what an operator wants. Raises: UsageError; ClusterError, when it has
+        ended, also just now, of that."""
+        self.driver(group)
+        member = self.members[group]
+        results: list[T] = []
+        if not self._let(member, lambda driver: results.append(deed(driver))):
+            raise ClusterError(f"group {group} on {self.own.name}: {member.words or ENDED}")
+        self.wake(group)
+        return results[0]
+
     def wake(self, group: str) -> None:
         """Let a member work, in this turn of the loop, when all that came is there."""
         if not self._awake:
@@ -266,9 +282,10 @@ class Instance:
                 member.is_removed = True
                 self._end(member, "removed from the group")
             elif member.driver.is_snapshot_due:
-                self._make_snapshot(member, member.driver)
+                self._let(member, partial(self._make, member))
 
-    def _make_snapshot(self, member: Member, driver: Driver) -> None:
+    def _make(self, member: Member, driver: Driver) -> None:
+        """Begin a snapshot, and let it be built beside."""
         task = asyncio.get_running_loop().create_task(
             self._finish_snapshot(member, driver, driver.begin_snapshot())
         )
@@ -278,12 +295,17 @@ class Instance:
     async def _finish_snapshot(self, member: Member, driver: Driver, job: Job) -> None:
         try:
             await asyncio.to_thread(job.run)
-            if member.driver is driver:
-                driver.end_snapshot(job)
-        except WalctlError as error:
+        except (RefusedError, ValueError, MemoryError) as error:
+            # It cannot be made of this state; the member goes on with its log.
             driver.fail_snapshot()
+            why = str(error) or "no memory"
+            self._tell(member.group, EventKind.NOTE, {"what": "no snapshot", "why": why})
+        except WalctlError as error:
             if member.driver is driver:
                 self._fail(member, str(error))
+        else:
+            if member.driver is driver:
+                self._let(member, lambda each: each.end_snapshot(job))
 
     def _begin(self, group: Group) -> None:
         """Take up a member where its directory is, else begin or join."""
@@ -338,7 +360,7 @@ class Instance:
         CorruptionError."""
         if self.lab.settings.machine is not MachineKind.ETCD:
             return KvService(), False
-        request_id = first_request_id(self.id, self.clock_us() // 1000)
+        request_id = first_request_id(self.id, self._wall_ms())
         data = self.lab.data_path(self.own.name, group)
         taken = etcd_service(self._disk, data, request_id=request_id)
         return taken.service, not taken.is_own
@@ -426,6 +448,7 @@ def _place(lab: Lab, node: str, group: str) -> Place:
     return Place(
         wal=folder / "wal",
         snap=folder / "snap",
+        tick_us=settings.timing.tick_ms * 1000,
         election_ticks=settings.timing.election_ticks,
         heartbeat_ticks=settings.timing.heartbeat_ticks,
         pre_vote=settings.pre_vote,

@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from walctl.cluster.answers import Fate
+from walctl.cluster.driver import Driver
 from walctl.cluster.events import EventKind
 from walctl.cluster.faults import ClockFault, CrashMode, DiskFaultKind
 from walctl.cluster.node import Instance, TellEvent, load_again
@@ -75,9 +76,7 @@ class Control:
         return node_status(self._node)
 
     async def _campaign(self, fields: Fields) -> Fields:
-        group = str(fields["group"])
-        self._node.driver(group).campaign()
-        self._node.wake(group)
+        self._node.do(str(fields["group"]), Driver.campaign)
         return {}
 
     async def _transfer(self, fields: Fields) -> Fields:
@@ -88,8 +87,7 @@ class Control:
         if target not in driver.conf_state.voters:
             name = self._node.node_name(target) or f"{target:x}"
             raise ClusterError(f"group {group}: {name} is no voter, and cannot lead")
-        driver.transfer(target)
-        self._node.wake(group)
+        self._node.do(group, lambda each: each.transfer(target))
         return {}
 
     async def _snapshot(self, fields: Fields) -> Fields:
@@ -99,16 +97,22 @@ class Control:
         if driver.snapshot_index < index:
             driver.wants_snapshot = True
             self._node.wake(group)
-            async with asyncio.timeout(SNAPSHOT_SECONDS):
-                while self._node.driver(group).snapshot_index < index:
-                    await asyncio.sleep(POLL_SECONDS)
+            try:
+                async with asyncio.timeout(SNAPSHOT_SECONDS):
+                    while self._node.driver(group).snapshot_index < index:
+                        await asyncio.sleep(POLL_SECONDS)
+            except TimeoutError:
+                raise ClusterError(
+                    f"group {group}: no snapshot of entry {index} within {SNAPSHOT_SECONDS:g} s"
+                ) from None
         return {"index": driver.snapshot_index}
 
     async def _compact(self, fields: Fields) -> Fields:
         group = str(fields["group"])
         driver = self._node.driver(group)
         index = fields.get("index")
-        driver.compact(driver.snapshot_index if index is None else int(index))
+        last = driver.snapshot_index if index is None else int(index)
+        self._node.do(group, lambda each: each.compact(last))
         return {"first": driver.storage.first_index(), "last": driver.storage.last_index()}
 
     async def _change(self, fields: Fields) -> Fields:
@@ -142,7 +146,7 @@ class Control:
         )
         if not 1 <= clock.rate_percent <= RATE_PERCENT_MAX or not 0 <= clock.jump_us <= JUMP_US_MAX:
             raise UsageError("a clock goes at 1 to 10,000 percent, and jumps at most an hour ahead")
-        self._node.jump(clock)
+        await self._node.jump(clock)
         if clock.rate_percent != before.rate_percent:
             args = {"rate_percent": clock.rate_percent}
             kind = EventKind.HEAL if clock.rate_percent == 100 else EventKind.FAULT

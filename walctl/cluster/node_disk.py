@@ -21,7 +21,7 @@ DELAY_US_MAX: Final = 60_000_000
 SYNCS_MAX: Final = 1_000_000
 _NUMBERS = ("delay_us", "bytes_left", "count")
 
-Told = Callable[[Mapping[str, Any]], None]
+EventSink = Callable[[Mapping[str, Any]], None]
 
 
 class NodeDisk:
@@ -34,7 +34,7 @@ class NodeDisk:
         *,
         draw: Draw,
         sleep: Callable[[float], None],
-        tell: Told,
+        tell: EventSink,
         die: Callable[[], None],
     ) -> None:
         self._draw = draw

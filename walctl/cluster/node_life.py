@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -11,7 +12,7 @@ from walctl.cluster.http import Api, serve
 from walctl.cluster.node import Instance
 from walctl.cluster.node_control import Control
 from walctl.cluster.node_disk import NodeDisk
-from walctl.cluster.runtime import draw, end_own_process, now_us, sleep
+from walctl.cluster.runtime import draw, end_own_process, now_us, sleep, wall_ms
 from walctl.errors import ClusterError
 from walctl.fs.writable import WritableFileSystem
 
@@ -27,6 +28,8 @@ def live(
     standing_input: IO[str],
 ) -> None:
     """Be the node `name` of the lab in `path` until `standing_input` ends, or no member is left.
+
+    SIGTERM ends it as well; then, too, all is written and the spare segments go.
 
     Raises: WalctlError, when it cannot begin, or none of its members could go on.
     """
@@ -45,9 +48,21 @@ async def _live(
     faults = NodeDisk(
         disk, lab.path / name, draw=source.randrange, sleep=sleep, tell=tell, die=end_own_process
     )
-    node = Instance(lab, name, disk=faults.disk, draw=source.randrange, clock_us=now_us, tell=tell)
+    node = Instance(
+        lab,
+        name,
+        disk=faults.disk,
+        draw=source.randrange,
+        clock_us=now_us,
+        wall_ms=wall_ms,
+        tell=tell,
+    )
     api = Api(node, Control(node, disk, faults=faults, tell=tell))
     runner = await serve(api, labs.HOST, node.own.client_port)
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked.set)
     try:
         await node.start()
         # What was changed before anybody could tell us, while we came up.
@@ -56,6 +71,7 @@ async def _live(
             asyncio.create_task(node.tick_for_ever()),
             asyncio.create_task(_end_of(standing_input)),
             asyncio.create_task(node.is_over.wait()),
+            asyncio.create_task(asked.wait()),
         ]
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:

@@ -23,7 +23,8 @@ from walctl.errors import AccessError
 CHUNK_BYTES: Final = 1 << 16
 LINE_BYTES_MAX: Final = 1 << 20
 """A longer line is cut in pieces."""
-LAST_LINES: Final = 12
+LAST_LINES: Final = 100
+"""A panic of Go comes with the stack of who called it."""
 STOP_SECONDS: Final = 10.0
 """How long a node may take to end once it was told to; then it is killed."""
 _DRAIN_SECONDS: Final = 1.0
@@ -34,8 +35,8 @@ class NodeProcess:
     """The process of one node, or the place for one.
 
     `hear` is given each line, without its end; `ended` is called once after each end. `state`,
-    `words` (how it ended) and `process` may be read at any time; `is_killed` says whether its
-    last end was `kill`'s.
+    `words` and `exit_status` (how it ended) and `process` may be read at any time; `is_killed` says
+    whether its last end was `kill`'s.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class NodeProcess:
         self.name = name
         self.state = NodeState.STOPPED
         self.words = ""
+        self.exit_status: int | None = None
         self.process: Process | None = None
         self.last_lines: deque[bytes] = deque(maxlen=LAST_LINES)
         self._hear = hear
@@ -61,6 +63,11 @@ class NodeProcess:
     def is_there(self) -> bool:
         """Whether it has a process now."""
         return self.state in (NodeState.RUNNING, NodeState.PAUSED)
+
+    @property
+    def is_own_end(self) -> bool:
+        """Whether it ended by itself, not by `stop` or `kill`."""
+        return not self.is_there and not self.is_killed and not self._is_stop_wanted
 
     async def start(
         self, command: Sequence[str], *, folder: Path, environment: Mapping[str, str]
@@ -83,7 +90,7 @@ class NodeProcess:
             ) from error
         self._child, self._is_stop_wanted, self.is_killed = child, False, False
         self.last_lines.clear()
-        self.state, self.words = NodeState.RUNNING, ""
+        self.state, self.words, self.exit_status = NodeState.RUNNING, "", None
         self.process = identify(child.pid) or Process(child.pid, "")
         self._watcher = asyncio.create_task(self._watch(child))
         return self.process
@@ -138,7 +145,7 @@ class NodeProcess:
             child.stdin.close()
         is_stop = self._is_stop_wanted or status == 0
         self.state = NodeState.STOPPED if is_stop else NodeState.CRASHED
-        self.words = exit_words(status)
+        self.words, self.exit_status = exit_words(status), status
         self._child = self._watcher = None
         self._ended(self)
 

@@ -1,10 +1,10 @@
 """The members' own logs as a witness: what a lab's groups committed, read from the directories.
 
 What clients saw leaves open what became of requests that nobody answered. The logs know: an entry
-is committed when a member has written down a commit up to it, or when a majority of the group holds
-it and it is of the newest term that any of them has seen. That it is held by one of them alone says
-nothing. A group's directories may be read while it runs, but the last entries of a log that is
-written to may be missing then.
+is committed when a member has written down a commit up to it, or when a majority of the voters
+holds it and it is of the newest term that any of them has seen (`agreed`). That it is held by one
+of them alone says nothing. A group's directories may be read while it runs, but the last entries
+of a log that is written to may be missing then.
 
 With the entries from the first on, they are applied to a machine of their own, which says of each
 condition whether it held.
@@ -12,44 +12,39 @@ condition whether it held.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from formats.errors import FormatError
 from formats.internalpb import INTERNAL_RAFT_REQUEST
 from formats.kvpb import KvRequest
 from walctl.checker.history import History
 from walctl.checker.settle import CommittedLog, Logged
+from walctl.cluster.agreed import Held, Voters, agreed_last, extent, newest_holder
 from walctl.cluster.answers import Fate
 from walctl.cluster.lab import Engine, Group, Lab, MachineKind
-from walctl.cluster.service import EtcdService, KvService, Service
+from walctl.cluster.service import KvService
 from walctl.datadir.layout import understand
 from walctl.datadir.survey import Survey, survey
 from walctl.fs.base import FileSystem
+from walctl.inspect.conf_changes import Standing, changes_between
+from walctl.inspect.membership import log_standing
 from walctl.inspect.state import Wish, replayed
+from walctl.machine.base import Outcome
+from walctl.machine.etcd import Etcd
 from walctl.machine.kv import parse_proposal
-from walctl.raft.quorum import committed_index
 from walctl.raft.types import Entry
 from walctl.replay.apply import committed, entries_between
+
+_DONE: Final = frozenset({Outcome.APPLIED, Outcome.UNCHANGED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Witness:
-    """One member's directory: `committed` by its own word, `terms` are of its live entries."""
+    """One member's directory, and its log."""
 
     node: str
     seen: Survey
-    committed: int
-    terms: Mapping[int, int]
-
-    @property
-    def last(self) -> int:
-        """Index of its last live entry, 0 without one."""
-        return max(self.terms, default=0)
-
-    @property
-    def term(self) -> int:
-        """The newest term that it knows of."""
-        state = self.seen.last_state
-        return max(max(self.terms.values(), default=0), state.state.term if state else 0)
+    log: Held
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +99,14 @@ def _witnesses(disk: FileSystem, lab: Lab, group: Group) -> Iterator[Witness]:
         terms = {
             index: run.term for run in seen.log.live for index in range(run.first, run.last + 1)
         }
-        yield Witness(node=name, seen=seen, committed=committed(seen), terms=terms)
+        state = seen.last_state.state if seen.last_state is not None else None
+        held = Held(
+            id=lab.node(name).id or 0,
+            committed=committed(seen),
+            term=max(max(terms.values(), default=0), state.term if state else 0),
+            terms=terms,
+        )
+        yield Witness(node=name, seen=seen, log=held)
 
 
 def _group_logs(
@@ -115,13 +117,12 @@ def _group_logs(
     *,
     with_digests: bool,
 ) -> GroupLogs:
-    last = _last_committed(witnesses, count=len(group.hosts))
+    whole = extent([each.log for each in witnesses], _voters(witnesses))
+    last = whole.last
     entries: dict[int, tuple[Entry, str]] = {}
     parted: list[tuple[int, str, str]] = []
     for witness in witnesses:
-        # What stands above is held, and may still be overwritten: it is compared to nobody's.
-        top = min(last, _agreed_last(witness, witnesses, last))
-        for entry in entries_between(disk, witness.seen, 1, top):
+        for entry in entries_between(disk, witness.seen, 1, agreed_last(witness.log, whole)):
             known, other = entries.setdefault(entry.index, (entry, witness.node))
             if _content(known) != _content(entry):
                 parted.append((entry.index, other, witness.node))
@@ -129,8 +130,8 @@ def _group_logs(
     while first - 1 in entries:
         first -= 1
     ordered = [entries[index][0] for index in range(first, last + 1)]
-    writes = tuple(_writes(lab, ordered, is_whole=first == 1))
-    low = min((each.committed for each in witnesses), default=0)
+    writes = tuple(writes_of(lab, ordered, is_whole=first == 1))
+    low = min((each.log.committed for each in witnesses), default=0)
     return GroupLogs(
         group=group.name,
         log=CommittedLog(group=group.name, first=first, last=last, writes=writes),
@@ -141,36 +142,42 @@ def _group_logs(
     )
 
 
-def _last_committed(witnesses: Sequence[Witness], *, count: int) -> int:
-    """See the module: by a member's word, or by a majority of `count` in the newest term."""
-    said = max(each.committed for each in witnesses)
-    newest = max(each.term for each in witnesses)
-    held = [
-        max((index for index, term in each.terms.items() if term == newest), default=0)
-        for each in witnesses
-    ]
-    held += [0] * (count - len(held))
-    return max(said, committed_index(set(range(len(held))), lambda number: held[number]))
+def _voters(witnesses: Sequence[Witness]) -> Iterator[Voters]:
+    """Who votes as of the highest commit that was said, and behind each change after that of those
+    that the newest log holds; nobody where no log of those that have all of it tells."""
+    best = max(witnesses, key=lambda each: (each.log.committed, each.log.last))
+    said = best.log.committed
+    newest = newest_holder([each.log for each in witnesses])
+    holder = next(each for each in witnesses if each.log == newest)
+    first = log_standing(best.seen, said) or (
+        log_standing(holder.seen, said)
+        if holder.log.terms.get(said) == best.log.terms.get(said)
+        else None
+    )
+    if first is None:
+        return
+    yield _voting(first[1])
+    for placed in changes_between(holder.seen, said, holder.log.last):
+        made = log_standing(holder.seen, placed.entry.index)
+        yield _voting(made[1]) if made else Voters(index=placed.entry.index, incoming=frozenset())
 
 
-def _agreed_last(witness: Witness, witnesses: Sequence[Witness], last: int) -> int:
-    """Up to where this member's entries are those that were committed: behind its own commit as far
-    as its terms are those of a member that has all of it."""
-    best = max(witnesses, key=lambda each: (each.committed, each.term, each.last))
-    index = min(witness.committed, witness.last)
-    while index < min(last, witness.last):
-        term = best.terms.get(index + 1)
-        if term is None or witness.terms.get(index + 1) != term:
-            break
-        index += 1
-    return index
+def _voting(found: Standing) -> Voters:
+    conf = found.conf
+    return Voters(
+        index=found.index,
+        incoming=frozenset(conf.voters),
+        outgoing=frozenset(conf.voters_outgoing),
+    )
 
 
-def _writes(lab: Lab, entries: Sequence[Entry], *, is_whole: bool) -> Iterator[Logged]:
+def writes_of(lab: Lab, entries: Sequence[Entry], *, is_whole: bool) -> Iterator[Logged]:
+    """The writes in entries; `is_whole`: from the first on, so that it is known what they did."""
     is_etcd = lab.engine is Engine.ETCD or lab.settings.machine is MachineKind.ETCD
-    service: Service = EtcdService(request_id=1) if is_etcd else KvService()
+    etcd, kv = Etcd(), KvService()
     for entry in entries:
-        done = service.apply(entry) if is_whole else None
+        result = etcd.apply(entry) if is_whole and is_etcd else None
+        done = kv.apply(entry) if is_whole and not is_etcd else None
         if entry.type or not entry.data:
             continue
         found = _etcd_write(entry.data) if is_etcd else _kv_write(entry.data)
@@ -180,6 +187,10 @@ def _writes(lab: Lab, entries: Sequence[Entry], *, is_whole: bool) -> Iterator[L
         is_done = None if done is None and is_condition else True
         if done is not None:
             is_done = done.fate is Fate.OK
+        elif result is not None:
+            # Whoever's transaction it is, with or without a question where it does not hold: one
+            # that changed nothing did not write. A delete of nothing is done.
+            is_done = result.outcome in ({Outcome.APPLIED} if is_condition else _DONE)
         yield Logged(index=entry.index, key=key, value=value, is_done=is_done)
 
 
@@ -215,10 +226,17 @@ def _etcd_write(payload: bytes) -> tuple[bytes, bytes | None, bool] | None:
 
 
 def _digests(disk: FileSystem, witnesses: Sequence[Witness], index: int) -> dict[str, str]:
-    """The digest of each member's state as of an entry that all of them have committed."""
+    """The digest of each member's state as of an entry that all of them have committed.
+
+    Of etcd's without the members: where a log begins behind a snapshot they are the database's, in
+    which a learner that was promoted stays one.
+    """
     found: dict[str, str] = {}
     for each in witnesses:
         state = replayed(disk, each.seen, Wish(until=str(index)))
         if state.machine is not None and state.applied is not None and state.applied.stop is None:
-            found[each.node] = state.machine.digest()
+            machine = state.machine
+            found[each.node] = (
+                machine.digest(has_members=False) if isinstance(machine, Etcd) else machine.digest()
+            )
     return found

@@ -9,7 +9,7 @@ from typing import Any, Final
 import aiohttp
 
 from walctl.cluster import runtime
-from walctl.cluster.engine import Told, log_size
+from walctl.cluster.engine import LineMeaning, log_size
 from walctl.cluster.lab import HOST, Lab, Node
 from walctl.cluster.standing import Standing
 from walctl.errors import ClusterError
@@ -27,15 +27,15 @@ class WalctlKind:
         """See `EngineKind.command`."""
         return runtime.own_command("cluster", "node", str(lab.path), node.name)
 
-    def told(self, lab: Lab, line: bytes) -> Told:
+    def told(self, lab: Lab, line: bytes) -> LineMeaning:
         """See `EngineKind.told`."""
         if not line.startswith(_EVENT):
-            return Told()
+            return LineMeaning()
         try:
             event = json.loads(line)
         except ValueError:
-            return Told()
-        return Told(event, is_kept=False)
+            return LineMeaning()
+        return LineMeaning(event, is_kept=False)
 
     async def standing(
         self, session: aiohttp.ClientSession, disk: FileSystem, lab: Lab, node: Node

@@ -132,7 +132,7 @@ class OwnMembership:
                 lab = load(self._disk, lab.path)
                 await self._caught_up(lab, group, new, seconds=seconds)
                 await self._note(f"{new} has the state of {group}")
-            await self._exchange(lab, group, gone, come)
+            await self._exchange(lab, group, gone, come, seconds=seconds)
             await self._note(f"{new} has the place of {old} in {group}")
         await self.unhost(control, lab, group, old)
 
@@ -187,6 +187,10 @@ class OwnMembership:
         states = await _states(control)
         up = [name for name, state in states.items() if state is NodeState.RUNNING]
         silent = await self.talk.reload(lab, up)
+        deadline = runtime.now_us() + round(LEAD_SECONDS * 1_000_000)
+        while set(needed) & set(silent) and runtime.now_us() < deadline:
+            silent = await self.talk.reload(lab, silent)  # it may be busy, or just coming up
+            await asyncio.sleep(POLL_SECONDS)
         late = [each for each in needed if each in silent or each not in up]
         if late:
             raise ClusterError(
@@ -240,14 +244,18 @@ class OwnMembership:
         return lab
 
     async def _caught_up(self, lab: Lab, group: str, node: str, *, seconds: float) -> None:
-        """Wait until `node` has nearly all; it may take as long as it goes on coming nearer."""
+        """Wait until `node` has nearly all; it may take as long as it goes on coming nearer.
+
+        What the leader knows of it is not enough: it may have died since.
+        """
         wanted, best, moved = _id(lab, node), -1, runtime.now_us()
         while True:
             view = await self.lead(lab, group)
             match = (view.match or {}).get(wanted, 0)
-            if match and match + LAG_ENTRIES_MAX >= view.commit:
-                return
             own = (await self.talk.views(lab, group, [node])).get(node)
+            has = min(match, own.applied) if own is not None and own.state == "running" else 0
+            if has and has + LAG_ENTRIES_MAX >= view.commit:
+                return
             if own is not None and own.state == "removed":
                 # It came to its own removal in a log from long ago, before it was added again.
                 await self._try(lab, node, "reload")
@@ -255,25 +263,32 @@ class OwnMembership:
             if seen > best:
                 best, moved = seen, runtime.now_us()
             if runtime.now_us() - moved > seconds * 1_000_000:
-                why = "does not answer" if own is None else f"is at {match} of {view.commit}"
                 raise ClusterError(
-                    f"{node}: {why}, and nothing moved for {seconds:g} s: it stays a learner of"
-                    f" {group}; do this again when it runs"
+                    f"{node}: {_why_behind(own, has, view)}, and nothing moved for {seconds:g} s:"
+                    f" it stays a learner of {group}; walctl cluster restart {lab.path} {node}"
+                    " lets it go on, then do this again"
                 )
             await asyncio.sleep(POLL_SECONDS)
 
-    async def _exchange(self, lab: Lab, group: str, gone: int, come: int) -> None:
-        """One joint change, and the lead with somebody who stays when it ends."""
+    async def _exchange(
+        self, lab: Lab, group: str, gone: int, come: int, *, seconds: float
+    ) -> None:
+        """One joint change, and the lead with somebody who stays when it ends.
+
+        Who comes is looked at once more before: with one voter, the group stands still without it.
+        """
         view = await self.lead(lab, group)
         changes = [(_ADD, come), (_REMOVE, gone)]
         stay = view.voters - {gone}
         if not view.outgoing and gone in view.voters and not stay:
+            await self._caught_up(lab, group, _name(lab, come), seconds=seconds)
             await self._change(
                 lab, group, lambda view: come in view.voters, changes, transition="JOINT_EXPLICIT"
             )
             await self._note(f"{group} is in the joint membership")
         elif not view.outgoing:
             await self._handed_on(lab, group, gone, stay)
+            await self._caught_up(lab, group, _name(lab, come), seconds=seconds)
             await self._change(
                 lab, group, lambda view: come in view.voters, changes, transition="JOINT_IMPLICIT"
             )
@@ -371,6 +386,15 @@ async def _states(control: Keeper) -> dict[str, NodeState]:
 
 async def _is_running(control: Keeper, node: str) -> bool:
     return (await _states(control)).get(node) in (NodeState.RUNNING, NodeState.PAUSED)
+
+
+def _why_behind(own: View | None, has: int, leader: View) -> str:
+    """What keeps a learner from its vote."""
+    if own is None:
+        return "does not answer"
+    if own.state != "running":
+        return f"its member is {own.state}"
+    return f"has {has} of {leader.commit} entries"
 
 
 def _is_out(view: View, gone: int) -> bool:

@@ -88,7 +88,8 @@ class Player:
             case RaftVerb():
                 return await self._raft(deed)
             case MemberVerb() | GroupVerb():
-                return await self._command(*_command_of(deed, self.lab))
+                await self._command(*_command_of(deed, self.lab))
+                return Done(f"{deed.words}: done")
             case Load():
                 return await self._load(deed)
             case Stabilize():
@@ -216,7 +217,8 @@ class Player:
             shown = [f"{name} {value}" for name, value in told.items() if name != "v"]
             return Done(", ".join(shown) or "asked")
         if self.lab.engine is Engine.ETCD:
-            return await self._command("transfer", str(self.lab.path), node)
+            await self._command("transfer", str(self.lab.path), node)
+            return Done(f"{node} leads {group}")
         leader = await self.hands.name("leader", group=group)
         if leader != node:
             fields = {"group": group, "to": f"{self.lab.node(node).id:x}"}
@@ -227,7 +229,7 @@ class Player:
             raise ClusterError(f"{node} does not lead {group}: {found.words}")
         return Done(f"{node} leads {group}")
 
-    async def _command(self, *words: str) -> Done:
+    async def _command(self, *words: str) -> None:
         """A command of ours, as a person types it."""
         process = await asyncio.create_subprocess_exec(
             *runtime.own_command("cluster", *words),
@@ -248,7 +250,6 @@ class Player:
         last = lines[-1].strip() if lines else ""
         if process.returncode:
             raise ClusterError(f"{last.removeprefix('walctl: ') or f'exit {process.returncode}'}")
-        return Done(lines[0].strip() if lines else "done")
 
     # Time, and what is to hold.
 

@@ -32,7 +32,7 @@ from walctl.cluster.faults import WELL, Link, LinkFault
 from walctl.cluster.lab import Engine
 from walctl.cluster.proxy_links import Counters, LinkState
 from walctl.cluster.proxy_rafthttp import RaftHttpTalk
-from walctl.cluster.proxy_session import Place, Session
+from walctl.cluster.proxy_session import ProxyPlace, Session
 from walctl.cluster.proxy_talk import STRANGER, PeerTalk, Talk
 from walctl.errors import AccessError, UsageError
 
@@ -56,7 +56,7 @@ class Proxy:
         self._engine = engine
         self._draw = draw
         self._tell = tell
-        self._places: dict[str, Place] = {}
+        self._places: dict[str, ProxyPlace] = {}
         self._names: dict[int, str] = {}
         self._servers: dict[str, asyncio.Server] = {}
         self._states: dict[Link, LinkState] = {}
@@ -65,7 +65,7 @@ class Proxy:
         self.sessions: set[Session] = set()
         self.clock: asyncio.AbstractEventLoop = asyncio.get_running_loop()
 
-    async def start(self, places: Iterable[Place]) -> None:
+    async def start(self, places: Iterable[ProxyPlace]) -> None:
         """Listen for these nodes. Raises: AccessError, when a port is in use; then for none."""
         try:
             for place in places:
@@ -74,7 +74,7 @@ class Proxy:
             await self.close()
             raise
 
-    async def add(self, place: Place) -> None:
+    async def add(self, place: ProxyPlace) -> None:
         """Listen for one node more. Raises: AccessError."""
         try:
             server = await self.clock.create_server(

@@ -29,7 +29,7 @@ _LINGER_NOT: Final = struct.pack("ii", 1, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class ProxyPlace:
     """A node as the proxy knows it: dialled at `host` and `proxy_port`, behind which it has
     `peer_port` on the loopback device.
 
@@ -43,7 +43,7 @@ class Place:
     host: str = HOST
 
     @classmethod
-    def of(cls, node: Node) -> "Place":
+    def of(cls, node: Node) -> "ProxyPlace":
         """A node of a lab."""
         told = None if node.peer_url is None else parsed(node.peer_url)
         return cls(
@@ -149,7 +149,7 @@ class Owner(Protocol):
 class Session:
     """One connection that was taken, and the one to the member behind; a `proxy_talk.Wire`."""
 
-    def __init__(self, owner: Owner, place: Place) -> None:
+    def __init__(self, owner: Owner, place: ProxyPlace) -> None:
         self._owner = owner
         self._place = place
         self._pipes: list[Pipe] = []

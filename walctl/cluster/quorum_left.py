@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from walctl.cluster.lab import Lab
 from walctl.cluster.membership import MemberRow
-from walctl.cluster.standing import LabStanding
+from walctl.cluster.standing import LabStanding, NodeStanding
 from walctl.errors import RefusedError
+
+_ENDED: Final = ("failed", "removed")
+"""Roles of members that have ended, on a node that runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +38,15 @@ class QuorumLeft:
 
 def quorum_left(rows: Sequence[MemberRow], standing: LabStanding, node: str) -> QuorumLeft:
     """What taking `node` out of these members leaves, as they stand now."""
-    up = {each.name for each in standing.nodes if each.is_up}
+    group = rows[0].group if rows else ""
+    up = {each.name for each in standing.nodes if each.is_up and _takes_part(each, group)}
     voters = [row.node for row in rows if not row.is_learner and row.node != node]
     return QuorumLeft(voters=tuple(voters), up=tuple(each for each in voters if each in up))
+
+
+def _takes_part(node: NodeStanding, group: str) -> bool:
+    """Whether the node's member of this group is one that votes and appends."""
+    return any(each.group == group and each.role not in _ENDED for each in node.groups)
 
 
 def demand_quorum(lab: Lab, group: str, node: str, left: QuorumLeft) -> None:

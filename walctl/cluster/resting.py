@@ -10,7 +10,7 @@ from typing import Any, Final
 from walctl.cluster import running, runtime
 from walctl.cluster.at_rest import AtRest, Done
 from walctl.cluster.chronicle import Chronicle
-from walctl.cluster.control import Control
+from walctl.cluster.control import SupervisorClient
 from walctl.cluster.events import EventKind
 from walctl.cluster.lab import Lab
 from walctl.errors import AccessError, UsageError
@@ -89,5 +89,5 @@ def rest(disk: WritableFileSystem, lab: Lab, node: str, deed: Deed) -> dict[str,
 
 
 async def _by_supervisor(lab: Lab, node: str, deed: Deed) -> dict[str, Any]:
-    async with Control(lab) as control:
+    async with SupervisorClient(lab) as control:
         return await control.rest(node, deed.what, deed.fields)

@@ -46,6 +46,11 @@ def now_us() -> int:
     return time.monotonic_ns() // 1000
 
 
+def wall_ms() -> int:
+    """Milliseconds since 1970: people set this clock, but it goes on over a boot."""
+    return time.time_ns() // 1_000_000
+
+
 def draw() -> Draw:
     """A new source of randomness that nobody can foretell."""
     return random.Random(secrets.randbits(128))

@@ -15,7 +15,7 @@ from walctl.cluster.deeds import Expect, MakeCluster
 from walctl.cluster.events import EventKind
 from walctl.cluster.hands import hands_on
 from walctl.cluster.lab import Engine, Lab, Settings, Timing, load
-from walctl.cluster.making import Wish, make
+from walctl.cluster.making import NewLab, make
 from walctl.cluster.playing import Done, playing
 from walctl.cluster.scenario import SCENARIO_BYTES_MAX, Command, Scenario, parse
 from walctl.cluster.up_down import down, up_detached
@@ -98,7 +98,7 @@ def read(disk: FileSystem, word: str, path: Path) -> Scenario:
         raise UsageError(f"{name}:{line}: expected UTF-8, found another byte") from error
 
 
-def wish_of(cluster: MakeCluster, path: Path, *, engine: Engine, program: str | None) -> Wish:
+def wish_of(cluster: MakeCluster, path: Path, *, engine: Engine, program: str | None) -> NewLab:
     """The lab that a scenario asks for."""
     settings = Settings()
     timing = Timing(
@@ -112,7 +112,7 @@ def wish_of(cluster: MakeCluster, path: Path, *, engine: Engine, program: str | 
         settings = replace(settings, check_quorum=cluster.check_quorum)
     if cluster.snapshot_count is not None:
         settings = replace(settings, snapshot_count=cluster.snapshot_count)
-    return Wish(
+    return NewLab(
         path=path,
         nodes=cluster.nodes,
         groups=cluster.groups,
@@ -130,7 +130,7 @@ def engine_of(cluster: MakeCluster, wished: str | None) -> Engine:
     return Engine(name)
 
 
-def play(disk: WritableFileSystem, scenario: Scenario, wish: Wish, *, on_step: OnStep) -> Account:
+def play(disk: WritableFileSystem, scenario: Scenario, wish: NewLab, *, on_step: OnStep) -> Account:
     """Make the lab, play the scenario, and end all that runs; the lab's folder stays.
 
     Raises: WalctlError, when the lab cannot be made or does not come up.

@@ -34,7 +34,7 @@ from walctl.machine import txn
 from walctl.machine.base import Entry, Outcome, Result
 from walctl.machine.etcd import Etcd
 from walctl.machine.kv import SWAP, Kv, parse_proposal, refusal
-from walctl.machine.mvcc import ENDLESS
+from walctl.machine.mvcc import ENDLESS, prefix_end
 
 _REQUEST_ID_BITS: Final = 48
 _DONE: Final = (Outcome.APPLIED, Outcome.UNCHANGED, Outcome.SKIPPED)
@@ -43,14 +43,12 @@ _DONE: Final = (Outcome.APPLIED, Outcome.UNCHANGED, Outcome.SKIPPED)
 class Done(NamedTuple):
     """What became of a committed entry: `OK`, or `FAIL` with the reason, and then without effect.
 
-    `found` is what the key of a failed swap has instead (`None`: it is not there). `is_fatal`: a
-    real member ends itself over this entry.
+    `found` is what the key of a failed swap has instead (`None`: it is not there).
     """
 
     fate: Fate
     words: str = ""
     found: bytes | None = None
-    is_fatal: bool = False
 
 
 class Frozen(Protocol):
@@ -161,7 +159,8 @@ class KvService:
 def first_request_id(member_id: int, moment_ms: int) -> int:
     """Where a member's request ids begin, as etcd's do: the low 16 bits of its id, then time.
 
-    40 bits of milliseconds and 8 that count, so that a member that starts again uses none twice.
+    40 bits of milliseconds and 8 that count, so that a member that starts again uses none twice: as
+    long as `moment_ms` goes on over a boot of the machine, as `runtime.wall_ms` does.
     """
     low_bits = (1 << _REQUEST_ID_BITS) - 1
     return (member_id & 0xFFFF) << _REQUEST_ID_BITS | (moment_ms << 8) & low_bits
@@ -267,12 +266,6 @@ class EtcdService:
         return INTERNAL_RAFT_REQUEST.build(replace(request, header=header))
 
 
-def prefix_end(prefix: bytes) -> bytes:
-    """The end of the range of all keys that begin with `prefix`, as etcd's clients say it."""
-    stem = prefix.rstrip(b"\xff")
-    return stem[:-1] + bytes([stem[-1] + 1]) if stem else ENDLESS
-
-
 def _swap_in(data: bytes) -> TxnRequest | None:
     """The transaction that `EtcdService.swap` makes, if that is what an entry holds."""
     if data[:1] != _TXN_TAG:
@@ -304,4 +297,4 @@ def _done(result: Result) -> Done:
     """What became of an entry, to whoever proposed it."""
     if result.outcome in _DONE:
         return Done(Fate.OK)
-    return Done(Fate.FAIL, result.words or "", is_fatal=result.outcome is not Outcome.REFUSED)
+    return Done(Fate.FAIL, result.words or "")

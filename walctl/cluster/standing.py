@@ -56,14 +56,36 @@ class NodeStanding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Foretold:
+    """What came of the forecast of a copied member's first start; `is_up`: it started.
+
+    `words` are what happened, and what had been told where that is something else.
+    """
+
+    name: str
+    is_as_foretold: bool
+    is_up: bool
+    words: str
+
+    @property
+    def line(self) -> str:
+        """It in one line."""
+        return f"{self.name}: {'as' if self.is_as_foretold else 'NOT as'} foretold: {self.words}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LabStanding:
-    """A whole lab; `pid` is its supervisor's, `None` where none runs. `faults` are in words."""
+    """A whole lab; `pid` is its supervisor's, `None` where none runs. `faults` are in words.
+
+    `forecasts` are of members that were copied, and have been started.
+    """
 
     name: str
     engine: str
     pid: int | None
     nodes: tuple[NodeStanding, ...]
     faults: tuple[str, ...] = field(default=())
+    forecasts: tuple[Foretold, ...] = field(default=())
 
     def leader(self, group: str) -> str | None:
         """The node that says that it leads, in the highest term there is."""

@@ -12,7 +12,8 @@ from walctl.cluster.engine import EngineKind
 from walctl.cluster.lab import Lab
 from walctl.cluster.ports import demand_ports, ports_of
 from walctl.cluster.proxy import Proxy
-from walctl.cluster.supervisor import Supervisor, place_of
+from walctl.cluster.proxy_session import ProxyPlace
+from walctl.cluster.supervisor import Supervisor
 from walctl.errors import UnsupportedError
 from walctl.fs.writable import WritableFileSystem
 
@@ -44,7 +45,7 @@ async def supervising(
         proxy = Proxy(lab.engine, draw=runtime.draw().randrange, tell=chronicle.write)
         supervisor = Supervisor(disk, lab, kind, chronicle=chronicle, proxy=proxy)
         try:
-            await proxy.start(place_of(node) for node in lab.nodes if not node.is_removed)
+            await proxy.start(ProxyPlace.of(node) for node in lab.nodes if not node.is_removed)
             running.note_process(disk, lab, running.SUPERVISOR, runtime.own_process())
             yield supervisor
         finally:

@@ -14,16 +14,17 @@ from typing import Any, Final
 from walctl.cluster import running, runtime
 from walctl.cluster.at_rest import Done
 from walctl.cluster.chronicle import Chronicle
+from walctl.cluster.copying.holding import judged, with_held
 from walctl.cluster.engine import EngineKind
 from walctl.cluster.events import EventKind
 from walctl.cluster.faults import PASSING, Link, LinkFault
-from walctl.cluster.lab import Group, Lab, Node, save
+from walctl.cluster.lab import Group, Lab, Node, demand_new_group, save
 from walctl.cluster.making import PORTS_A_NODE, free_ports
 from walctl.cluster.node_log import NodeLog
 from walctl.cluster.node_process import NodeProcess
 from walctl.cluster.ports import demand_ports, ports_of
 from walctl.cluster.proxy import Proxy
-from walctl.cluster.proxy_session import Place
+from walctl.cluster.proxy_session import ProxyPlace
 from walctl.cluster.resting import Deed, do, fault_of
 from walctl.cluster.standing import NodeState
 from walctl.cluster.trial import last_words
@@ -145,6 +146,11 @@ class Supervisor:
         place.resume()
         self.chronicle.write({"n": name, "k": EventKind.HEAL, "on": "pause"})
 
+    def settle(self, name: str) -> None:
+        """A node that runs is up, as far as anybody can see: hold its forecast against that."""
+        if self._nodes[self.lab.node(name).name].is_there:
+            self._hold_forecast(name, None)
+
     async def rest(self, name: str, deed: Deed) -> Done:
         """Do something to the directory of a node that does not run. Raises: UsageError."""
         place = self._nodes[self.lab.node(name).name]
@@ -180,7 +186,7 @@ class Supervisor:
 
     # The lab itself.
 
-    def add_node(self, name: str | None = None) -> Node:
+    def add_node(self, name: str | None = None, *, made_for: str | None = None) -> Node:
         """Give the lab one more node, in no group yet, and not started. Raises: UsageError."""
         lab = self.lab
         numbers = [int(each.name[1:]) for each in lab.nodes if each.name[1:].isdecimal()]
@@ -198,6 +204,7 @@ class Supervisor:
             client_port=ports[0],
             peer_port=ports[1],
             proxy_port=ports[2],
+            made_for=made_for,
         )
         self._save(lab.with_node(node))
         self._make_place(wanted)
@@ -205,7 +212,7 @@ class Supervisor:
 
     async def open_links(self, node: Node) -> None:
         """Let a node that was added be reached by the others. Raises: AccessError."""
-        await self.proxy.add(place_of(node))
+        await self.proxy.add(ProxyPlace.of(node))
 
     def put_node(self, node: Node) -> None:
         """Write down what became of a node. Raises: UsageError."""
@@ -215,8 +222,11 @@ class Supervisor:
     def put_group(self, group: Group, *, was: Sequence[str] | None = None) -> None:
         """Write down who is in a group; `was` is who had it when that was decided, if anybody asks.
 
-        Raises: UsageError, for a node that is not there; ClusterError, when others have it by now.
+        Raises: UsageError, for a node that is not there, or the name of a group that was dropped;
+        ClusterError, when others have it by now.
         """
+        if all(each.name != group.name for each in self.lab.groups):
+            demand_new_group(self.lab, group.name)
         for name in (*group.first, *group.hosts):
             self.lab.node(name)
         now = [name for each in self.lab.groups if each.name == group.name for name in each.hosts]
@@ -269,6 +279,15 @@ class Supervisor:
         if event["k"] == EventKind.FAULT and on not in PASSING:
             fault = {each: event[each] for each in event if each not in ("k", "t")}
             self._noted[name, on, str(kind or "")] = fault
+
+    def _hold_forecast(self, name: str, exit_status: int | None) -> None:
+        """Write down what came of what was told of a copied member. Raises: AccessError."""
+        lines = [line.decode("utf-8", "replace") for line in self._nodes[name].last_lines]
+        told = judged(self.lab, name, exit_status, lines)
+        if told is not None:
+            self._save(with_held(self.lab, told))
+            event = {"on": "forecast", "as_foretold": told.is_as_foretold, "words": told.words}
+            self.chronicle.write({"n": name, "k": EventKind.NOTE, **event})
 
     def _make_place(self, name: str) -> None:
         log = NodeLog(self._disk, self.lab.log_path(name))
@@ -336,6 +355,8 @@ class Supervisor:
         with self._our_trouble():
             running.forget_process(self._disk, self.lab, place.name)
             self.chronicle.write(event)
+            if place.is_own_end:
+                self._hold_forecast(place.name, place.exit_status)
 
     @contextlib.contextmanager
     def _our_trouble(self) -> Iterator[None]:
@@ -355,8 +376,3 @@ class Supervisor:
     def _save(self, lab: Lab) -> None:
         save(self._disk, lab)
         self.lab = lab
-
-
-def place_of(node: Node) -> Place:
-    """Where the proxy stands before a node."""
-    return Place.of(node)

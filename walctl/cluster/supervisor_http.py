@@ -3,12 +3,15 @@
     GET  /info                      what runs, what is broken, and when the lab's clock stood at 0
     POST /nodes                     {"name"?}: one more node, in no group, not started
     PUT  /nodes/NAME                {"is_removed": …}
-    POST /nodes/NAME/ACTION         start, kill, stop, pause, resume, restart
+    POST /nodes/NAME/ACTION         start, kill, stop, pause, resume, restart;
+                                    settle: it is up, so hold its forecast against that
     POST /nodes/NAME/rest           {"what", …}: to the directory of a node that does not run
     PUT  /groups/NAME               {"first": […], "hosts": […], "was"?: […]}
     DELETE /groups/NAME
     POST /faults                    {"on", "args", "changes": [{"source", "target", "fault": {…}}]}
     POST /events                    {"events": [{"t", "k", …}]}: what a client or a fault did
+    POST /events/stream             the same, one a line, for as long as somebody tells; written as
+                                    they come
     POST /down                      {"hard"?: bool}
 
 An error is `{"error": WORDS, "status": EXIT STATUS}`.
@@ -22,7 +25,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from walctl.cluster import running
-from walctl.cluster.events import EventKind
+from walctl.cluster.events import LINE_BYTES_MAX, EventKind
 from walctl.cluster.faults import Link, LinkFault
 from walctl.cluster.lab import Group, demand_name
 from walctl.cluster.resting import Deed
@@ -67,6 +70,7 @@ class Desk:
                 web.delete("/groups/{name}", self._drop_group),
                 web.post("/faults", self._faults),
                 web.post("/events", self._events),
+                web.post("/events/stream", self._event_stream),
                 web.post("/down", self._down),
             ]
         )
@@ -88,28 +92,41 @@ class Desk:
         return web.json_response(self._supervisor.info())
 
     async def _add_node(self, request: web.Request) -> web.Response:
-        name = (await _body(request)).get("name")
+        body = await _body(request)
+        name, made_for = body.get("name"), body.get("made_for")
         if name is not None:
             demand_name(str(name), what="node")
-        node = self._supervisor.add_node(None if name is None else str(name))
+        node = self._supervisor.add_node(
+            None if name is None else str(name),
+            made_for=None if made_for is None else str(made_for),
+        )
         await self._supervisor.open_links(node)
         return web.json_response(asdict(node))
 
     async def _put_node(self, request: web.Request) -> web.Response:
         body = await _body(request)
         node = self._supervisor.lab.node(request.match_info["name"])
-        self._supervisor.put_node(replace(node, is_removed=bool(body.get("is_removed"))))
+        if body.get("is_added"):
+            node = replace(node, made_for=None)
+        if body.get("is_removed"):
+            node = replace(node, is_removed=True)
+        self._supervisor.put_node(node)
         return web.json_response({})
 
     async def _act(self, request: web.Request) -> web.Response:
         name, action = request.match_info["name"], request.match_info["action"]
         supervisor = self._supervisor
+
+        async def settle(node: str) -> None:
+            supervisor.settle(node)
+
         actions: dict[str, Callable[[str], Awaitable[None]]] = {
             "start": supervisor.start,
             "stop": supervisor.stop,
             "kill": supervisor.kill,
             "pause": supervisor.pause,
             "resume": supervisor.resume,
+            "settle": settle,
             "restart": supervisor.restart,
         }
         if action not in actions:
@@ -128,8 +145,6 @@ class Desk:
         body = await _body(request)
         first, hosts = (tuple(map(str, body.get(each, ()))) for each in ("first", "hosts"))
         name = request.match_info["name"]
-        if all(each.name != name for each in self._supervisor.lab.groups):
-            demand_name(name, what="group")
         was = body.get("was")
         self._supervisor.put_group(
             Group(name=name, first=first, hosts=hosts),
@@ -162,6 +177,23 @@ class Desk:
             raise UsageError("/events: expected a list of events of kinds that others may tell")
         self._supervisor.take_events(events)
         return web.json_response({"count": len(events)})
+
+    async def _event_stream(self, request: web.Request) -> web.Response:
+        """Whoever tells may be killed at any time: then what is whole of it is there."""
+        rest, count = b"", 0
+        async for data in request.content.iter_any():
+            *lines, rest = (rest + data).split(b"\n")
+            if len(rest) > LINE_BYTES_MAX:
+                raise UsageError(f"/events/stream: expected lines of at most {LINE_BYTES_MAX}")
+            try:
+                events = [json.loads(line) for line in lines]
+            except (ValueError, RecursionError) as error:
+                raise UsageError("/events/stream: expected JSON, found something else") from error
+            if not all(map(_is_event, events)):
+                raise UsageError("/events/stream: expected events of kinds that others may tell")
+            self._supervisor.take_events(events)
+            count += len(events)
+        return web.json_response({"count": count})
 
     async def _down(self, request: web.Request) -> web.Response:
         is_hard = bool((await _body(request)).get("hard"))

@@ -20,7 +20,7 @@ class Surroundings:
     """What a member may use of the world.
 
     `send` takes messages in order and may lose any. `tell` takes what happened, for the event file.
-    `now_us` is only for telling how long something took: nothing is decided by it.
+    `now_us` is a clock that no one sets; leases are counted by it.
     """
 
     disk: WritableFileSystem
@@ -36,6 +36,7 @@ class Place:
 
     wal: Path
     snap: Path
+    tick_us: int = 100_000
     election_ticks: int = 10
     heartbeat_ticks: int = 1
     pre_vote: bool = True

@@ -4,13 +4,13 @@ A node dials every peer that it has something to say to, and listens for those t
 What is said in one turn of the loop goes out as one write, for all groups together. Nothing is kept
 for a peer that does not answer: Raft says it again, and is told that the peer is not reached.
 
-A snapshot has a stream of its own, so that heartbeats pass it. It counts as delivered when the peer
-has closed its end, which it does once it has all of it.
+A snapshot has a stream of its own, so that heartbeats pass it. The peer answers every piece, so a
+slow link is told from one that is dead, and delivered is what the peer said that it has.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ import crc32c
 
 from formats.errors import FormatError, WireError
 from formats.peer import (
+    ACKNOWLEDGED,
     HELLO_BYTES,
     LENGTH_BYTES,
     PIECE_BYTES,
@@ -44,8 +45,10 @@ UNDIALLED_COUNT_MAX: Final = 1_000
 """Messages that may wait for a connection that is being made."""
 REDIAL_SECONDS: Final = 0.1
 DIAL_SECONDS: Final = 2.0
-STALL_SECONDS: Final = 10.0
-"""A snapshot of which nothing moves for so long has failed."""
+STALL_SECONDS: Final = 20.0
+"""A snapshot of which nothing arrives for so long has failed."""
+PIECES_ON_WAY_MAX: Final = 16
+"""Frames of a snapshot that are sent before the first one is answered."""
 _CRC_BYTES: Final = 4
 _SIZE_BYTES: Final = 8
 
@@ -95,7 +98,7 @@ class Transport:
             if target not in self.peers:
                 self.hooks.unreachable(group, target)
             elif message.type is MessageType.SNAP:
-                self._spawn(self._send_snapshot(group, message))
+                self._spawn(self._send_snapshot(group, message, self.peers[target]))
             else:
                 frame = build_frame(Frame(FrameKind.MESSAGE, group, message_bytes(message)))
                 self._line(target).send(group, frame)
@@ -126,42 +129,58 @@ class Transport:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _send_snapshot(self, group: str, message: Message) -> None:
+    async def _send_snapshot(self, group: str, message: Message, address: Address) -> None:
         is_done = False
         try:
-            await self._stream_snapshot(group, message)
+            await self._stream_snapshot(group, message, address)
             is_done = True
-        except (OSError, TimeoutError):
+        except (OSError, TimeoutError, EOFError):
             pass  # Raft is told, and tries again
-        self.hooks.snapshot(group, message.target, is_done)
+        finally:
+            self.hooks.snapshot(group, message.target, is_done)
 
-    async def _stream_snapshot(self, group: str, message: Message) -> None:
-        """Raises: OSError, TimeoutError."""
-        snapshot = message.snapshot
-        assert snapshot is not None, "a message of this type has one"
-        data = memoryview(snapshot.data or b"")
+    async def _stream_snapshot(self, group: str, message: Message, address: Address) -> None:
+        """Raises: OSError, TimeoutError, EOFError."""
         async with asyncio.timeout(DIAL_SECONDS):
-            reader, writer = await asyncio.open_connection(*self.peers[message.target])
+            reader, writer = await asyncio.open_connection(*address)
         try:
             writer.write(build_hello(Hello(self.own, message.target, Purpose.SNAPSHOT)))
-            size = len(data).to_bytes(_SIZE_BYTES, "big")
-            head = message_bytes(replace(message, snapshot=replace(snapshot, data=None)))
-            writer.write(build_frame(Frame(FrameKind.SNAPSHOT_BEGIN, group, size + head)))
-            for start in range(0, len(data), PIECE_BYTES):
-                piece = bytes(data[start : start + PIECE_BYTES])
-                writer.write(build_frame(Frame(FrameKind.SNAPSHOT_PIECE, group, piece)))
-                async with asyncio.timeout(STALL_SECONDS):
-                    await writer.drain()
-            crc = crc32c.crc32c(data).to_bytes(_CRC_BYTES, "big")
-            writer.write(build_frame(Frame(FrameKind.SNAPSHOT_END, group, crc)))
-            async with asyncio.timeout(STALL_SECONDS):
-                await writer.drain()
-                writer.write_eof()
-                await reader.read()
+            on_way = 0
+            for frame in _snapshot_frames(group, message):
+                writer.write(frame)
+                on_way += 1
+                if on_way > PIECES_ON_WAY_MAX:
+                    on_way -= await _acknowledged(reader)
+            while on_way:
+                on_way -= await _acknowledged(reader)
         finally:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
+
+
+async def _acknowledged(reader: asyncio.StreamReader) -> int:
+    """How many frames more the peer has now. Raises: TimeoutError, EOFError, OSError."""
+    async with asyncio.timeout(STALL_SECONDS):
+        data = await reader.read(PIECES_ON_WAY_MAX)
+    if not data:
+        raise EOFError("the peer went away")
+    return len(data)
+
+
+def _snapshot_frames(group: str, message: Message) -> Iterator[bytes]:
+    """What carries a snapshot, in order."""
+    snapshot = message.snapshot
+    assert snapshot is not None, "a message of this type has one"
+    data = memoryview(snapshot.data or b"")
+    size = len(data).to_bytes(_SIZE_BYTES, "big")
+    head = message_bytes(replace(message, snapshot=replace(snapshot, data=None)))
+    yield build_frame(Frame(FrameKind.SNAPSHOT_BEGIN, group, size + head))
+    for start in range(0, len(data), PIECE_BYTES):
+        piece = bytes(data[start : start + PIECE_BYTES])
+        yield build_frame(Frame(FrameKind.SNAPSHOT_PIECE, group, piece))
+    crc = crc32c.crc32c(data).to_bytes(_CRC_BYTES, "big")
+    yield build_frame(Frame(FrameKind.SNAPSHOT_END, group, crc))
 
 
 class _Line(asyncio.Protocol):
@@ -291,7 +310,9 @@ class _Incoming(asyncio.Protocol):
         """Raises: FormatError."""
         if frame.kind is FrameKind.MESSAGE:
             self._owner.hooks.receive(frame.group, parse_message(frame.body))
-        elif frame.kind is FrameKind.SNAPSHOT_BEGIN:
+            return
+        assert self._connection is not None, "it was made"
+        if frame.kind is FrameKind.SNAPSHOT_BEGIN:
             size = int.from_bytes(frame.body[:_SIZE_BYTES], "big")
             self._snapshot = _Arriving(parse_message(frame.body[_SIZE_BYTES:]), size)
         elif self._snapshot is None:
@@ -302,8 +323,7 @@ class _Incoming(asyncio.Protocol):
             message = self._snapshot.whole(frame.body)
             self._snapshot = None
             self._owner.hooks.receive(frame.group, message)
-            assert self._connection is not None, "it was made"
-            self._connection.close()
+        self._connection.write(ACKNOWLEDGED)
 
 
 class _Arriving:

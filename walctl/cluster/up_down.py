@@ -3,28 +3,28 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 import aiohttp
 
 from walctl.cluster import running, runtime
-from walctl.cluster.control import Control, NotUpError
+from walctl.cluster.control import NotUpError, SupervisorClient
+from walctl.cluster.copying.holding import held_of
 from walctl.cluster.engine import EngineKind, engine_kind
-from walctl.cluster.lab import HOST, Lab, load
+from walctl.cluster.getting_ready import READY_SECONDS, is_settled, ready
+from walctl.cluster.lab import Lab, load
 from walctl.cluster.looking import look, look_by
 from walctl.cluster.running import supervisor_log, supervisor_of
 from walctl.cluster.runtime import Process, is_alive
-from walctl.cluster.standing import LabStanding, NodeStanding, NodeState
+from walctl.cluster.standing import LabStanding
 from walctl.cluster.supervising import heed_signals, supervising
 from walctl.cluster.supervisor import Supervisor
 from walctl.cluster.supervisor_http import Desk
-from walctl.cluster.trial import last_words
 from walctl.errors import AccessError, ClusterError, UsageError
 from walctl.fs.base import FileSystem
 from walctl.fs.writable import WritableFileSystem
 
-READY_SECONDS: Final = 30.0
-"""How long nodes may take until they know a leader."""
 DOWN_SECONDS: Final = 30.0
 LOOK_SECONDS: Final = 0.5
 """How often a live view looks."""
@@ -73,7 +73,11 @@ def serve_and_show(disk: WritableFileSystem, lab: Lab, *, only: Sequence[str], s
         ):
             asked = asyncio.create_task(supervisor.down_asked.wait())
             while not asked.done():
-                show(await look_by(disk, supervisor.lab, kind, session, supervisor.info()))
+                seen = await look_by(disk, supervisor.lab, kind, session, supervisor.info())
+                settle = [each.name for each in seen.nodes if is_settled(supervisor.lab, each)]
+                for name in settle:
+                    supervisor.settle(name)
+                show(replace(seen, forecasts=held_of(supervisor.lab)))
                 await asyncio.wait([asked], timeout=LOOK_SECONDS)
 
     asyncio.run(run())
@@ -107,7 +111,8 @@ def up_detached(
 ) -> LabStanding:
     """Bring a lab up and leave it so; how it stands once every node knows a leader.
 
-    Where it is up already, the nodes that do not run are started. Raises: AccessError;
+    Where it is up already, the nodes that do not run are started. A copied member that was foretold
+    to end may do so, and each forecast is held against what happens. Raises: AccessError;
     ClusterError, when a node is not ready in that time: what runs is left running.
     """
     names = startable(lab, only)
@@ -119,21 +124,37 @@ def up_detached(
         words = [word for name in only for word in ("--only", name)]
         command = runtime.own_command("cluster", "supervise", *words, "--", str(lab.path))
         process = runtime.spawn_detached(command, log=log, mark=running.mark(disk, lab))
-        asyncio.run(_answering(disk, lab, process))
-    return asyncio.run(_ready(disk, lab, names, seconds))
+        asyncio.run(_answering(disk, lab, process, seconds))
+    return asyncio.run(ready(disk, lab, names, seconds))
 
 
-async def _answering(disk: FileSystem, lab: Lab, process: Process) -> None:
-    """Wait until the supervisor takes commands. Raises: AccessError, with what it died of."""
-    while True:
-        with contextlib.suppress(NotUpError):
-            async with Control(lab) as control:
-                if (await control.info())["pid"] == process.pid:
-                    return
-        if not is_alive(process):
-            runtime.reap(process.pid)
-            raise AccessError(_died_of(disk, lab))
-        await asyncio.sleep(_POLL_SECONDS)
+async def _answering(disk: FileSystem, lab: Lab, process: Process, seconds: float) -> None:
+    """Wait until the supervisor takes commands.
+
+    Raises: AccessError, with what it died of; ClusterError, when it takes none in time.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            while not await _is_ours(lab, process):
+                if not is_alive(process):
+                    runtime.reap(process.pid)
+                    raise AccessError(_died_of(disk, lab))
+                await asyncio.sleep(_POLL_SECONDS)
+    except TimeoutError as error:
+        raise ClusterError(
+            f"{lab.path}: its supervisor, process {process.pid}, takes no commands after"
+            f" {seconds:g} s; {supervisor_log(lab)} has what it said, walctl cluster down"
+            f" {lab.path} ends it"
+        ) from error
+
+
+async def _is_ours(lab: Lab, process: Process) -> bool:
+    """Whether this process takes the commands of the lab."""
+    try:
+        async with SupervisorClient(lab) as control:
+            return bool((await control.info())["pid"] == process.pid)
+    except NotUpError:
+        return False
 
 
 def _died_of(disk: FileSystem, lab: Lab) -> str:
@@ -147,50 +168,6 @@ def _died_of(disk: FileSystem, lab: Lab) -> str:
     lines = [line for line in data.decode("utf-8", "replace").splitlines() if line.strip()]
     words = lines[-1].removeprefix("walctl: ") if lines else "and said nothing"
     return words if lines else f"{lab.path}: its supervisor ended, {words}"
-
-
-async def _ready(disk: FileSystem, lab: Lab, names: Sequence[str], seconds: float) -> LabStanding:
-    """Start what does not run, and wait until all of it is ready. Raises: ClusterError."""
-    kind = engine_kind(lab)
-    deadline = runtime.now_us() + round(seconds * 1_000_000)
-    async with aiohttp.ClientSession() as session, Control(lab) as control:
-        for each in (await control.info())["nodes"]:
-            if each["name"] in names and each["state"] == NodeState.STOPPED:
-                await control.act(each["name"], "start")
-        while True:
-            now = load(disk, lab.path)
-            info = await control.info()
-            for each in info["nodes"]:
-                if each["name"] in names and each["state"] == NodeState.CRASHED:
-                    raise ClusterError(
-                        f"{each['name']}: died ({each['words']}): {last_words(each['last'])};"
-                        f" walctl cluster logs {lab.path} {each['name']} has more"
-                    )
-            standing = await look_by(disk, now, kind, session, info)
-            waited = [node for node in standing.nodes if node.name in names]
-            late = [why for node in waited if (why := _why_late(now, node, names))]
-            if not late:
-                return standing
-            if runtime.now_us() > deadline:
-                raise ClusterError(f"not ready after {seconds:g} s: {'; '.join(late)}")
-            await asyncio.sleep(_POLL_SECONDS)
-
-
-def _why_late(lab: Lab, node: NodeStanding, started: Sequence[str]) -> str:
-    """Why a node is not ready; empty when it is."""
-    for group in lab.hosted_by(node.name):
-        up = [name for name in group.hosts if name in started]
-        if 2 * len(up) <= len(group.hosts):
-            # Without a majority no leader can be: it is enough that it listens.
-            if runtime.port_fault(HOST, lab.node(node.name).peer_port) is None:
-                return f"{node.name} does not listen yet"
-            continue
-        found = [each for each in node.groups if each.group == group.name]
-        if not found:
-            return f"{node.name}: {node.words or node.state}"
-        if found[0].leader is None:
-            return f"{node.name} knows no leader of group {group.name}"
-    return ""
 
 
 # Down.
@@ -216,7 +193,7 @@ def down(disk: WritableFileSystem, lab: Lab, *, is_hard: bool) -> list[str]:
 
 
 async def _ask_down(lab: Lab, *, is_hard: bool) -> None:
-    async with Control(lab) as control:
+    async with SupervisorClient(lab) as control:
         await control.down(is_hard=is_hard)
 
 
@@ -250,7 +227,7 @@ def act(lab: Lab, node: str, action: str) -> dict[str, object]:
     """Have the supervisor do something with a node. Raises: ClusterError, UsageError."""
 
     async def run() -> dict[str, object]:
-        async with Control(lab) as control:
+        async with SupervisorClient(lab) as control:
             return await control.act(node, action)
 
     return asyncio.run(run())

@@ -9,7 +9,7 @@ import heapq
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from walctl.cluster.answers import Fate
 
@@ -26,6 +26,9 @@ class Told:
     words: str = ""
     value: bytes | None = None
 
+
+READS_MAX: Final = 100_000
+"""Reads that may wait until there is a leader to be asked."""
 
 Tell: TypeAlias = Callable[[Told], None]
 
@@ -76,46 +79,74 @@ class Proposals:
 
 
 @dataclass(slots=True)
+class Question:
+    """Reads that are asked for together. `asked_us` is when that was first done, `term` that of the
+    leader if it was ourselves, else 0; `age` and `patience` are in ticks. Every name that it was
+    asked by stays good: it was asked after all of its reads came."""
+
+    tells: list[Tell]
+    asked_us: int
+    term: int
+    patience: int
+    names: list[bytes] = field(default_factory=list)
+    age: int = 0
+
+
+@dataclass(slots=True)
 class Reads:
     """Reads, in three steps: gathered, asked for together, and waiting for their index.
 
     All that is gathered goes out with one question. A question that gets no answer (a leader that
-    left, a message that was lost) is asked again with all that still waits for it.
+    left, a message that was lost) is asked again, each time after twice as long; an answer to any
+    of these counts.
     """
 
     _gathered: list[Tell] = field(default_factory=list)
-    _asked: dict[bytes, list[Tell]] = field(default_factory=dict)
+    _asked: dict[bytes, Question] = field(default_factory=dict)
     _waiting: list[tuple[int, int, Tell]] = field(default_factory=list)
     _order: Iterator[int] = field(default_factory=count)
 
     def gather(self, tell: Tell) -> None:
-        """A read came."""
-        self._gathered.append(tell)
+        """A read came. Of too many that wait, one more is refused."""
+        if len(self._gathered) >= READS_MAX:
+            tell(Told(fate=Fate.FAIL, words="too many reads wait for a leader"))
+        else:
+            self._gathered.append(tell)
 
     @property
     def is_gathered(self) -> bool:
         """Whether a question is to be asked."""
         return bool(self._gathered)
 
-    @property
-    def is_asked(self) -> bool:
-        """Whether a question is on its way."""
-        return bool(self._asked)
-
-    def ask(self, context: bytes) -> None:
+    def ask(self, name: bytes, *, now_us: int, term: int, patience: int) -> None:
         """All that was gathered goes out under this name."""
-        self._asked[context], self._gathered = self._gathered, []
+        tells, self._gathered = self._gathered, []
+        question = Question(tells, asked_us=now_us, term=term, patience=patience)
+        self.ask_again(question, name)
 
-    def ask_again(self) -> None:
-        """What was asked has no answer: it is gathered once more."""
-        asked, self._asked = self._asked, {}
-        for tells in asked.values():
-            self._gathered += tells
+    def ask_again(self, question: Question, name: bytes) -> None:
+        """The same question under one more name."""
+        question.names.append(name)
+        self._asked[name] = question
 
-    def answered(self, context: bytes, index: int) -> None:
-        """The question of this name may be read at `index`."""
-        for tell in self._asked.pop(context, ()):
+    def tick(self) -> Iterator[Question]:
+        """Time passes; the questions that are to be asked once more."""
+        for question in {id(each): each for each in self._asked.values()}.values():
+            question.age += 1
+            if question.age >= question.patience:
+                question.age, question.patience = 0, 2 * question.patience
+                yield question
+
+    def answered(self, name: bytes, index: int) -> Question | None:
+        """The question of this name may be read at `index`; `None` when nobody waits for it."""
+        question = self._asked.get(name)
+        if question is None:
+            return None
+        for each in question.names:
+            del self._asked[each]
+        for tell in question.tells:
             self.wait(index, tell)
+        return question
 
     def wait(self, index: int, tell: Tell) -> None:
         """A read waits until `index` is applied."""
@@ -127,10 +158,17 @@ class Reads:
             _, _, tell = heapq.heappop(self._waiting)
             tell(Told(fate=Fate.OK, index=index))
 
-    def end(self, words: str) -> None:
-        """Nobody will ever answer. A read that was not answered changed nothing: it failed."""
-        self.ask_again()
-        tells = [*self._gathered, *(tell for _, _, tell in self._waiting)]
-        self._gathered, self._waiting = [], []
+    def give_up(self, words: str) -> None:
+        """Nobody is there to be asked. A read that was not answered changed nothing: it failed."""
+        questions = {id(each): each for each in self._asked.values()}.values()
+        tells = [*self._gathered, *(tell for each in questions for tell in each.tells)]
+        self._gathered, self._asked = [], {}
         for tell in tells:
+            tell(Told(fate=Fate.FAIL, words=words))
+
+    def end(self, words: str) -> None:
+        """Nobody will ever answer, nor apply what is waited for."""
+        self.give_up(words)
+        waiting, self._waiting = self._waiting, []
+        for _, _, tell in waiting:
             tell(Told(fate=Fate.FAIL, words=words))

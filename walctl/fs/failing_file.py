@@ -58,7 +58,7 @@ class FailingFile:
         with disk.guard:
             self._demand_open()
             disk.demand_writable(path, call="write", offset=offset)
-            count = disk.fitting(path, len(data))
+            count = disk.fitting(path, len(data), offset)
             part = bytes(data if count == len(data) else data[:count])
             disk.unsynced.before_write(self._shadow, offset, part)
             self._file.write_at(offset, part)

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from walctl.errors import AccessError
 from walctl.fs import words
-from walctl.fs.crash import Crash
+from walctl.fs.crash import SECTOR_BYTES, Crash
 from walctl.fs.disk_faults import CrashMode, DiskFault, DiskFaultKind, Draw, crash_of
 from walctl.fs.faults import Killed
 from walctl.fs.unsynced import Toll, Unsynced
@@ -152,11 +152,17 @@ class Troubles:
         if self._armed and (error := self._fault(DiskFaultKind.WRITE_ERROR, path)) is not None:
             self._refuse(error, path, call=call, offset=offset)
 
-    def fitting(self, path: Path, size: int) -> int:
-        """How many of `size` bytes more there is room for; they are taken."""
+    def fitting(self, path: Path, size: int, offset: int | None = None) -> int:
+        """How many of `size` bytes more there is room for; they are taken.
+
+        File systems give room by blocks: of a write at `offset` that does not fit, what is written
+        ends at the border of one.
+        """
         if not self._armed or (full := self._fault(DiskFaultKind.FULL, path)) is None:
             return size
         count = min(size, full.fault.bytes_left)
+        if count < size and offset is not None:
+            count = max(0, count - (offset + count) % SECTOR_BYTES)
         full.fault = replace(full.fault, bytes_left=full.fault.bytes_left - count)
         return count
 

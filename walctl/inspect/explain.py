@@ -1,7 +1,7 @@
 """The way to the explanations: by code, by exit status, or by what a server said.
 
-Every `Code` and every `ExitStatus` has one page here, and there is no page without one of them;
-the messages of servers have theirs in `panics`.
+Every `Code`, every doubt about a history and every `ExitStatus` has one page here, and there is no
+page without one of them; the messages of servers have theirs in `panics`.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from walctl.errors import UsageError
 from walctl.fs.base import FileSystem
 from walctl.inspect import panics
 from walctl.inspect.explanation import Explanation, Group
-from walctl.inspect.pages import log, members, records, segments, statuses, storage
+from walctl.inspect.pages import histories, log, members, records, segments, statuses, storage
 from walctl.inspect.panics import PanicReport, Where
 
 PAGES: tuple[Explanation, ...] = (
@@ -21,6 +21,7 @@ PAGES: tuple[Explanation, ...] = (
     *log.PAGES,
     *storage.PAGES,
     *members.PAGES,
+    *histories.PAGES,
     *statuses.PAGES,
 )
 BY_TOPIC = {page.topic: page for page in PAGES}

@@ -20,6 +20,7 @@ class Group(enum.StrEnum):
     SNAPSHOTS = "snapshots"
     DATABASE = "database"
     MEMBERS = "members"
+    HISTORIES = "histories"
     EXIT_STATUS = "exit status"
 
 

@@ -7,7 +7,7 @@ etcd 3.5 are known to lack names and to keep learners that were promoted. Nothin
 from dataclasses import dataclass, replace
 
 from walctl.datadir.survey import Survey
-from walctl.inspect.conf_changes import BEGINNING, of_snapshot, standing
+from walctl.inspect.conf_changes import BEGINNING, Standing, of_snapshot, standing
 from walctl.model.member import Member, Published
 from walctl.snap.reader import SnapFile
 
@@ -90,8 +90,26 @@ def is_foreign_database(survey: Survey) -> bool:
 
 
 def log_view(survey: Survey, index: int) -> View | None:
-    """Membership changes of the log up to `index`, on top of a base; `None` where one of them may
-    be missing behind it.
+    """Membership by the log as of `index`: see `log_standing`."""
+    made = log_standing(survey, index)
+    if made is None:
+        return None
+    base, found = made
+    peers = {peer.id: peer for peer in found.members}
+    for said in survey.published:
+        known = peers.get(said.member.id)
+        if known is not None and base.index < said.index <= index:
+            peers[known.id] = replace(
+                known,
+                name=said.member.name or known.name,
+                client_urls=said.member.client_urls or known.client_urls,
+            )
+    return View(source="log", index=index, peers=_sorted(peers))
+
+
+def log_standing(survey: Survey, index: int) -> tuple[Standing, Standing] | None:
+    """The base, and membership changes of the log up to `index` on top of it; `None` where one of
+    them may be missing behind it.
 
     The base is empty where the log is whole from entry 1 on, else the newest snapshot, which must
     reach every gap of the log in front of `index`.
@@ -105,18 +123,7 @@ def log_view(survey: Survey, index: int) -> View | None:
             return None
         base = of_snapshot(snap)
     found = standing(survey, index, base=base)
-    if found is None:
-        return None
-    peers = {peer.id: peer for peer in found.members}
-    for said in survey.published:
-        known = peers.get(said.member.id)
-        if known is not None and base.index < said.index <= index:
-            peers[known.id] = replace(
-                known,
-                name=said.member.name or known.name,
-                client_urls=said.member.client_urls or known.client_urls,
-            )
-    return View(source="log", index=index, peers=_sorted(peers))
+    return None if found is None else (base, found)
 
 
 def _newest(survey: Survey) -> SnapFile | None:

@@ -124,15 +124,17 @@ class Etcd:
         """
         return rows_of(self.state, form)
 
-    def digest(self) -> str:
+    def digest(self, *, has_members: bool = True) -> str:
         """SHA-256 of what clients can tell apart, in hex.
 
         Of all rows but bucket meta (how far the log was applied, and the rest Raft knows), of
-        users without their passwords, of leases without what a checkpoint said.
+        users without their passwords, of leases without what a checkpoint said. Without
+        `has_members` also without the cluster's members, which a database of 3.5 may have old.
         """
+        left_out = {b"meta"} if has_members else {b"meta", b"members", b"members_removed"}
         total = hashlib.sha256()
         for row in rows_of(self.state, Form(hides_passwords=True)):
-            if row.bucket != b"meta":
+            if row.bucket not in left_out:
                 total.update(b"%d %d %d " % (len(row.bucket), len(row.key), len(row.value)))
                 total.update(b"".join(row))
         total.update(b"%d %d" % (self.store.revision, self.store.compacted))

@@ -43,6 +43,12 @@ _INSERTED_MAX: Final = 8
 """So many new keys are put in their places one by one; more are sorted in."""
 
 
+def prefix_end(prefix: bytes) -> bytes:
+    """The end of the range of all keys that begin with `prefix`, as etcd's clients say it."""
+    stem = prefix.rstrip(b"\xff")
+    return stem[:-1] + bytes([stem[-1] + 1]) if stem else ENDLESS
+
+
 class RevisionError(WalctlError):
     """The key space cannot be seen at this revision; the message is etcd's."""
 

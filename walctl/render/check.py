@@ -171,7 +171,11 @@ def _bad(judgement: Judgement, judged: Judged, small: Judged) -> Iterator[str]:
         )
         yield f"    {operation_words(stuck)}"
     if len(small.part) < len(judged.part) or len(small.part) <= SMALL_MAX:
-        yield f"  these {counted(len(small.part), 'operation')} alone have no order:"
+        count = len(small.part)
+        some = (
+            "this operation alone has" if count == 1 else f"these {count:,} operations alone have"
+        )
+        yield f"  {some} no order:"
         shown = small.part.operations[:SMALL_MAX]
         for each in shown:
             mark = "✗" if each == small.stuck else " "

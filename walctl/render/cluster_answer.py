@@ -23,6 +23,12 @@ def answer_text(screen: Screen, answer: Answer) -> None:
     screen.note(f"ok{place}, told by {answer.node}")
 
 
+def value_text(screen: Screen, answer: Answer) -> None:
+    """What a key holds; nothing where there is no such key."""
+    if answer.fate is Fate.OK and answer.value is not None:
+        answer_text(screen, answer)
+
+
 def answer_document(answer: Answer) -> object:
     """The same for JSON."""
     return {
@@ -73,7 +79,7 @@ def load_text(screen: Screen, result: LoadResult) -> None:
             f" {result.longest_gap_us / 1e6:.2f} s"
         )
     for words, count in result.words.most_common(SHOWN_WORDS):
-        screen.line(f"  {count:,} times: {printable(words)}")
+        screen.line(f"  {counted(count, 'time')}: {printable(words)}")
 
 
 def load_document(result: LoadResult) -> object:

@@ -94,6 +94,10 @@ def lines(standing: LabStanding, width: int) -> list[Line]:
         if node.words
     ]
     drawn += [Line(f"fault: {printable(words)}", "yellow") for words in standing.faults]
+    drawn += [
+        Line(printable(each.line), None if each.is_as_foretold else "bold red")
+        for each in standing.forecasts
+    ]
     return drawn
 
 
@@ -154,22 +158,31 @@ def _news(standing: LabStanding) -> Iterator[str]:
         for member in _members(node):
             term = "" if member.term is None else f" of term {member.term}"
             group = f" in group {member.group}" if len(node.groups) > 1 else ""
-            words = f": {node.words}" if node.words else ""
-            yield f"{node.name}: {member.role}{term}{group}{words}"
+            state = "" if node.words.startswith(member.role) else f"{member.role}{term}{group}"
+            yield f"{node.name}: {': '.join(each for each in (state, node.words) if each)}"
     for words in standing.faults:
         yield f"fault: {words}"
+    for each in standing.forecasts:
+        yield each.line
 
 
 def _members(node: NodeStanding) -> Sequence[Standing]:
     """A row for each member of a group; one that says why, where there is no answer."""
     if node.groups:
         return node.groups
-    return (Standing(group="", role="no answer" if node.state == "running" else node.state),)
+    if node.state != "running":
+        return (Standing(group="", role=node.state),)
+    return (Standing(group="", role="in no group" if _is_idle(node) else "no answer"),)
+
+
+def _is_idle(node: NodeStanding) -> bool:
+    """Whether it runs well, and has nothing to tell: there is no group that it is in."""
+    return node.state == "running" and not node.groups and not node.words
 
 
 def _head(standing: LabStanding) -> str:
     where = f"supervisor {standing.pid}" if standing.pid is not None else "down"
-    up = sum(node.is_up for node in standing.nodes)
+    up = sum(node.is_up or _is_idle(node) for node in standing.nodes)
     return (
         f"{standing.name}: engine {standing.engine}, {where},"
         f" {up} of {counted(len(standing.nodes), 'node')} up"

@@ -42,7 +42,7 @@ def is_tear(damage: Damage, file: File) -> bool:
     if damage.halt is Halt.LENGTH:
         return len(file.read_at(damage.stop, SECTOR_BYTES)) < SECTOR_BYTES
     data = file.read_at(start, LENGTH_FIELD_BYTES + min(length.record_bytes, RECORD_BYTES_MAX))
-    return has_zero_sector(data, start)
+    return has_zero_sector(data, start) or _ends_at_a_border(data, start, file)
 
 
 def begins_like_a_record(data: bytes) -> bool:
@@ -60,6 +60,19 @@ def has_zero_sector(data: bytes, offset: int) -> bool:
         stop - start >= 8 and data.count(0, start, stop) == stop - start
         for start, stop in sector_parts(len(data), offset)
     )
+
+
+def _ends_at_a_border(data: bytes, offset: int, file: File) -> bool:
+    """Whether only what stands in front of the last sector's border was written: the few bytes of
+    `data` behind it are zeros, and so is all of that sector behind them."""
+    parts = list(sector_parts(len(data), offset))
+    if len(parts) < 2:
+        return False
+    start, stop = parts[-1]
+    if data.count(0, start, stop) < stop - start:
+        return False
+    behind = file.read_at(offset + stop, _sector_stop(offset + start) - (offset + stop))
+    return not any(behind)
 
 
 def _says_two_lengths(head: bytes) -> bool:

@@ -6,7 +6,8 @@
     proof.py        nothing in what was written anew leads out of the lab
     namespace.py    the other way: a network namespace with the old addresses and nothing else
     inside.py       ... what is done in it before anything else runs
-    forecast.py     what each member will do when it is started, held against what it did
+    forecast.py     what each member will do when it is started · rehearsal.py  of our engine
+    holding.py      ... held against what it did
     files.py        the copies themselves, and hashes of the originals
     planning.py     which way is gone, and where everything will be
     making.py       all of it in order: from directories to a lab that can be started

@@ -104,14 +104,3 @@ def write_file(
         if size is not None and size > offset:
             made.truncate(size)
         made.sync()
-
-
-def remove_tree(disk: WritableFileSystem, folder: Path) -> None:
-    """Take away a folder that we made, with all in it. Raises: AccessError."""
-    for name in disk.names(folder):
-        attributes = disk.attributes(folder / name)
-        if attributes.is_directory and not attributes.is_link:
-            remove_tree(disk, folder / name)
-        else:
-            disk.remove(folder / name)
-    disk.remove_dir(folder)

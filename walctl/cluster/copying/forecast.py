@@ -1,32 +1,31 @@
 """What a member will do when it is started, told before; and whether it then did that.
 
 For etcd it is the prediction of `datadir.boot`, which follows the steps of a real start; for our
-own engine it is tried whether the log opens for writing, which changes nothing where it does not.
-A forecast is of one member alone: what the others do to it comes later, but for one thing that is
-told with it: a follower whose log has lost what it acknowledged dies when it is told a commit.
+own engine its start is gone through (`rehearsal`). A forecast is of one member alone: what the
+others do to it comes later, but for one thing that is told with it: a follower whose log has lost
+what it acknowledged dies when it is told a commit.
 """
 
 import enum
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from walctl.datadir.boot import Boot, BootKind
-from walctl.datadir.start import marked_snapshots
 from walctl.datadir.survey import Survey
-from walctl.errors import AccessError, CorruptionError, UnsupportedError
+from walctl.errors import ExitStatus, UnsupportedError
 from walctl.fs.base import FileSystem
-from walctl.fs.writable import WritableFileSystem
 from walctl.inspect.starts import starts_of
 from walctl.wal.decoder import Version
-from walctl.wal.reopen import reopen
 
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 _PANIC_STATUS, _FATAL_STATUS = 2, 1
 """How a Go program ends by a panic, and etcd by a fatal line."""
+OWN: Final = "walctl"
+_OWN_STATUS = int(ExitStatus.UNFINISHED)
+"""How a node of ours ends when its member cannot go on, for whatever reason."""
 
 
 class Outcome(enum.StrEnum):
@@ -68,7 +67,7 @@ class Forecast:
     dropped: tuple[int, int] | None = None
     may_panic: str | None = None
     by: str = ""
-    """Who starts it: `etcd 3.5.1`, `walctl`."""
+    """Who starts it: `etcd 3.5.1`, or `OWN`."""
 
     @property
     def serves(self) -> bool:
@@ -91,12 +90,23 @@ def matches(forecast: Forecast, exit_status: int | None, lines: Sequence[str]) -
     if exit_status is None:
         return forecast.serves
     if forecast.serves:
-        return (
-            forecast.may_panic is not None
-            and exit_status == _PANIC_STATUS
-            and forecast.may_panic in said
-        )
+        panicked = exit_status == (_OWN_STATUS if forecast.by == OWN else _PANIC_STATUS)
+        return forecast.may_panic is not None and panicked and forecast.may_panic in said
     return exit_status == forecast.exit_status and all(word in said for word in forecast.words)
+
+
+def from_document(found: Mapping[str, Any]) -> Forecast:
+    """The forecast in a document that `Forecast.document` gave. Raises: KeyError, TypeError."""
+    cut, dropped = found["cut"], found["dropped"]
+    return Forecast(
+        **{
+            **found,
+            "outcome": Outcome(found["outcome"]),
+            "words": tuple(found["words"]),
+            "cut": None if cut is None else (cut[0], cut[1]),
+            "dropped": None if dropped is None else (dropped[0], dropped[1]),
+        }
+    )
 
 
 def etcd_forecast(disk: FileSystem, survey: Survey, version: str) -> Forecast:
@@ -125,27 +135,6 @@ def _of_boot(boot: Boot, by: str) -> Forecast:
         may_panic=boot.follower_panic,
         by=by,
     )
-
-
-def own_forecast(disk: WritableFileSystem, folder: Path, survey: Survey) -> Forecast:
-    """What our own engine does with the log in `folder`, which must be a copy: it is opened for
-    writing, and where that succeeds the room behind its end is made ready, as a start does."""
-    snap = next(marked_snapshots(survey), None)
-    index, term = (0, 0) if snap is None else (snap.index or 0, snap.term or 0)
-    try:
-        found = reopen(disk, folder, index=index, term=term)
-    except (AccessError, CorruptionError) as error:
-        return Forecast(
-            outcome=Outcome.DOES_NOT_START,
-            sentence=f"refuses to start: {error.message}",
-            words=(error.message,),
-            exit_status=int(error.exit_status),
-            by="walctl",
-        )
-    for each in found.held:
-        each.file.close()
-    last = found.reach
-    return Forecast(outcome=Outcome.STARTS, sentence=f"starts, its log ends at {last}", by="walctl")
 
 
 def release(version: str) -> Version:

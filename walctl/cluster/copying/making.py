@@ -25,10 +25,10 @@ from walctl.cluster.copying.files import (
     copy_file,
     files_of,
     prints_of,
-    remove_tree,
 )
-from walctl.cluster.copying.forecast import Forecast, etcd_forecast, own_forecast, release
-from walctl.cluster.copying.planning import CopyWay, Net, Plan, Wish, planned
+from walctl.cluster.copying.forecast import Forecast, etcd_forecast, release
+from walctl.cluster.copying.planning import CopyWay, CopyWish, Net, Plan, planned
+from walctl.cluster.copying.rehearsal import own_forecast
 from walctl.cluster.lab import (
     ETCD_GROUP,
     Engine,
@@ -44,6 +44,7 @@ from walctl.datadir.boot import Boot
 from walctl.datadir.layout import understand
 from walctl.datadir.survey import Survey, survey
 from walctl.errors import AccessError, UnsupportedError, UsageError
+from walctl.fs.trees import remove_tree
 from walctl.fs.writable import WritableFileSystem
 from walctl.inspect.published import learn_urls
 from walctl.inspect.reading import ONE_PROCESS, Depth
@@ -88,7 +89,7 @@ class Made:
 
 def make(
     disk: WritableFileSystem,
-    wish: Wish,
+    wish: CopyWish,
     *,
     token: str,
     cloner: Cloner | None,
@@ -127,7 +128,7 @@ def make(
     return Made(lab=lab, net=plan.net, copies=copies, warnings=warnings, reason=plan.reason)
 
 
-def _demand_place(disk: WritableFileSystem, wish: Wish) -> None:
+def _demand_place(disk: WritableFileSystem, wish: CopyWish) -> None:
     """Raise UsageError where the lab has no place of its own."""
     if is_lab(disk, wish.lab):
         raise UsageError(f"{wish.lab}: there is a lab already; name another --lab")
@@ -137,7 +138,7 @@ def _demand_place(disk: WritableFileSystem, wish: Wish) -> None:
         raise UsageError("one directory is named twice; name one directory of each member")
 
 
-def _demand_outside(wish: Wish, analysis: Analysis) -> None:
+def _demand_outside(wish: CopyWish, analysis: Analysis) -> None:
     """Raise UsageError where the lab would lie within what is only read."""
     for original in analysis.originals:
         layout = original.layout
@@ -146,7 +147,7 @@ def _demand_outside(wish: Wish, analysis: Analysis) -> None:
                 raise UsageError(f"{wish.lab}: lies within {folder}, which is only read")
 
 
-def _demand_room(disk: WritableFileSystem, wish: Wish, analysis: Analysis) -> None:
+def _demand_room(disk: WritableFileSystem, wish: CopyWish, analysis: Analysis) -> None:
     wanted = sum(
         stat.size if stat.allocated_bytes is None else stat.allocated_bytes
         for each in analysis.originals
@@ -160,7 +161,7 @@ def _demand_room(disk: WritableFileSystem, wish: Wish, analysis: Analysis) -> No
         )
 
 
-def _boot(disk: WritableFileSystem, original: Original, wish: Wish) -> Boot | None:
+def _boot(disk: WritableFileSystem, original: Original, wish: CopyWish) -> Boot | None:
     """What etcd would do with the original; for our engine, a release that reads as we do."""
     version = release(wish.version or _LIKE_US)
     return starts_of(disk, original.survey).boots.get(version)
@@ -172,7 +173,7 @@ def _group(analysis: Analysis) -> str:
 
 def _copied(
     disk: WritableFileSystem,
-    wish: Wish,
+    wish: CopyWish,
     plan: Plan,
     original: Original,
     node: Node,
@@ -208,7 +209,7 @@ def _copied(
     return Copied(
         node=node,
         original=original,
-        forecast=_forecast(disk, wish, member.parent),
+        forecast=_forecast(disk, wish, member.parent, original, boot),
         prints=before,
         is_shared=is_shared,
         left_out=left_out,
@@ -236,14 +237,19 @@ def _demand_unchanged(
     demand_free(disk, original.path, survey(disk, original.layout, is_quick=True))
 
 
-def _forecast(disk: WritableFileSystem, wish: Wish, path: Path) -> Forecast:
+def _forecast(
+    disk: WritableFileSystem, wish: CopyWish, path: Path, original: Original, boot: Boot | None
+) -> Forecast:
     """What the copy will do."""
-    seen = _seen(disk, path)
     if wish.engine is Engine.ETCD:
-        return etcd_forecast(disk, seen, wish.version or "")
-    folder = seen.layout.wal_dir
-    assert folder is not None, "every copy has a log"
-    return own_forecast(disk, folder, seen)
+        return etcd_forecast(disk, _seen(disk, path), wish.version or "")
+    return own_forecast(
+        disk,
+        path,
+        member_id=original.member_id,
+        is_etcd=not original.is_raftexample,
+        may_panic=None if boot is None else boot.follower_panic,
+    )
 
 
 def _seen(disk: WritableFileSystem, path: Path) -> Survey:
@@ -254,7 +260,7 @@ def _seen(disk: WritableFileSystem, path: Path) -> Survey:
 
 def _prove(
     disk: WritableFileSystem,
-    wish: Wish,
+    wish: CopyWish,
     analysis: Analysis,
     plan: Plan,
     copies: Sequence[Copied],
@@ -270,7 +276,7 @@ def _prove(
         proof.demand_ours(path, met, plan.book)
 
 
-def _version_warnings(wish: Wish, analysis: Analysis) -> Iterator[str]:
+def _version_warnings(wish: CopyWish, analysis: Analysis) -> Iterator[str]:
     """Data of a release that the program is not."""
     own = _minor(wish.version) if wish.version is not None else None
     for each in analysis.originals:
@@ -287,7 +293,9 @@ def _minor(version: str) -> tuple[int, ...] | None:
     return tuple(map(int, parts)) if all(each.isdecimal() for each in parts) else None
 
 
-def _lab(wish: Wish, plan: Plan, analysis: Analysis, copies: Sequence[Copied], token: str) -> Lab:
+def _lab(
+    wish: CopyWish, plan: Plan, analysis: Analysis, copies: Sequence[Copied], token: str
+) -> Lab:
     names = tuple(each.name for each in plan.nodes)
     hosts = tuple(each.name for each in analysis.originals if not analysis.is_removed(each))
     machine = MachineKind.KV if analysis.is_raftexample else MachineKind.ETCD
@@ -304,13 +312,16 @@ def _lab(wish: Wish, plan: Plan, analysis: Analysis, copies: Sequence[Copied], t
     )
 
 
-def _origin(wish: Wish, plan: Plan, analysis: Analysis, copies: Sequence[Copied]) -> dict[str, Any]:
+def _origin(
+    wish: CopyWish, plan: Plan, analysis: Analysis, copies: Sequence[Copied]
+) -> dict[str, Any]:
     """What `lab.json` keeps of where everything came from."""
     strangers = plan.book.homes.keys() - {each.member_id for each in analysis.originals}
     return {
         "net": str(plan.net),
         "addresses": list(plan.addresses),
         "version": wish.version,
+        "voters": len(analysis.newest.voters),
         "absent": {f"{each:x}": plan.book.homes[each].peer_url for each in sorted(strangers)},
         "members": {each.node.name: _origin_of(each, analysis) for each in copies},
     }

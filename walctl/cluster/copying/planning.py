@@ -38,7 +38,7 @@ class CopyWay(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class CopyWish:
     """What a person asked for; `None` where the best of what can be had is wanted.
 
     `program` and `version` are those of the etcd that will run it, for engine etcd.
@@ -66,7 +66,7 @@ class Plan:
 
 
 def planned(
-    disk: WritableFileSystem, wish: Wish, analysis: Analysis, boots: Mapping[int, Boot | None]
+    disk: WritableFileSystem, wish: CopyWish, analysis: Analysis, boots: Mapping[int, Boot | None]
 ) -> Plan:
     """Choose one of the two ways. Raises: UnsupportedError, when there is none."""
     reason = ""
@@ -91,7 +91,7 @@ def planned(
     return _rewriting(wish, analysis, reason)
 
 
-def _in_namespace(wish: Wish, analysis: Analysis, addresses: tuple[str, ...]) -> Plan:
+def _in_namespace(wish: CopyWish, analysis: Analysis, addresses: tuple[str, ...]) -> Plan:
     """Everybody keeps his address, behind which the lab's proxy stands."""
     old = {each.member_id: analysis.peer_urls(each.member_id) for each in analysis.originals}
     taken = {url.port for urls in old.values() for url in map(parsed, urls) if url is not None}
@@ -117,7 +117,7 @@ def _in_namespace(wish: Wish, analysis: Analysis, addresses: tuple[str, ...]) ->
     )
 
 
-def _rewriting(wish: Wish, analysis: Analysis, reason: str) -> Plan:
+def _rewriting(wish: CopyWish, analysis: Analysis, reason: str) -> Plan:
     """Everybody gets another address, none that anybody had."""
     met = [url for one in analysis.originals for each in one.known for url in each.peer_urls]
     met += [url for one in analysis.originals for each in one.known for url in each.client_urls]
@@ -144,7 +144,7 @@ def _rewriting(wish: Wish, analysis: Analysis, reason: str) -> Plan:
     return Plan(net=Net.REWRITE, reason=reason, addresses=(), nodes=nodes, book=Book(homes=homes))
 
 
-def _ports(wish: Wish, count: int, *, taken: Set[int], fault: PortFault) -> Iterator[int]:
+def _ports(wish: CopyWish, count: int, *, taken: Set[int], fault: PortFault) -> Iterator[int]:
     """So many free ports, none of them one of before. Raises: UsageError, AccessError."""
     found = free_ports(
         count, base=wish.base_port, draw=runtime.draw(), fault=fault, besides=sorted(taken)
