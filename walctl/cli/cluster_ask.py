@@ -9,15 +9,13 @@ from typing import Any, TypeVar
 
 import click
 
-from walctl.cli.cluster_lab import named, opened
+from walctl.cli.cluster_lab import node_meant, opened
 from walctl.cli.options import output, pass_disk, pass_screen, quiet
 from walctl.cluster.answers import Answer, Client, Fate, Read
 from walctl.cluster.asking import ask, ask_told, key_of
 from walctl.cluster.client import PROPOSED
 from walctl.cluster.lab import Lab
-from walctl.cluster.looking import CHOSEN_WORDS
 from walctl.cluster.running import supervisor_of
-from walctl.cluster.up_down import status
 from walctl.errors import ExitStatus
 from walctl.fs.base import FileSystem
 from walctl.render import cluster_answer as render
@@ -121,7 +119,7 @@ def asks(function: Callable[..., None]) -> Callable[..., None]:
             lab=found,
             key=key_of(found, os.fsencode(key)),
             group=name,
-            via=None if via is None else _node(disk, found, via, group=name),
+            via=None if via is None else found.node(node_meant(disk, found, via, group=name)).name,
             seconds=timeout,
         )
         function(question, **others)
@@ -144,10 +142,3 @@ def read_option(function: F) -> F:
 def key_argument(function: F) -> F:
     """`KEY`, as `key: str`."""
     return click.argument("key", metavar="KEY")(function)
-
-
-def _node(disk: FileSystem, lab: Lab, word: str, *, group: str) -> str:
-    """The node that `--via` means. Raises: UsageError, ClusterError."""
-    if word in CHOSEN_WORDS:
-        return named(lab, status(disk, lab), word, group=group)
-    return lab.node(word).name

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import click
 
-from walctl.cli.cluster_lab import lab_argument, named, node_argument, opened
+from walctl.cli.cluster_lab import lab_argument, node_argument, node_meant, opened
 from walctl.cli.options import output, pass_disk, pass_screen, quiet
 from walctl.cluster import operating
-from walctl.cluster.up_down import status
 from walctl.fs.base import FileSystem
 from walctl.render import cluster_operating as render
 from walctl.render.screen import Screen
@@ -36,6 +35,6 @@ def command(
       walctl cluster compact demo n2 --index 5000
     """
     found = opened(disk, lab)
-    name = named(found, status(disk, found), node, group=group)
+    name = node_meant(disk, found, node, group=group)
     rows = operating.compact(found, name, group, index=index)
     screen.show(rows, text=render.operated_text, document=render.operated_document)

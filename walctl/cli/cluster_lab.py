@@ -83,9 +83,7 @@ def done_with(
     Raises: UsageError, ClusterError.
     """
     found = opened(disk, lab)
-    standing = status(disk, found) if node in CHOSEN_WORDS else None
-    name = node if standing is None else named(found, standing, node, group=group)
-    told = act(found, name, action)
+    told = act(found, node_meant(disk, found, node, group=group), action)
     screen.show(told, text=render.node_text, document=render.node_document)
 
 

@@ -4,7 +4,13 @@ from pathlib import Path
 
 import click
 
-from walctl.cli.cluster_lab import group_option, lab_argument, named, node_argument, opened
+from walctl.cli.cluster_lab import (
+    group_option,
+    lab_argument,
+    node_argument,
+    node_meant,
+    opened,
+)
 from walctl.cli.options import output, pass_disk, pass_screen, quiet
 from walctl.cluster.member_flow import transfer
 from walctl.cluster.up_down import status
@@ -30,6 +36,6 @@ def command(screen: Screen, disk: FileSystem, /, lab: Path, node: str, group: st
       walctl cluster transfer demo follower
     """
     found = opened(disk, lab)
-    name = named(found, status(disk, found), node, group=group)
+    name = found.node(node_meant(disk, found, node, group=group)).name
     transfer(disk, found, found.group(group).name, name)
     screen.show(status(disk, found), text=cluster_view.text, document=cluster_view.document)

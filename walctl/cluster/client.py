@@ -21,12 +21,9 @@ import aiohttp
 from yarl import URL
 
 from walctl.cluster.answers import Answer, Fate, Read, Wait
+from walctl.cluster.api_heads import FATE, HOSTS, INDEX, LEADER
 from walctl.cluster.lab import HOST, Lab, MachineKind
 
-FATE: Final = "X-Walctl-Fate"
-INDEX: Final = "X-Walctl-Index"
-LEADER: Final = "X-Walctl-Leader"
-HOSTS: Final = "X-Walctl-Hosts"
 PROPOSED: Final = "it was proposed, and may never happen"
 """The words of a write that waits for nothing more, as raftexample's do."""
 ANSWER_SECONDS: Final = 5.0

@@ -14,6 +14,7 @@ from typing import Any, Final
 import aiohttp
 
 from walctl.cluster import running, runtime
+from walctl.cluster.api_heads import TOKEN
 from walctl.cluster.control import NotUpError, SupervisorClient
 from walctl.cluster.deeds import (
     Clock,
@@ -42,7 +43,6 @@ CUT_SECONDS: Final = 2.0
 """How long a power cut waits for a sync to come instead of."""
 GONE_SECONDS: Final = 10.0
 POLL_SECONDS: Final = 0.02
-TOKEN: Final = "X-Walctl-Token"
 _THERE: Final = (NodeState.RUNNING, NodeState.PAUSED)
 
 FaultDeed = Net | Process | DiskOn | DiskOff | Damage | Directories | Clock

@@ -44,6 +44,7 @@ from urllib.parse import unquote_to_bytes
 from aiohttp import web
 
 from walctl.cluster.answers import Fate, Read, Wait
+from walctl.cluster.api_heads import FATE, HOSTS, INDEX, LEADER, TOKEN
 from walctl.cluster.compat import member_change
 from walctl.cluster.driver import Driver
 from walctl.cluster.lab import MachineKind
@@ -52,11 +53,6 @@ from walctl.cluster.node_status import group_status, metrics, node_status
 from walctl.cluster.waiting import Told
 from walctl.errors import ClusterError, UsageError, WalctlError
 
-FATE: Final = "X-Walctl-Fate"
-INDEX: Final = "X-Walctl-Index"
-LEADER: Final = "X-Walctl-Leader"
-HOSTS: Final = "X-Walctl-Hosts"
-TOKEN: Final = "X-Walctl-Token"
 VALUE_BYTES_MAX: Final = 3 << 19
 """1.5 MiB, as etcd allows in a request."""
 TIMEOUT_MS: Final = 5_000

@@ -375,7 +375,7 @@ class Instance:
         def look() -> None:
             # Whatever is wrong with the file, this node goes on as it is.
             with contextlib.suppress(WalctlError):
-                self.reload(load_again(self._disk, self.lab))
+                self.reload(labs.load(self._disk, self.lab.path))
 
         loop.call_soon(look)
 
@@ -457,8 +457,3 @@ def _place(lab: Lab, node: str, group: str) -> Place:
         catch_up_entries=settings.catch_up_entries,
         segment_bytes=settings.segment_bytes,
     )
-
-
-def load_again(disk: WritableFileSystem, lab: Lab) -> Lab:
-    """The lab's file as it is now. Raises: AccessError."""
-    return labs.load(disk, lab.path)

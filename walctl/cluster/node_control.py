@@ -22,7 +22,8 @@ from walctl.cluster.answers import Fate
 from walctl.cluster.driver import Driver
 from walctl.cluster.events import EventKind
 from walctl.cluster.faults import ClockFault, CrashMode, DiskFaultKind
-from walctl.cluster.node import Instance, TellEvent, load_again
+from walctl.cluster.lab import load
+from walctl.cluster.node import Instance, TellEvent
 from walctl.cluster.node_disk import SYNCS_MAX, NodeDisk, fault_of
 from walctl.cluster.node_status import node_status
 from walctl.errors import ClusterError, UsageError
@@ -134,7 +135,7 @@ class Control:
         return {"fate": told.fate, "words": told.words, "index": told.index}
 
     async def _reload(self, fields: Fields) -> Fields:
-        self._node.reload(load_again(self._disk, self._node.lab))
+        self._node.reload(load(self._disk, self._node.lab.path))
         await self._node.quiet()
         return {"groups": sorted(self._node.members)}
 

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import aiohttp
 
+from walctl.cluster.api_heads import TOKEN
 from walctl.cluster.lab import HOST, Lab, Node
 from walctl.errors import ClusterError
 
-TOKEN: Final = "X-Walctl-Token"
 STATUS_SECONDS: Final = 2.0
 DO_SECONDS: Final = 75.0
 """Longer than a node itself waits for anything that it is asked to do."""
