@@ -12,7 +12,7 @@ _CLI = ("walctl.cli",)
 # Sharing blocks (FICLONE) is no call of the seam: a disk that cannot do it copies.
 _DISK = ("walctl.fs.real", "walctl.fs.clone")
 # Clock, randomness and the operating system are arguments everywhere else.
-_WORLDS = ("walctl.cli", "walctl.fs.real", "walctl.cluster.runtime", "walctl.sim.world")
+_WORLDS = ("walctl.cli", "walctl.fs.real", "walctl.cluster.runtime", "walctl.sim.chance")
 _CLUSTER = ("walctl.cluster",)
 _INSPECT = ("walctl.inspect",)
 _FORMATS = ("formats",)

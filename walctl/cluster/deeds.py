@@ -10,14 +10,19 @@ import enum
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
 
-from walctl.cluster.faults import CrashMode, DiskFault, DiskFaultKind
+from walctl.cluster.faults import CrashMode, DiskFault, DiskFaultKind, LinkFault
 
 # A class a kind of deed: what does them matches on the class.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MakeCluster:
-    """`cluster N [NAME=VALUE…]`: what the cluster is; the first line of a scenario."""
+    """`cluster N [NAME=VALUE…]`: what the cluster is; the first line of a scenario.
+
+    What follows `checks` is for the simulator: `seed` of all that is drawn; `is_unbounded`: more
+    may go wrong than a cluster survives, and then it must be noticed; how long a link and a sync
+    take; sizes that make logs and snapshots small enough to be met.
+    """
 
     nodes: int
     groups: tuple[str, ...] = ("g1",)
@@ -28,6 +33,13 @@ class MakeCluster:
     pre_vote: bool | None = None
     check_quorum: bool | None = None
     checks: tuple[str, ...] = ()
+    seed: int | None = None
+    is_unbounded: bool = False
+    link: LinkFault | None = None
+    sync_us: int | None = None
+    sync_jitter_us: int = 0
+    segment_bytes: int | None = None
+    catch_up_entries: int | None = None
     words: str = field(default="", compare=False)
 
     @property
@@ -53,17 +65,83 @@ class Net:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """`kill`, `pause`, `resume`, `restart`, `start` or `stop` a node; a kill may cut its power."""
+    """`kill`, `pause`, `resume`, `restart`, `start` or `stop` a node; a kill may cut its power.
+
+    `call` and `keep` are for the simulator: the node dies before the `call`-th change of its disk
+    from now (1: the next), and of what was not synced the pieces at the positions `keep` survive,
+    as `walctl.fs.crash` counts them, whatever `mode` would draw.
+    """
 
     verb: str
     node: str
     mode: CrashMode = CrashMode.CLEAN
+    call: int | None = None
+    keep: tuple[int, ...] | None = None
 
     @property
     def words(self) -> str:
         """See the module."""
         mode = f" mode={self.mode}" if self.mode is not CrashMode.CLEAN else ""
-        return f"{self.verb} {self.node}{mode}"
+        call = f" call={self.call}" if self.call is not None else ""
+        keep = "" if self.keep is None else f" keep={','.join(map(str, self.keep)) or 'none'}"
+        return f"{self.verb} {self.node}{mode}{call}{keep}"
+
+
+class Lot(enum.StrEnum):
+    """What becomes of one message."""
+
+    DROP = "drop"
+    DOUBLE = "dup"
+    LATE = "late"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneMessage:
+    """What becomes of one message, in the simulator: the `nth` (1: the first) of its type and term
+    on the link. `late_us` is when it arrives: so long after it was sent."""
+
+    source: str
+    target: str
+    type: str
+    term: int
+    nth: int
+    lot: Lot
+    late_us: int = 0
+    group: str | None = None
+    words: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repair:
+    """Our own repair of a node that does not run: planned, and applied where its plan is `free`.
+
+    `sources` are nodes whose directories it may take from.
+    """
+
+    node: str
+    sources: tuple[str, ...] = ()
+    group: str | None = None
+    is_forced: bool = False
+    """Also where acknowledged data may be lost by it."""
+    words: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Twin:
+    """A copy of a node's directories, started as a second process that says it is the same."""
+
+    node: str
+    name: str
+    words: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Converge:
+    """Faults are over: `nodes` (none: those that are members) are well for ever, and all others
+    gone; they have to elect, to be alike and to take a write within the usual bound."""
+
+    nodes: tuple[str, ...] = ()
+    words: str = field(default="converge", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +222,9 @@ class Ask:
     expected: str | None = None
     via: str | None = None
     group: str | None = None
+    client: int | None = None
+    read: str | None = None
+    """`index`, `lease` or `local`; `None`: the first."""
     words: str = field(default="", compare=False)
 
 
@@ -277,6 +358,10 @@ Deed: TypeAlias = (
     MakeCluster
     | Net
     | Process
+    | OneMessage
+    | Repair
+    | Twin
+    | Converge
     | DiskOn
     | DiskOff
     | Damage

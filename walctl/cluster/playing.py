@@ -18,16 +18,20 @@ from walctl.cluster.deeds import (
     Ask,
     Claim,
     ClaimKind,
+    Converge,
     Deed,
     Expect,
     GroupVerb,
     Load,
     MakeCluster,
     MemberVerb,
+    OneMessage,
     Propose,
     RaftVerb,
+    Repair,
     Run,
     Stabilize,
+    Twin,
 )
 from walctl.cluster.events import EventKind
 from walctl.cluster.hands import FaultDeed, Hands
@@ -98,6 +102,8 @@ class Player:
                 return await self._run(deed)
             case Expect(claim=claim):
                 return await self._judge(claim)
+            case OneMessage() | Repair() | Twin() | Converge():
+                raise UsageError(f"{deed.words}: the simulator alone does this (engine=sim)")
             case _:
                 return await self._fault(deed)
 

@@ -35,6 +35,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from walctl.cluster.deeds import Deed, Expect, MakeCluster, MemberVerb, Net
+from walctl.cluster.quantities import show_duration
 from walctl.cluster.scenario_words import COMMANDS
 from walctl.cluster.topology import ROLES, change, resolve
 from walctl.errors import UsageError
@@ -50,15 +51,21 @@ _ESCAPED: Final = re.compile(r"\\(.)")
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What one command says, and the line that it stands in, from 1 on."""
+    """What one command says, and the line that it stands in, from 1 on.
+
+    `at_us`: it is done so long after the beginning, and nobody waits for what comes of it; `None`:
+    as soon as the one before it is done.
+    """
 
     line: int
     deed: Deed
+    at_us: int | None = None
 
     @property
     def words(self) -> str:
         """The command as it may be written again."""
-        return self.deed.words
+        at = "" if self.at_us is None else f"at {show_duration(self.at_us)} "
+        return f"{at}{self.deed.words}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
