@@ -278,6 +278,14 @@ def test_the_shortcut_errs_in_no_byte_of_a_short_pair() -> None:
                 assert came_of(parse_pair, data) == came_of(parse_stream, data)
 
 
+def test_the_shortcut_takes_no_number_for_a_length_that_is_none() -> None:
+    head = build_pair(Pair(b"", b""))[:32]
+    for size in range(100, 160):
+        value = b"\xff\x80\x01\x03key\x01" + bytes((size,)) + bytes(size) + b"\0"
+        data = head + bytes((len(value),)) + value
+        assert came_of(parse_pair, data) == came_of(parse_stream, data)
+
+
 def came_of(parse: Callable[[bytes], Pair], data: bytes) -> Pair | str:
     """What comes of reading these bytes."""
     try:
