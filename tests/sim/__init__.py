@@ -1,1 +1,1 @@
-"""Tests of walctl.cluster."""
+"""Tests of walctl.sim."""
