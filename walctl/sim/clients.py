@@ -1,10 +1,10 @@
 """Clients of the simulated cluster: a request at a moment, and what the client hears of it.
 
 A client asks the node that it last took for the leader, or first the one that it is told to ask. A
-node that certainly did nothing (it does not lead, it does not run) is left for the leader that it names, or the next
-one; one that may have proposed something is waited for, until the answer comes, the connection breaks or the time is
-over: then the fate of a write is unknown, and a read has failed. This is what
-`walctl.cluster.client` does over HTTP.
+node that certainly did nothing (it does not lead, it does not run) is left for the leader that it
+names, or the next one; one that may have proposed something is waited for, until the answer comes,
+the connection breaks or the time is over: then the fate of a write is unknown, and a read has
+failed. This is what `walctl.cluster.client` does over HTTP.
 """
 
 from collections.abc import Callable, Mapping
