@@ -30,6 +30,8 @@ class DiskFaultKind(enum.StrEnum):
     """There is no room for more than `bytes_left`."""
     LYING_SYNC = "lie"
     """A sync says that all is well, and does nothing: what it had to keep dies with the power."""
+    MISDIRECTED = "misdirect"
+    """A write lands somewhere else, in another file. In the simulator alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
