@@ -30,7 +30,6 @@ the behaviour where these leave a choice is that of etcd's Raft library, main af
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from formats.raftpb import EntryType, MessageType
 from walctl.errors import WalctlError
@@ -254,7 +253,7 @@ class Raft:
                 raise RaftPanic(f"term should not be set when sending {kind.name}")
             if kind not in _WITHOUT_TERM:
                 term = self.term
-        message = replace(message, source=message.source or self.id, term=term)
+        message = message.sent(message.source or self.id, term)
         if kind in _AFTER_APPEND:
             self.after_append.append(message)
         elif message.target == self.id:

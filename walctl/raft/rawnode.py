@@ -242,36 +242,49 @@ class RawNode:
         """Whether there is anything to do."""
         raft = self.raft
         log = raft.log
-        state = raft.hard_state
         return bool(
-            raft.soft_state != self._soft_state
-            or (not state.is_empty and state != self._hard_state)
-            or log.unstable.next_snapshot() is not None
-            or raft.messages
+            raft.messages
             or raft.after_append
-            or log.unstable.next_entries()
+            or log.unstable.has_next_entries
             or log.has_next_committed(allow_unstable=not self._is_async)
             or raft.read_states
+            or self._is_new_soft
+            or self._is_new_hard
+            or log.unstable.next_snapshot() is not None
         )
+
+    # Asked several times for every message: so the fields are compared, and no state is made.
+
+    @property
+    def _is_new_soft(self) -> bool:
+        """Whether the soft state is another than the one that was handed out last."""
+        raft, before = self.raft, self._soft_state
+        return raft.lead != before.lead or raft.role is not before.role
+
+    @property
+    def _is_new_hard(self) -> bool:
+        """The same of the hard state; one of zeros is none."""
+        raft, before = self.raft, self._hard_state
+        term, vote, commit = raft.term, raft.vote, raft.log.committed
+        is_other = commit != before.commit or term != before.term or vote != before.vote
+        return is_other and bool(term or vote or commit)
 
     def ready(self) -> Ready:
         """What is to be done now; taking it is a promise to do it."""
-        raft = self.raft
-        soft, hard = raft.soft_state, raft.hard_state
+        raft, before = self.raft, self._hard_state
         entries = tuple(raft.log.unstable.next_entries())
         snapshot = raft.log.unstable.next_snapshot()
         committed = tuple(raft.log.next_committed(allow_unstable=not self._is_async))
-        is_new_hard = not hard.is_empty and hard != self._hard_state
-        before = self._hard_state
+        hard = raft.hard_state if self._is_new_hard else None
         ready = Ready(
-            soft_state=soft if soft != self._soft_state else None,
-            hard_state=hard if is_new_hard else None,
+            soft_state=raft.soft_state if self._is_new_soft else None,
+            hard_state=hard,
             read_states=tuple(raft.read_states),
             entries=entries,
             snapshot=snapshot,
             committed_entries=committed,
-            messages=self._messages(entries, hard if is_new_hard else None, snapshot, committed),
-            must_sync=bool(entries) or (hard.term, hard.vote) != (before.term, before.vote),
+            messages=self._messages(entries, hard, snapshot, committed),
+            must_sync=bool(entries) or raft.term != before.term or raft.vote != before.vote,
         )
         self._accept(ready)
         return ready

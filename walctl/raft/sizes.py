@@ -11,7 +11,7 @@ from walctl.raft.types import Entry
 
 
 def _varint_bytes(value: int) -> int:
-    return max(1, -(-value.bit_length() // 7))
+    return ((value | 1).bit_length() + 6) // 7
 
 
 def encoding_bytes(entry: Entry) -> int:
