@@ -1,7 +1,7 @@
 """A scenario played in a simulated world: its commands in their order, and what came of each.
 
 A command with a time is done at that time, and nobody waits for what comes of it; one without is
-done when the one before it is. It ends at the first promise that is broken (`ViolatedError`), at
+done when the one before it is. It ends at the first promise that is broken (`Violated`), at
 the first expectation that does not hold, and at the first command that cannot be done. A promise
 that is broken where the scenario expects just that is what it is for: then all is well.
 """
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from walctl.checker.violation import ViolatedError, Violation
+from walctl.checker.violation import Violated, Violation
 from walctl.cluster.answers import Fate
 from walctl.cluster.claim import Claim, ClaimKind
 from walctl.cluster.deeds import (
@@ -167,12 +167,12 @@ class Player:
         """Let something happen; a promise that is broken by it is kept in mind."""
         try:
             return deed()
-        except ViolatedError as error:
+        except Violated as error:
             self.claims.violation = error.violation
             return None
 
     def do(self, command: Command) -> Done:
-        """Do what a command says. Raises: WalctlError, ViolatedError."""
+        """Do what a command says. Raises: WalctlError, Violated."""
         deed = command.deed
         match deed:
             case Ask() if command.at_us is None:
