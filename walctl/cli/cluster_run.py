@@ -12,7 +12,7 @@ from walctl.cluster.lab import Engine
 from walctl.cluster.making import NewLab
 from walctl.cluster.runtime import temporary_folder
 from walctl.cluster.scenario import Scenario
-from walctl.cluster.scenario_run import Account, Step, engine_of, play, read, wish_of
+from walctl.cluster.scenario_run import Account, Step, engine_of, left_out, play, read, wish_of
 from walctl.fs.base import FileSystem
 from walctl.render import scenario as render
 from walctl.render.screen import Screen
@@ -98,7 +98,7 @@ def _played(screen: Screen, disk: FileSystem, scenario: Scenario, wish: NewLab) 
     """Play it, and show each command as it is done."""
     is_text = screen.output == "text"
     if is_text:
-        render.head(screen, scenario.name, scenario.story.text, scenario.cluster.words)
+        render.head(screen, scenario, left_out(scenario.cluster, wish.engine))
 
     def on_step(step: Step) -> None:
         if is_text:
