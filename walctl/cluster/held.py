@@ -6,7 +6,7 @@ the simulator; what they may ask of it is said here once for both.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from walctl.cluster.driver import Driver
 from walctl.cluster.lab import Group, Lab, Node
@@ -20,24 +20,33 @@ class ElsewhereError(ClusterError):
     """This node holds no member of the group; the lab's file says who does."""
 
 
+class Held(Protocol):
+    """A node's member of one group; `driver` is `None` once it has ended, and `words` say why."""
+
+    group: str
+    driver: Driver | None
+    words: str
+    is_removed: bool
+
+
 @dataclass(slots=True)
 class Member:
-    """A node's member of one group; `driver` is `None` once it has ended, and `words` say why."""
+    """See `Held`."""
 
     group: str
     driver: Driver | None
     words: str = ""
     is_removed: bool = False
 
-    @property
-    def state(self) -> str:
-        """In a word, as a node's status has it."""
-        if self.driver is not None:
-            return "running"
-        return "removed" if self.is_removed else "failed"
+
+def state_of(member: Held) -> str:
+    """In a word, as a node's status has it."""
+    if member.driver is not None:
+        return "running"
+    return "removed" if member.is_removed else "failed"
 
 
-def driver_in(members: Mapping[str, Member], lab: Lab, node: str, group: str) -> Driver:
+def driver_in(members: Mapping[str, Held], lab: Lab, node: str, group: str) -> Driver:
     """The node's member of a group.
 
     Raises: UsageError, when there is no such group; ElsewhereError, when others hold it;
@@ -55,7 +64,7 @@ def driver_in(members: Mapping[str, Member], lab: Lab, node: str, group: str) ->
     return member.driver
 
 
-def ended(member: Member, node: str) -> ClusterError:
+def ended(member: Held, node: str) -> ClusterError:
     """What is said of a member that has ended."""
     return ClusterError(f"group {member.group} on {node}: {member.words or ENDED}")
 
@@ -69,13 +78,13 @@ def holders(lab: Lab, node: str, group: str) -> Iterator[Node]:
                     yield lab.node(name)
 
 
-def leaving(members: Mapping[str, Member], lab: Lab, node: str) -> list[str]:
+def leaving(members: Mapping[str, Held], lab: Lab, node: str) -> list[str]:
     """The groups of which a node holds a member, and is not to hold one any more."""
     hosted = {group.name for group in lab.hosted_by(node)}
     return [each for each in members if each not in hosted]
 
 
-def coming(members: Mapping[str, Member], lab: Lab, node: str) -> list[Group]:
+def coming(members: Mapping[str, Held], lab: Lab, node: str) -> list[Group]:
     """The groups of which a node is to begin or take up a member: one that was removed from a
     group, and is to hold it again, is taken up from its old log."""
     found = []

@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from walctl.cluster.answers import Fate
 from walctl.cluster.driver import Driver
-from walctl.cluster.held import Member
+from walctl.cluster.held import Held, state_of
 from walctl.cluster.talk import LateError, Pace
 from walctl.cluster.waiting import Told
 from walctl.errors import ClusterError
@@ -43,7 +43,7 @@ class Host(Protocol):
         """Raft's id of its members."""
 
     @property
-    def members(self) -> Mapping[str, Member]:
+    def members(self) -> Mapping[str, Held]:
         """What it holds, by group."""
 
     def driver(self, group: str) -> Driver:
@@ -171,9 +171,9 @@ def driver_status(driver: Driver, node_name: Callable[[int], str]) -> Fields:
     }
 
 
-def member_status(member: Member, node_name: Callable[[int], str]) -> Fields:
+def member_status(member: Held, node_name: Callable[[int], str]) -> Fields:
     """The same with the group's name, and of a member that has ended why it has."""
-    head = {"group": member.group, "state": member.state, "words": member.words}
+    head = {"group": member.group, "state": state_of(member), "words": member.words}
     return head if member.driver is None else {**head, **driver_status(member.driver, node_name)}
 
 
