@@ -1,1 +1,1 @@
-"""Tests of walctl.sim."""
+"""Tests of the write-ahead log's reader."""

@@ -55,7 +55,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "walctl.repair": _REPAIR,
     "walctl.cluster": _CLUSTER,
     # The simulator runs the shipped member, but never the asyncio world around it.
-    "walctl.sim": _INSPECT
+    "walctl.sim": _REPAIR
     | {
         "walctl.checker",
         "walctl.repair",
@@ -74,6 +74,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         "walctl.cluster.scenario",
         "walctl.cluster.scenario_words",
         "walctl.cluster.service",
+        "walctl.cluster.steps",
         "walctl.cluster.surroundings",
         "walctl.cluster.topology",
         "walctl.cluster.waiting",

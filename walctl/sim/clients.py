@@ -1,9 +1,10 @@
 """Clients of the simulated cluster: a request at a moment, and what the client hears of it.
 
-A client asks the node that it last took for the leader. One that certainly did nothing (it does not
-lead, it does not run) is left for the next; one that may have proposed something is waited for,
-until the answer comes, the connection breaks or the time is over: then the fate of a write is
-unknown, and a read has failed. This is what `walctl.cluster.client` does over HTTP.
+A client asks the node that it last took for the leader, or first the one that it is told to ask. A
+node that certainly did nothing (it does not lead, it does not run) is left for the leader that it
+names, or the next one; one that may have proposed something is waited for, until the answer comes,
+the connection breaks or the time is over: then the fate of a write is unknown, and a read has
+failed. This is what `walctl.cluster.client` does over HTTP.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from walctl.cluster.deeds import Ask
 from walctl.cluster.driver import Driver
 from walctl.cluster.events import EventKind
 from walctl.cluster.waiting import Tell, Told
+from walctl.raft.types import NOBODY
 from walctl.sim.chance import Streams
 from walctl.sim.clockwork import Clockwork, Rank
 from walctl.sim.site import Seat, Site
@@ -51,6 +53,9 @@ class Served(Protocol):
     def hosts(self, group: str) -> list[str]:
         """The nodes that hold a group now."""
 
+    def node_name(self, node_id: int) -> str | None:
+        """The name of a node's id; `None`: nobody's."""
+
     def tell(
         self, kind: EventKind, fields: Mapping[str, Any], *, node: str | None, group: str | None
     ) -> None:
@@ -82,6 +87,8 @@ class Request:
     is_mismatch: bool = False
     tries: int = 0
     node: str = ""
+    on_end: Callable[[], None] | None = None
+    """Called once, when the client knows as much as it ever will."""
 
     @property
     def is_read(self) -> bool:
@@ -109,13 +116,11 @@ class Request:
 
 
 class Clients:
-    """All of them. `requests` are all that were ever asked, by number; `on_end` hears of each that
-    is over."""
+    """All of them. `requests` are all that were ever asked, by number."""
 
     def __init__(self, world: Served) -> None:
         self.requests: list[Request] = []
         self.counts: dict[Fate, int] = dict.fromkeys(Fate, 0)
-        self.on_end: Callable[[Request], None] | None = None
         self._world = world
         self._leaders: dict[tuple[int, str], str] = {}
         self._next: dict[tuple[int, str], int] = {}
@@ -162,7 +167,8 @@ class Clients:
         )
 
     def _chosen(self, request: Request) -> str | None:
-        if request.ask.via is not None:
+        is_bound = request.is_handed_over or request.ask.read == Read.LOCAL
+        if request.ask.via is not None and (is_bound or request.tries == 0):
             return request.ask.via
         place = request.client, request.group
         hosts = self._world.hosts(request.group)
@@ -213,11 +219,16 @@ class Clients:
                 self._world.answered(seat, request, told)
         late_us = max(0, site.busy_until_us - self._world.clock.now_us) + site.disk.lag_us
         way_us = late_us + self._way_us(request)
+        lead = NOBODY if seat is None or seat.driver is None else seat.driver.lead
+        leader = self._world.node_name(lead)
         self._world.clock.after(
-            way_us, Rank.CLIENT, lambda: self._hear(request, site.name, told, output)
+            way_us, Rank.CLIENT, lambda: self._hear(request, site.name, told, output, leader)
         )
 
-    def _hear(self, request: Request, name: str, told: Told, output: bytes | None) -> None:
+    def _hear(
+        self, request: Request, name: str, told: Told, output: bytes | None, leader: str | None
+    ) -> None:
+        """The answer has come; `leader` is whom the node takes for that."""
         if request.fate is not None:
             return
         place = request.client, request.group
@@ -225,20 +236,22 @@ class Clients:
             self._leaders[place] = name
             request.output = output
         elif told.fate is Fate.FAIL and told.index is None and not request.is_handed_over:
-            self._refused(request, told.words)
+            self._refused(request, told.words, leader)
             return
         elif told.fate is Fate.FAIL and request.ask.verb == "cas":
             request.is_mismatch = True
         if request.is_read and told.fate is Fate.UNKNOWN:
-            self._refused(request, told.words)
+            self._refused(request, told.words, leader)
             return
         self._end(request, told)
 
-    def _refused(self, request: Request, words: str) -> None:
+    def _refused(self, request: Request, words: str, leader: str | None = None) -> None:
         """Certainly nothing was done: somebody else is asked, after a while."""
         self._leaders.pop((request.client, request.group), None)
+        if leader is not None:
+            self._leaders[request.client, request.group] = leader
         request.words = words
-        if request.ask.via is not None and request.tries > 1:
+        if request.is_handed_over:
             self._end(request, Told(fate=Fate.FAIL, words=words))
             return
         request.node = ""
@@ -265,8 +278,8 @@ class Clients:
         request.end_us = self._world.clock.now_us
         self.counts[fate] += 1
         self._world.tell(_KINDS[fate], _ended(request), node=None, group=request.group)
-        if self.on_end is not None:
-            self.on_end(request)
+        if request.on_end is not None:
+            request.on_end()
 
 
 def _payload(driver: Driver, request: Request) -> bytes:

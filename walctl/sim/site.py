@@ -8,9 +8,8 @@ disk is done, and what comes in meanwhile waits. A paused node does nothing; wha
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any, Final, Protocol
 
 from walctl.cluster.answers import Fate
@@ -27,7 +26,7 @@ from walctl.raft.errors import RaftPanic
 from walctl.raft.types import Entry, Message
 from walctl.sim.chance import Streams
 from walctl.sim.clockwork import Clockwork, Rank
-from walctl.sim.disk import SimDisk
+from walctl.sim.disk import SimDisk, place_of
 from walctl.sim.onlooker import Onlooker
 
 INBOX_MAX: Final = 10_000
@@ -51,10 +50,9 @@ class Ways:
     sync_jitter_us: int = 200
 
     def place(self, group: str) -> Place:
-        """Where a member's files are on its node's disk."""
-        return Place(
-            wal=Path(f"/{group}/wal"),
-            snap=Path(f"/{group}/snap"),
+        """Where a member's files are on its node's disk, and how it behaves."""
+        return replace(
+            place_of(group),
             tick_us=self.tick_us,
             election_ticks=self.election_ticks,
             pre_vote=self.pre_vote,
@@ -422,13 +420,9 @@ class Site:
         is_power_cut = mode is not None and (mode is not CrashMode.CLEAN or keep is not None)
         for seat in self.seats.values():
             seat.driver = None
-        fields: dict[str, Any] = {"mode": str(mode or CrashMode.CLEAN)}
-        if is_power_cut and mode is not None:
-            toll = self.disk.crash(mode, keep)
-            fields |= {"lost": dict(toll.lost), "kept": dict(toll.kept)}
+        self.disk.crash(mode or CrashMode.CLEAN, keep)
         self.words = "killed"
         self.disk.lag_us = 0
-        self._tell(EventKind.CRASH, fields, None)
         self._go("the node died")
         self.around.onlooker.crashed(self, is_power_cut=is_power_cut)
 

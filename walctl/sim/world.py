@@ -11,6 +11,7 @@ is `play`'s. Nothing here knows of checks: whoever wants to see is an `Onlooker`
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from formats.raftpb import MessageType
@@ -35,7 +36,7 @@ from walctl.cluster.events import EventKind
 from walctl.cluster.faults import LinkFault
 from walctl.cluster.topology import change, resolve
 from walctl.cluster.waiting import Told
-from walctl.errors import ClusterError, UsageError
+from walctl.errors import ClusterError, UnsupportedError, UsageError
 from walctl.fs.disk_faults import CrashMode
 from walctl.raft.describe import message_type
 from walctl.raft.types import NOBODY, Message
@@ -234,10 +235,10 @@ class World:
                 self.clients.ask(self._placed(deed), self.group(deed.group))
                 return ""
             case Propose():
-                ask = Ask(verb="put", key=deed.key, value=deed.value, group=deed.group)
                 group = self.group(deed.group)
-                via = Ask(**{**_fields(ask), "via": self.name(deed.node, group)})
-                self.clients.ask(via, group, is_handed_over=True)
+                via = self.name(deed.node, group)
+                ask = Ask(verb="put", key=deed.key, value=deed.value, via=via)
+                self.clients.ask(ask, group, is_handed_over=True)
                 return ""
         raise UsageError(f"{deed.words}: takes time, and is not done at once")
 
@@ -303,7 +304,7 @@ class World:
             raise ClusterError(f"{site.name}: expected a node that does not run, found it running")
         words = deed.words
         if isinstance(deed, Damage):
-            words = site.disk.damage(deed, group=self.group(deed.group)) or words
+            raise UnsupportedError(f"{words}: not in the simulator yet")
         elif deed.verb == "wipe":
             site.disk.wipe(deed.group)
         elif is_copy:
@@ -358,7 +359,7 @@ class World:
     def _placed(self, ask: Ask) -> Ask:
         if ask.via is None:
             return ask
-        return Ask(**{**_fields(ask), "via": self.name(ask.via, ask.group)})
+        return replace(ask, via=self.name(ask.via, ask.group))
 
     def _fault(self, event: EventKind, site: Site, what: str, **args: object) -> None:
         self.tell(event, {"on": what, "args": args}, node=site.name, group=None)
@@ -373,7 +374,8 @@ class World:
             sync_us=self.ways.sync_us,
             sync_jitter_us=self.ways.sync_jitter_us,
             now_us=lambda: self.clock.now_us,
-            tell=tell if self.recorder is not None else None,
+            tell=tell,
+            is_chatty=self.recorder is not None,
         )
 
 
@@ -383,10 +385,6 @@ def number_of(name: str) -> int:
     if not digits.isdecimal() or int(digits) == NOBODY:
         raise UsageError(f"expected a node's name with its number, as n4, found {name!r}")
     return int(digits)
-
-
-def _fields(ask: Ask) -> dict[str, Any]:
-    return {name: getattr(ask, name) for name in Ask.__dataclass_fields__}
 
 
 def _done(result: object) -> None:
