@@ -10,10 +10,12 @@ from walctl.cluster.answers import Fate
 from walctl.cluster.deeds import Ask, GroupVerb, MakeCluster, MemberVerb, Net, Process, RaftVerb
 from walctl.cluster.lab import load
 from walctl.cluster.member_flow import Flow, replaced
-from walctl.errors import ClusterError, UsageError
+from walctl.cluster.scenario import parse
+from walctl.errors import ClusterError, ExitStatus, UsageError
 from walctl.sim.clockwork import Rank
 from walctl.sim.lab_book import LabBook
 from walctl.sim.operators import Command, Operator
+from walctl.sim.play import play
 from walctl.sim.recorder import Recorder
 from walctl.sim.world import World
 
@@ -75,7 +77,7 @@ class Stage:
         self.rest()
         ids = tuple(int(each[1:]) for each in hosts)
         assert load(self.book.disk, self.book.lab.path) == self.book.lab
-        assert self.book.lab.group(group).hosts == hosts
+        assert sorted(self.book.lab.group(group).hosts) == list(hosts)
         assert self.voters(group) == dict.fromkeys(hosts, ids)
         drivers = self.world.drivers(group).values()
         assert not any(each.conf_state.voters_outgoing for each in drivers)
@@ -173,7 +175,9 @@ def test_a_move_goes_on_from_wherever_it_was_killed(hosts: tuple[str, ...], is_h
     assert kills >= 10
 
 
-@pytest.mark.parametrize("hosts", [("n1",), ("n1", "n2", "n3")])
+@pytest.mark.parametrize(
+    "hosts", [("n1",), pytest.param(("n1", "n2", "n3"), marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("victim", ["n1", "n4"])
 def test_a_node_dies_behind_any_step_of_a_move_and_the_move_goes_on(
     hosts: tuple[str, ...], victim: str
@@ -260,3 +264,36 @@ def test_a_move_is_the_same_again() -> None:
     first = told()
     assert first == told()
     assert len(first[1]) > 8
+
+
+MOVE_MID_WRITES = """
+cluster 4 snapshot-count=40
+group add g2 on=n1,n2,n3
+stabilize
+load clients=4 rate=200 keys=5 for 8s &
+run for 1s
+group move g2 from=n1 to=n4
+run for 2s
+group move g2 from=n2 to=n1
+member remove n3 group=g2
+expect linearizable
+expect digests equal
+"""
+
+
+def test_groups_and_members_change_under_load_as_a_scenario_says() -> None:
+    outcome = play(parse(MOVE_MID_WRITES, name="move"))
+    told = [(step.command.deed.words, step.done.words, step.is_error) for step in outcome.steps]
+    assert outcome.exit_status is ExitStatus.CLEAN, told
+    assert told[4][1] == "g2 moved from n1 to n4"
+    counts = outcome.counts
+    assert counts[Fate.OK] > 500
+    assert counts[Fate.FAIL] + counts[Fate.UNKNOWN] < counts[Fate.OK] / 2
+
+
+def test_a_command_that_cannot_be_done_ends_a_scenario_with_its_words() -> None:
+    text = "cluster 3\nstabilize\ngroup move g1 from=n1 to=n1\n"
+    outcome = play(parse(text, name="wrong"))
+    assert outcome.exit_status is ExitStatus.UNFINISHED
+    assert outcome.broken is not None
+    assert outcome.broken.done.words == "--from n1 --to n1: expected two nodes"

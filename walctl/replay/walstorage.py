@@ -145,6 +145,10 @@ class WalStorage(StoredLog):
             self._wal.sync()
             self._release(snapshot.index)
 
+    def sync(self) -> None:
+        """Make durable what was saved, a commit alone included. Raises: AccessError."""
+        self._wal.sync()
+
     def set_hard_state(self, state: HardState) -> None:
         """Remember `state`."""
         self.save(state)

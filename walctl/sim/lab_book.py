@@ -82,8 +82,9 @@ class LabBook:
         self._save(with_hosts(self.lab, group, was))
 
     def drop_group(self, name: str) -> None:
-        """Forget a group. Raises: UsageError."""
+        """Forget a group; nobody is to lead it any more. Raises: UsageError."""
         self._save(self.lab.without_group(self.lab.group(name).name))
+        del self.world.groups[name]
 
     def tell(self, events: Sequence[Mapping[str, Any]]) -> None:
         """Have events written."""
