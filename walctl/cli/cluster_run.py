@@ -98,7 +98,7 @@ def _played(screen: Screen, disk: FileSystem, scenario: Scenario, wish: NewLab) 
     """Play it, and show each command as it is done."""
     is_text = screen.output == "text"
     if is_text:
-        render.head(screen, scenario.name, scenario.about, scenario.cluster.words)
+        render.head(screen, scenario.name, scenario.story.text, scenario.cluster.words)
 
     def on_step(step: Step) -> None:
         if is_text:

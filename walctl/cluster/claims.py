@@ -12,7 +12,7 @@ from walctl.checker.recognise import history_of
 from walctl.cluster import runtime
 from walctl.cluster.answers import Answer, Client, Fate, Read
 from walctl.cluster.asking import key_of
-from walctl.cluster.deeds import Claim, ClaimKind
+from walctl.cluster.claim import Claim, ClaimKind
 from walctl.cluster.events import EventKind
 from walctl.cluster.hands import Hands
 from walctl.cluster.lab import Engine

@@ -13,11 +13,10 @@ from typing import Any, Final
 from walctl.cluster import runtime
 from walctl.cluster.answers import Answer, Client, Fate, Read, Wait
 from walctl.cluster.asking import client_of, key_of
+from walctl.cluster.claim import Claim, ClaimKind
 from walctl.cluster.claims import Claims, Found
 from walctl.cluster.deeds import (
     Ask,
-    Claim,
-    ClaimKind,
     Converge,
     Deed,
     Expect,

@@ -7,7 +7,8 @@ from typing import Final
 from walctl.checker.linearizable import Verdict, check
 from walctl.checker.violation import Violation
 from walctl.cluster.answers import Fate
-from walctl.cluster.deeds import Ask, Claim, ClaimKind
+from walctl.cluster.claim import Claim, ClaimKind
+from walctl.cluster.deeds import Ask
 from walctl.cluster.driver import Driver
 from walctl.cluster.steps import Done
 from walctl.errors import UsageError

@@ -12,10 +12,9 @@ from typing import Final
 
 from walctl.checker.violation import ViolatedError, Violation
 from walctl.cluster.answers import Fate
+from walctl.cluster.claim import Claim, ClaimKind
 from walctl.cluster.deeds import (
     Ask,
-    Claim,
-    ClaimKind,
     Converge,
     Deed,
     Expect,
