@@ -21,7 +21,8 @@ from walctl.render.screen import Screen
     default=str(CrashMode.CLEAN),
     show_default=True,
     help="What its disk keeps of what was not synced: all (clean: the process alone dies), nothing,"
-    " the first writes, also a part of one (torn), or any of them.",
+    " the first writes, also a part of one (torn), any of them (reorder), sizes and names without"
+    " the bytes (meta-ahead), all but the last names (dir-lost), what the disk did not lie about.",
 )
 @group_option
 @output("text", "json")

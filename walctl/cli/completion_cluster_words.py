@@ -66,7 +66,7 @@ node | text
     "cluster kill": """
 lab | file
 node | text
---mode | [clean lose-all prefix torn reorder] | What its disk keeps of what was not synced: all (cl…
+--mode | [clean lose-all prefix torn reorder meta-ahead dir-lost lying] | What its disk keeps of wh…
 --group | text | Whose leader leader and follower mean; the first group, if left out
 -o --output | [text json] | The form of what goes to standard output
 -q --quiet | flag | Print no text: the exit status is the answer

@@ -3,14 +3,26 @@
 Commands, scenarios and the nemesis are made of these, for real processes and for the simulator
 alike. A `node` is a name, or one of the words that stand for a node (`topology.ROLES`), which
 whoever does the deed looks up then. A `group` that is `None` is the first. `words` of a deed are
-the line of a scenario that would do it.
+the line of a scenario that would do it: read again (`scenario.deed_of`), they are the same deed.
 """
 
 import enum
-from dataclasses import dataclass, field
-from typing import ClassVar, TypeAlias
+from dataclasses import dataclass
+from typing import ClassVar, Final, TypeAlias
 
+from walctl.cluster.claim import Claim
 from walctl.cluster.faults import CrashMode, DiskFault, DiskFaultKind, LinkFault
+from walctl.cluster.quantities import show_duration, show_size, show_spread
+from walctl.cluster.quoting import in_quotes, line, listed, option, quoted
+
+TICK_MS: Final = 100
+"""Of a cluster that says nothing of it."""
+CLIENTS: Final = 5
+RATE: Final = 100
+KEYS: Final = 10
+OFF: Final = "off"
+NONE: Final = "none"
+NO_KEY: Final = "-"
 
 # A class a kind of deed: what does them matches on the class.
 
@@ -40,12 +52,41 @@ class MakeCluster:
     sync_jitter_us: int = 0
     segment_bytes: int | None = None
     catch_up_entries: int | None = None
-    words: str = field(default="", compare=False)
+
+    @property
+    def words(self) -> str:
+        """See the module."""
+        net = self.link and show_spread(self.link.delay_us, self.link.jitter_us)
+        sync_us = self.sync_us
+        size = self.segment_bytes
+        options = {
+            "groups": ",".join(self.groups) if self.groups != ("g1",) else None,
+            "engine": self.engine,
+            "tick": None if self.tick_ms is None else show_duration(self.tick_ms * 1000),
+            "election": None if self.election_ticks is None else show_duration(self.election_us),
+            "snapshot-count": self.snapshot_count,
+            "prevote": _switch(self.pre_vote),
+            "checkquorum": _switch(self.check_quorum),
+            "check": ",".join(self.checks) or None,
+            "seed": None if self.seed is None else f"{self.seed:#x}",
+            "budget": "off" if self.is_unbounded else None,
+            "net": net,
+            "sync": None if sync_us is None else show_spread(sync_us, self.sync_jitter_us),
+            "segment": None if size is None else show_size(size),
+            "catch-up": self.catch_up_entries,
+        }
+        told = [word for name, value in options.items() for word in option(name, value)]
+        return line("cluster", str(self.nodes), *told)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The nodes that it begins with."""
         return tuple(f"n{number}" for number in range(1, self.nodes + 1))
+
+    @property
+    def election_us(self) -> int:
+        """How long an election timeout is; where nothing is said of one, 0."""
+        return (self.election_ticks or 0) * (self.tick_ms or TICK_MS) * 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +100,7 @@ class Net:
     @property
     def words(self) -> str:
         """See the module."""
-        types = [f"type={each}" for each in self.types]
-        return " ".join((self.verb, *self.rest, *types))
+        return line(self.verb, *map(quoted, self.rest), *listed("type", self.types))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +121,10 @@ class Process:
     @property
     def words(self) -> str:
         """See the module."""
-        mode = f" mode={self.mode}" if self.mode is not CrashMode.CLEAN else ""
-        call = f" call={self.call}" if self.call is not None else ""
-        keep = "" if self.keep is None else f" keep={','.join(map(str, self.keep)) or 'none'}"
-        return f"{self.verb} {self.node}{mode}{call}{keep}"
+        mode = None if self.mode is CrashMode.CLEAN else self.mode
+        keep = None if self.keep is None else ",".join(map(str, self.keep)) or NONE
+        options = (*option("mode", mode), *option("call", self.call), *option("keep", keep))
+        return line(self.verb, self.node, *options)
 
 
 class Lot(enum.StrEnum):
@@ -108,7 +148,16 @@ class OneMessage:
     lot: Lot
     late_us: int = 0
     group: str | None = None
-    words: str = field(default="", compare=False)
+
+    @property
+    def words(self) -> str:
+        """See the module."""
+        which = (self.type, f"term={self.term}", f"nth={self.nth}")
+        late = self.lot is Lot.LATE
+        lot = f"{self.lot}={show_duration(self.late_us)}" if late else self.lot
+        return line(
+            "message", f"{self.source}->{self.target}", *which, lot, *option("group", self.group)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +172,13 @@ class Repair:
     group: str | None = None
     is_forced: bool = False
     """Also where acknowledged data may be lost by it."""
-    words: str = field(default="", compare=False)
+
+    @property
+    def words(self) -> str:
+        """See the module."""
+        force = ["force"] if self.is_forced else []
+        options = (*listed("from", self.sources), *force, *option("group", self.group))
+        return line("repair", self.node, *options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +187,11 @@ class Twin:
 
     node: str
     name: str
-    words: str = field(default="", compare=False)
+
+    @property
+    def words(self) -> str:
+        """See the module."""
+        return line("twin", self.node, *option("as", self.name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +200,11 @@ class Converge:
     gone; they have to elect, to be alike and to take a write within the usual bound."""
 
     nodes: tuple[str, ...] = ()
-    words: str = field(default="converge", compare=False)
+
+    @property
+    def words(self) -> str:
+        """See the module."""
+        return line("converge", *filter(None, [",".join(self.nodes)]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +213,18 @@ class DiskOn:
 
     node: str
     fault: DiskFault
-    words: str = field(default="", compare=False)
+
+    @property
+    def words(self) -> str:
+        """See the module."""
+        fault = self.fault
+        amounts = {
+            DiskFaultKind.SLOW_SYNC: show_duration(fault.delay_us),
+            DiskFaultKind.FULL: show_size(fault.bytes_left) if fault.bytes_left else "",
+        }
+        amount = filter(None, [amounts.get(fault.kind)])
+        options = (*option("count", fault.count), *option("group", fault.group))
+        return line("disk", self.node, fault.kind, *amount, *options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,12 +237,16 @@ class DiskOff:
     @property
     def words(self) -> str:
         """See the module."""
-        return f"disk {self.node} {'' if self.kind is None else f'{self.kind} '}off"
+        return line("disk", self.node, *filter(None, [self.kind]), OFF)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Damage:
-    """`flip`, `zero`, `truncate` or `drop`: done to the files of a node that does not run."""
+    """`flip`, `zero`, `truncate` or `drop`: done to the files of a node that does not run.
+
+    In the simulator also `latent`: reading those bytes fails; and `stale`: they are as they were
+    at an earlier sync.
+    """
 
     verb: str
     node: str
@@ -179,7 +257,17 @@ class Damage:
     size: int | None = None
     count: int | None = None
     """Of `truncate`: so many bytes off the end."""
-    words: str = field(default="", compare=False)
+
+    @property
+    def words(self) -> str:
+        """See the module."""
+        is_cut = self.verb == "truncate"
+        where = (*option("group", self.group), *option("file", self.file))
+        what = (*option("offset", self.offset), *option("bit", self.bit))
+        size = None if self.size is None else show_size(self.size)
+        count = [] if self.count is None else [show_size(self.count)]
+        options = (*count, *where, *what, *option("to" if is_cut else "size", size))
+        return line("disk", self.node, self.verb, *options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,9 +285,8 @@ class Directories:
     @property
     def words(self) -> str:
         """See the module."""
-        name = [self.name] if self.name else []
-        group = [f"group={self.group}"] if self.group else []
-        return " ".join((self.verb, self.node, *name, *group))
+        name = [quoted(self.name)] if self.name else []
+        return line(self.verb, self.node, *name, *option("group", self.group))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,7 +296,16 @@ class Clock:
     node: str
     rate_percent: int | None = None
     jump_us: int | None = None
-    words: str = field(default="", compare=False)
+
+    @property
+    def words(self) -> str:
+        """See the module."""
+        what = [OFF]
+        if self.rate_percent is not None:
+            what = ["rate", f"{self.rate_percent}%"]
+        elif self.jump_us is not None:
+            what = ["jump", f"+{show_duration(self.jump_us)}"]
+        return line("clock", self.node, *what)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,7 +321,20 @@ class Ask:
     client: int | None = None
     read: str | None = None
     """`index`, `lease` or `local`; `None`: the first."""
-    words: str = field(default="", compare=False)
+
+    @property
+    def words(self) -> str:
+        """See the module."""
+        told = [quoted(self.key)]
+        if self.verb == "cas":
+            # What is not in quotes says that there is to be no such key.
+            bare = self.expected is None
+            told.append(NO_KEY if bare else _quoted_but(self.expected or "", NO_KEY))
+        if self.value is not None:
+            told.append(quoted(self.value))
+        options = {"via": self.via, "group": self.group, "client": self.client, "read": self.read}
+        told += [word for name, value in options.items() for word in option(name, value)]
+        return line(self.verb, *told)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,7 +345,12 @@ class Propose:
     key: str
     value: str
     group: str | None = None
-    words: str = field(default="", compare=False)
+
+    @property
+    def words(self) -> str:
+        """See the module."""
+        pair = f"{quoted(self.key)}={quoted(self.value)}"
+        return line("propose", self.node, pair, *option("group", self.group))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,7 +360,11 @@ class RaftVerb:
     verb: str
     node: str
     group: str | None = None
-    words: str = field(default="", compare=False)
+
+    @property
+    def words(self) -> str:
+        """See the module."""
+        return line(self.verb, self.node, *option("group", self.group))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,7 +375,13 @@ class MemberVerb:
     node: str | None = None
     group: str | None = None
     is_learner: bool = False
-    words: str = field(default="", compare=False)
+
+    @property
+    def words(self) -> str:
+        """See the module."""
+        told = [self.node] if self.node else []
+        told += ["learner"] if self.is_learner else []
+        return line("member", self.verb, *told, *option("group", self.group))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,72 +393,47 @@ class GroupVerb:
     nodes: tuple[str, ...] = ()
     source: str | None = None
     target: str | None = None
-    words: str = field(default="", compare=False)
+
+    @property
+    def words(self) -> str:
+        """See the module."""
+        options = (
+            *listed("on", self.nodes),
+            *option("from", self.source),
+            *option("to", self.target),
+        )
+        return line("group", self.verb, quoted(self.group), *options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
     """Clients ask for `for_us`; with `is_beside` the next command is done meanwhile."""
 
-    clients: int = 5
-    rate: int | None = 100
-    keys: int = 10
+    clients: int = CLIENTS
+    rate: int | None = RATE
+    keys: int = KEYS
     for_us: int = 1_000_000
     is_beside: bool = False
-    words: str = field(default="", compare=False)
+
+    @property
+    def words(self) -> str:
+        """See the module."""
+        options: list[str] = []
+        options += option("clients", self.clients) if self.clients != CLIENTS else []
+        options += option("rate", self.rate or "max") if self.rate != RATE else []
+        options += option("keys", self.keys) if self.keys != KEYS else []
+        beside = ["&"] if self.is_beside else []
+        return line("load", *options, "for", show_duration(self.for_us), *beside)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stabilize:
     """Wait until one node leads, and all that run have applied what it has committed."""
 
-    words: str = "stabilize"
-
-
-class ClaimKind(enum.StrEnum):
-    """What a claim is about."""
-
-    LEADER = "leader"
-    """A node leads (`None`: any)."""
-    ROLE = "role"
-    TERM = "term"
-    COMMIT = "commit"
-    APPLIED = "applied"
-    VALUE = "value"
-    """A linearizable read finds this."""
-    COMMITTED = "committed"
-    """A node has this in its own state."""
-    OUTCOME = "outcome"
-    """The last request of a client ended so."""
-    LINEARIZABLE = "linearizable"
-    VIOLATION = "violation"
-    VERIFY = "verify"
-    """Every directory is clean, or at most harmless."""
-    DIGESTS = "digests"
-    """The state machines of all that run are equal."""
-    EXIT = "exit"
-    """A node's process has ended, with these words among its last."""
-    UP = "up"
-    """A node runs, and answers."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """Something that holds of a cluster, or does not.
-
-    A number is compared by `relation`; `text` is a role, a key, a fate, a verdict or words, `value`
-    what a key holds (`None`: it is not there).
-    """
-
-    what: ClaimKind
-    node: str | None = None
-    group: str | None = None
-    relation: str = ""
-    number: int = 0
-    text: str = ""
-    value: str | None = None
-    is_not: bool = False
-    words: str = field(default="", compare=False)
+    @property
+    def words(self) -> str:
+        """See the module."""
+        return "stabilize"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,7 +442,14 @@ class Run:
 
     for_us: int | None = None
     until: Claim | None = None
-    words: str = field(default="", compare=False)
+
+    @property
+    def words(self) -> str:
+        """See the module."""
+        time = [] if self.for_us is None else [show_duration(self.for_us)]
+        if self.until is None:
+            return line("run", "for", *time)
+        return line("run", "until", self.until.words, *(["within", *time] if time else []))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -351,7 +457,11 @@ class Expect:
     """A claim holds now."""
 
     claim: Claim
-    words: str = field(default="", compare=False)
+
+    @property
+    def words(self) -> str:
+        """See the module."""
+        return line("expect", self.claim.words)
 
 
 Deed: TypeAlias = (
@@ -378,3 +488,12 @@ Deed: TypeAlias = (
     | Expect
 )
 """Anything that a line of a scenario may say."""
+
+
+def _switch(value: bool | None) -> str | None:
+    return None if value is None else "on" if value else OFF
+
+
+def _quoted_but(text: str, meant: str) -> str:
+    """As a word that is not taken for one with a meaning of its own."""
+    return in_quotes(text) if text == meant else quoted(text)

@@ -1,12 +1,20 @@
-"""Words about disks, directories and clocks of nodes into deeds: `disk`, `clock`, `wipe`, ….
+"""Words about processes, disks, directories and clocks of nodes into deeds: `kill`, `disk`, ….
 
+    kill NODE [mode=torn]                                    its power goes; see `CrashMode`
+         [call=3] [keep=0,1|none]                            before the third change of its disk
+                                                             from now; of what was not synced these
+                                                             pieces survive: simulator alone
+    pause · resume · restart · start · stop NODE
     disk NODE flip [group=G] [file=F] [offset=N] [bit=N]     the node is stopped; what is not said
          zero [group= file= offset=] [size=4096]             is drawn
          truncate [N | to=N] [group= file=]                  N bytes off the end, or end at N
          drop [group= file=]                                 a whole segment is gone
+         latent [group= file= offset=] [size=4096]           reading that fails; simulator alone
+         stale [group= file= offset=] [size=4096]            it is as it was before; the same
     disk NODE slow-fsync 200ms [count=N] [group=G]           the node runs
          fail-fsync [count=N] · eio [count=N] · full [64KiB] · lie
-         off · KIND off
+         misdirect [count=N]                                 a write lands in another file; the
+         off · KIND off                                      simulator alone
     clock NODE rate 50% · rate 0.5 · jump +3s · off
     wipe NODE [group=G] · keep NODE [NAME] · rewind NODE [NAME] [group=G]
 
@@ -17,8 +25,17 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from walctl.cluster.deeds import Clock, Damage, Directories, DiskOff, DiskOn
-from walctl.cluster.faults import DiskFault, DiskFaultKind
+from walctl.cluster.deeds import (
+    NONE,
+    OFF,
+    Clock,
+    Damage,
+    Directories,
+    DiskOff,
+    DiskOn,
+    Process,
+)
+from walctl.cluster.faults import CrashMode, DiskFault, DiskFaultKind
 from walctl.cluster.quantities import parse_duration
 from walctl.cluster.word_parts import (
     choice_of,
@@ -31,10 +48,11 @@ from walctl.cluster.word_parts import (
 )
 from walctl.errors import UsageError
 
-DAMAGES: Final = ("flip", "zero", "truncate", "drop")
+DAMAGES: Final = ("flip", "zero", "truncate", "drop", "latent", "stale")
+SIMULATED_DAMAGES: Final = ("latent", "stale")
+"""What no real disk does on command."""
 KINDS: Final = tuple(str(kind) for kind in DiskFaultKind)
 RATE_PERCENT_MAX: Final = 10_000
-OFF: Final = "off"
 _FACTOR: Final = re.compile(r"([0-9]{1,3})(?:\.([0-9]{1,2}))?")
 _PERCENT: Final = re.compile(r"([0-9]{1,5})%")
 
@@ -45,16 +63,43 @@ def disk(words: Sequence[str]) -> DiskOn | DiskOff | Damage:
         raise UsageError(f"expected disk NODE {'|'.join((*DAMAGES, *KINDS, OFF))}")
     node, what, *rest = node_of(words[0]), *words[1:]
     choice_of(what, (*DAMAGES, *KINDS, OFF), "what to do to a disk")
-    line = " ".join(("disk", node, *words[1:]))
     if what in DAMAGES:
-        return _damage(node, what, rest, line)
+        return _damage(node, what, rest)
     if what == OFF:
         demand_none(rest, command="disk off")
         return DiskOff(node=node)
     kind = DiskFaultKind(what)
     if rest == [OFF]:
         return DiskOff(node=node, kind=kind)
-    return DiskOn(node=node, fault=_fault(kind, rest), words=line)
+    return DiskOn(node=node, fault=_fault(kind, rest))
+
+
+def process(verb: str, words: Sequence[str]) -> Process:
+    """`NODE [mode=torn] [call=3] [keep=0,1]`; only a kill takes more than the node.
+
+    Raises: UsageError.
+    """
+    plain, options = options_of(words, ("mode", "call", "keep"), command=verb)
+    (node,) = taken(plain, 1, usage=f"{verb} NODE")
+    if options and verb != "kill":
+        raise UsageError(f"{verb}: expected no {next(iter(options))}=; kill takes one")
+    mode = CrashMode.CLEAN
+    if "mode" in options:
+        mode = CrashMode(choice_of(options["mode"], list(CrashMode), "a mode"))
+    call = number_of(options["call"], "call=N") if "call" in options else None
+    if call == 0:
+        raise UsageError("expected call=N from 1 on, found 0")
+    keep = _kept(options["keep"]) if "keep" in options else None
+    return Process(verb=verb, node=node_of(node), mode=mode, call=call, keep=keep)
+
+
+def _kept(word: str) -> tuple[int, ...]:
+    """Positions that rise."""
+    usage = f"keep=0,1,2 that rise, or keep={NONE}"
+    kept = () if word == NONE else tuple(number_of(each, usage) for each in word.split(","))
+    if list(kept) != sorted(set(kept)):
+        raise UsageError(f"expected {usage}, found {word!r}")
+    return kept
 
 
 def clock(words: Sequence[str]) -> Clock:
@@ -63,14 +108,13 @@ def clock(words: Sequence[str]) -> Clock:
     if len(words) < 2:
         raise UsageError(f"expected {usage}")
     node, what, *rest = node_of(words[0]), *words[1:]
-    line = " ".join(("clock", node, *words[1:]))
     match what, rest:
         case "off", []:
-            return Clock(node=node, words=line)
+            return Clock(node=node)
         case "rate", [rate]:
-            return Clock(node=node, rate_percent=_rate(rate), words=line)
+            return Clock(node=node, rate_percent=_rate(rate))
         case "jump", [jump] if jump.startswith("+"):
-            return Clock(node=node, jump_us=parse_duration(jump[1:]), words=line)
+            return Clock(node=node, jump_us=parse_duration(jump[1:]))
     raise UsageError(
         f"expected {usage}, found {' '.join(words[1:])!r}; a clock of ours never goes back"
     )
@@ -78,7 +122,8 @@ def clock(words: Sequence[str]) -> Clock:
 
 def directories(verb: str, words: Sequence[str]) -> Directories:
     """`wipe`, `keep` or `rewind` with its words. Raises: UsageError."""
-    plain, options = options_of(words, ("group", "to"), command=verb)
+    names = ("group",) if verb == "wipe" else ("group", "to")
+    plain, options = options_of(words, names, command=verb)
     if not plain:
         raise UsageError(f"expected {verb} NODE")
     node, *rest = plain
@@ -112,12 +157,14 @@ def _fault(kind: DiskFaultKind, words: Sequence[str]) -> DiskFault:
     return DiskFault(kind=kind, count=count, group=group)
 
 
-def _damage(node: str, verb: str, words: Sequence[str], line: str) -> Damage:
+def _damage(node: str, verb: str, words: Sequence[str]) -> Damage:
     names = {
         "flip": ("group", "file", "offset", "bit"),
         "zero": ("group", "file", "offset", "size"),
         "truncate": ("group", "file", "to"),
         "drop": ("group", "file"),
+        "latent": ("group", "file", "offset", "size"),
+        "stale": ("group", "file", "offset", "size"),
     }[verb]
     plain, options = options_of(words, names, command=f"disk {verb}")
     count = None
@@ -139,7 +186,6 @@ def _damage(node: str, verb: str, words: Sequence[str], line: str) -> Damage:
         bit=numbers.get("bit"),
         size=None if end is None else size_of(end, "a size"),
         count=count,
-        words=line,
     )
 
 

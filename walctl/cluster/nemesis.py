@@ -234,7 +234,7 @@ class _Planner:
         deed = clock([node, *_CLOCK[self.draw(len(_CLOCK))].split()])
         begun = [Timed(at, deed)]
         if deed.jump_us is None:
-            begun.append(Timed(self.clock_until, Clock(node=node, words=f"clock {node} off"), True))
+            begun.append(Timed(self.clock_until, Clock(node=node), True))
         return begun
 
     def _member(self, at: int) -> list[Timed]:
@@ -253,4 +253,4 @@ class _Planner:
 
 
 def _member(verb: str, node: str) -> MemberVerb:
-    return MemberVerb(verb=verb, node=node, words=f"member {verb} {node}")
+    return MemberVerb(verb=verb, node=node)

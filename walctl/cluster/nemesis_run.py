@@ -201,7 +201,7 @@ async def _heal_all(hands: Hands) -> tuple[str, ...]:
             await tried(Process(verb="restart", node=name))
         elif hands.lab.engine is Engine.WALCTL:
             await tried(DiskOff(node=name))
-            await tried(Clock(node=name, words=f"clock {name} off"))
+            await tried(Clock(node=name))
             await _disarm(hands, name)
     return tuple(left)
 

@@ -45,6 +45,7 @@ _SIZES: Final[Mapping[str, int]] = {
     "GiB": 1 << 30,
 }
 _SHOWN_TIMES: Final = (("m", 60_000_000), ("s", 1_000_000), ("ms", 1_000), ("us", 1))
+_SHOWN_BYTES: Final = (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("", 1))
 _SHOWN_SIZES: Final = (("GB", 1_000_000_000), ("MB", 1_000_000), ("KB", 1_000), ("B", 1))
 
 
@@ -115,6 +116,11 @@ def show_percent(value_ppm: int) -> str:
 def show_rate(value: int) -> str:
     """Bytes a second in the largest unit that needs no point."""
     return _shown(value, _SHOWN_SIZES) + "/s"
+
+
+def show_size(value: int) -> str:
+    """Bytes in the largest of KiB, MiB and GiB that needs no point, else as a number."""
+    return _shown(value, _SHOWN_BYTES)
 
 
 def _whole(number: str, unit: int, text: str, what: str) -> int:

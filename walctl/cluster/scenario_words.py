@@ -1,12 +1,19 @@
-"""The commands of scenarios, by their first word: what the words behind it mean. See `scenario`."""
+"""The commands of scenarios, by their first word: what the words behind it mean. See `scenario`.
+
+Those that the simulator alone knows are in `simulator_words`, those about disks in `fault_words`.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
-from walctl.cluster import fault_words, topology
+from walctl.cluster import fault_words, simulator_words, topology
+from walctl.cluster.answers import Read
+from walctl.cluster.claim import ABSENT
 from walctl.cluster.claim_words import claim
 from walctl.cluster.deeds import (
+    NO_KEY,
+    TICK_MS,
     Ask,
     Deed,
     Expect,
@@ -15,17 +22,17 @@ from walctl.cluster.deeds import (
     MakeCluster,
     MemberVerb,
     Net,
-    Process,
     Propose,
     RaftVerb,
     Run,
     Stabilize,
 )
-from walctl.cluster.faults import CrashMode
 from walctl.cluster.quantities import parse_duration
+from walctl.cluster.quoting import is_bare, parted
 from walctl.cluster.word_parts import (
     choice_of,
     demand_none,
+    message_of,
     node_of,
     nodes_in,
     number_of,
@@ -36,13 +43,13 @@ from walctl.errors import UsageError
 
 ENGINES: Final = ("walctl", "etcd", "sim")
 NODES_MAX: Final = 99
-TICK_US: Final = 100_000
-_WHERE: Final = ("via", "group")
+_ASKING: Final = ("via", "group", "client")
 
 
 def _cluster(words: Sequence[str]) -> MakeCluster:
     names = (
         "groups", "engine", "tick", "election", "snapshot-count", "prevote", "checkquorum", "check",
+        *simulator_words.OF_CLUSTER,
     )  # fmt: skip
     plain, options = options_of(words, names, command="cluster")
     (count,) = taken(plain, 1, usage="cluster N")
@@ -55,18 +62,20 @@ def _cluster(words: Sequence[str]) -> MakeCluster:
         raise UsageError(f"expected whole milliseconds for tick=, found {options['tick']!r}")
     engine = options.get("engine")
     counted = options.get("snapshot-count")
-    election = None if election_us is None else max(2, round(election_us / (tick_us or TICK_US)))
+    ticks = None
+    if election_us is not None:
+        ticks = max(2, round(election_us / (tick_us or TICK_MS * 1000)))
     return MakeCluster(
         nodes=nodes,
         groups=tuple(options.get("groups", "g1").split(",")),
         engine=None if engine is None else choice_of(engine, ENGINES, "an engine"),
         tick_ms=None if tick_us is None else tick_us // 1000,
-        election_ticks=election,
+        election_ticks=ticks,
         snapshot_count=None if counted is None else number_of(counted, "snapshot-count=N"),
         pre_vote=_switch(options.get("prevote")),
         check_quorum=_switch(options.get("checkquorum")),
         checks=tuple(filter(None, options.get("check", "").split(","))),
-        words=_line("cluster", words),
+        **simulator_words.of_cluster(options),
     )
 
 
@@ -84,28 +93,19 @@ def net(words: Sequence[str]) -> Net:
 
 def _net(verb: str, words: Sequence[str]) -> Net:
     plain, options = options_of(words, ("type",), command=verb)
-    types = tuple(filter(None, options.get("type", "").split(",")))
+    types = tuple(map(message_of, filter(None, options.get("type", "").split(","))))
     return Net(verb=verb, rest=tuple(nodes_in(word) for word in plain), types=types)
 
 
-def _process(verb: str, words: Sequence[str]) -> Process:
-    plain, options = options_of(words, ("mode",), command=verb)
-    (node,) = taken(plain, 1, usage=f"{verb} NODE")
-    mode = CrashMode.CLEAN
-    if "mode" in options:
-        if verb != "kill":
-            raise UsageError(f"{verb}: expected no mode=; kill takes one")
-        mode = CrashMode(choice_of(options["mode"], list(CrashMode), "a mode"))
-    return Process(verb=verb, node=node_of(node), mode=mode)
-
-
 def _ask(verb: str, words: Sequence[str]) -> Ask:
-    plain, options = options_of(words, _WHERE, command=verb)
-    if verb == "put" and len(plain) == 1 and "=" in plain[0]:
-        plain = list(plain[0].partition("=")[::2])
+    names = (*_ASKING, "read") if verb == "get" else _ASKING
+    plain, options = options_of(words, names, command=verb)
+    if verb == "put" and len(plain) == 1 and parted(plain[0])[1]:
+        plain = list(parted(plain[0])[::2])
     usage = {"put": "put K V", "get": "get K", "del": "del K", "cas": "cas K OLD NEW"}[verb]
     key, *values = taken(plain, len(usage.split()) - 1, usage=usage)
-    expected = values[0] if verb == "cas" and values[0] != "-" else None
+    expected = values[0] if verb == "cas" and not is_bare(values[0], NO_KEY) else None
+    client, read = options.get("client"), options.get("read")
     return Ask(
         verb=verb,
         key=key,
@@ -113,25 +113,24 @@ def _ask(verb: str, words: Sequence[str]) -> Ask:
         expected=expected,
         via=node_of(options["via"]) if "via" in options else None,
         group=options.get("group"),
-        words=_line(verb, words),
+        client=None if client is None else number_of(client, "client=N"),
+        read=None if read is None else choice_of(read, list(Read), "how to read"),
     )
 
 
 def _propose(words: Sequence[str]) -> Propose:
     plain, options = options_of(words, ("group",), command="propose")
     node, pair = taken(plain, 2, usage="propose NODE K=V")
-    key, equals, value = pair.partition("=")
+    key, equals, value = parted(pair)
     if not equals:
         raise UsageError(f"expected propose NODE K=V, found {pair!r}")
-    line, group = _line("propose", words), options.get("group")
-    return Propose(node=node_of(node), key=key, value=value, group=group, words=line)
+    return Propose(node=node_of(node), key=key, value=value, group=options.get("group"))
 
 
 def _raft(verb: str, words: Sequence[str]) -> RaftVerb:
     plain, options = options_of(words, ("group",), command=verb)
     (node,) = taken(plain, 1, usage=f"{verb} NODE")
-    line, group = _line(verb, words), options.get("group")
-    return RaftVerb(verb=verb, node=node_of(node), group=group, words=line)
+    return RaftVerb(verb=verb, node=node_of(node), group=options.get("group"))
 
 
 def _member(words: Sequence[str]) -> MemberVerb:
@@ -150,7 +149,6 @@ def _member(words: Sequence[str]) -> MemberVerb:
         node=node_of(rest[0]) if rest else None,
         group=options.get("group"),
         is_learner=is_learner,
-        words=_line("member", words),
     )
 
 
@@ -172,7 +170,6 @@ def _group(words: Sequence[str]) -> GroupVerb:
         nodes=tuple(node_of(each) for each in options.get("on", "").split(",") if each),
         source=node_of(options["from"]) if "from" in options else None,
         target=node_of(options["to"]) if "to" in options else None,
-        words=_line("group", words),
     )
 
 
@@ -194,33 +191,29 @@ def _load(words: Sequence[str]) -> Load:
         rate=None if rate == "max" else number_of(rate, "rate=N or rate=max"),
         for_us=parse_duration(duration),
         is_beside=is_beside,
-        words=_line("load", words),
     )
 
 
 def _run(words: Sequence[str]) -> Run:
-    line = _line("run", words)
     match list(words):
         case ["for", duration]:
-            return Run(for_us=parse_duration(duration), words=line)
-        case ["until", *rest, "within", duration] if rest:
-            return Run(until=claim(rest), for_us=parse_duration(duration), words=line)
+            return Run(for_us=parse_duration(duration))
+        # `value within absent` is a claim about a key of that name.
+        case ["until", *rest, "within", duration] if rest and duration != ABSENT:
+            return Run(until=claim(rest), for_us=parse_duration(duration))
         case ["until", *rest] if rest:
-            return Run(until=claim(rest), words=line)
-    raise UsageError(f"expected run for 5s or run until CLAIM [within 10s], found {line!r}")
+            return Run(until=claim(rest))
+    found = " ".join(("run", *words))
+    raise UsageError(f"expected run for 5s or run until CLAIM [within 10s], found {found!r}")
 
 
 def _expect(words: Sequence[str]) -> Expect:
-    return Expect(claim=claim(words), words=_line("expect", words))
+    return Expect(claim=claim(words))
 
 
 def _stabilize(words: Sequence[str]) -> Stabilize:
     demand_none(words, command="stabilize")
     return Stabilize()
-
-
-def _line(verb: str, words: Sequence[str]) -> str:
-    return " ".join((verb, *words))
 
 
 def _deeds() -> dict[str, Callable[[Sequence[str]], Deed]]:
@@ -232,11 +225,14 @@ def _deeds() -> dict[str, Callable[[Sequence[str]], Deed]]:
     }
     table["stabilize"] = _stabilize
     table |= {verb: partial(_net, verb) for verb in topology.VERBS}
-    table["kill"] = table["crash"] = partial(_process, "kill")
+    table["message"] = simulator_words.message
+    table["kill"] = table["crash"] = partial(fault_words.process, "kill")
     for verb in ("pause", "resume", "restart", "start", "stop"):
-        table[verb] = partial(_process, verb)
+        table[verb] = partial(fault_words.process, verb)
     table |= {"disk": fault_words.disk, "clock": fault_words.clock}
     table |= {verb: partial(fault_words.directories, verb) for verb in ("wipe", "keep", "rewind")}
+    table |= {"repair": simulator_words.repair, "twin": simulator_words.twin}
+    table["converge"] = simulator_words.converge
     table |= {"member": _member, "group": _group, "load": _load, "run": _run, "expect": _expect}
     return table
 

@@ -4,9 +4,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from formats.raftpb import MessageType
 from walctl.cluster.lab import NAME
 from walctl.cluster.quantities import parse_duration
+from walctl.cluster.quoting import parted
 from walctl.errors import UsageError
+from walctl.raft.describe import message_name, message_type
 
 NUMBER_MAX: Final = 1 << 53
 _NODE_PARTS: Final = re.compile(r"(<->|->|,|/)")
@@ -35,6 +38,19 @@ def nodes_in(word: str) -> str:
     """A word about links with the names of nodes in it: `1->2` is `n1->n2`."""
     parts = _NODE_PARTS.split(word)
     return "".join(f"n{part}" if part.isdecimal() else part for part in parts)
+
+
+def nodes_of(word: str) -> tuple[str, ...]:
+    """Nodes with commas between them. Raises: UsageError."""
+    return tuple(map(node_of, word.split(",")))
+
+
+def message_of(word: str) -> str:
+    """The name of a type of Raft's messages, as MsgApp. Raises: UsageError."""
+    if message_type(word) is None:
+        names = ", ".join(map(message_name, MessageType))
+        raise UsageError(f"expected a type of message ({names}), found {word!r}")
+    return word
 
 
 def number_of(word: str, what: str) -> int:
@@ -67,7 +83,7 @@ def options_of(
     plain: list[str] = []
     found: dict[str, str] = {}
     for word in words:
-        name, equals, value = word.partition("=")
+        name, equals, value = parted(word)
         if not equals or name not in names:
             plain.append(word)
         elif name in found:

@@ -24,7 +24,7 @@ def aftermath(root: Directory, changes: Sequence[NameChange], crash: Crash) -> D
 
     `changes` are those of names that are not durable, in their order.
     """
-    atoms = atoms_of(_files(root, changes), changes, is_torn=is_torn(crash))
+    atoms = atoms_of(files_of(root, changes), changes, is_torn=is_torn(crash))
     kept = [atoms[position] for position in sorted(survivors(atoms, crash))]
     redone: dict[Plain, list[Atom]] = {}
     for atom in kept:
@@ -35,7 +35,7 @@ def aftermath(root: Directory, changes: Sequence[NameChange], crash: Crash) -> D
 
 def outcomes(root: Directory, changes: Sequence[NameChange], *, torn: bool) -> Iterator[These]:
     """Every crash that leaves another tree, as far as its bytes are other bytes."""
-    atoms = atoms_of(_files(root, changes), changes, is_torn=torn)
+    atoms = atoms_of(files_of(root, changes), changes, is_torn=torn)
     of_names = [at for at, atom in enumerate(atoms) if atom.file is None]
     for kept in closed_sets(atoms, of_names):
         names = _names_after(changes, [atoms[position] for position in sorted(kept)])
@@ -46,7 +46,7 @@ def outcomes(root: Directory, changes: Sequence[NameChange], *, torn: bool) -> I
             yield These(kept | sectors, torn)
 
 
-def _files(root: Directory, changes: Sequence[NameChange]) -> list[Plain]:
+def files_of(root: Directory, changes: Sequence[NameChange]) -> list[Plain]:
     """All files that can be there after a crash, in the order in which they were made."""
     roots: list[Node] = [root]
     for change in changes:

@@ -18,10 +18,10 @@ from pathlib import Path
 
 from walctl.errors import AccessError, UnsupportedError
 from walctl.fs import words
-from walctl.fs.aftermath import aftermath, outcomes
+from walctl.fs.aftermath import aftermath, files_of, outcomes
 from walctl.fs.base import File, Stat
 from walctl.fs.contents import PAGE_BYTES
-from walctl.fs.crash import LOST, Assign, Crash, These, bounded
+from walctl.fs.crash import LOST, Assign, Crash, NameChange, These, bounded
 from walctl.fs.faults import Traffic
 from walctl.fs.memory_file import MemoryFile, MemoryWritableFile
 from walctl.fs.nodes import (
@@ -144,14 +144,14 @@ class MemoryFileSystem(Traffic):
         parent = self._tree.demand_new(path)
         node = self._tree.new_plain(parent, mode)
         self._tree.change(Assign(parent, path.name, node))
-        return MemoryWritableFile(self, self._tree, path, node)
+        return self._opened(path, node)
 
     def open_file(self, path: Path) -> WritableFile:
         """See `WritableFileSystem.open_file`."""
         self.before(Call.OPEN, path)
         node = self._tree.plain(path, follow_final=False)
         demand_allowed(path, node, Call.OPEN)
-        return MemoryWritableFile(self, self._tree, path, node)
+        return self._opened(path, node)
 
     def rename(self, source: Path, target: Path) -> None:
         """See `WritableFileSystem.rename`."""
@@ -347,9 +347,14 @@ class MemoryFileSystem(Traffic):
         Failing places come along, faults of calls to come and callbacks do not.
         """
         disk = MemoryFileSystem()
-        disk.can_exchange = self.can_exchange
-        disk._tree.adopt(aftermath(self._tree.root, self._tree.changes, crash), self._tree)
+        self._leave(disk, crash)
         return disk
+
+    def unsynced(self) -> tuple[list[Plain], list[NameChange]]:
+        """The files and the changes of names that a power cut is about, for `crash.atoms_of`."""
+        changes = self._tree.changes
+        files = [each for each in files_of(self._tree.root, changes) if each.changes]
+        return files, list(changes)
 
     def outcomes(self, *, count_max: int, torn: bool = True) -> Iterator[These]:
         """Every crash that leaves another disk, `Lost` first; writes tear by sectors or not at all.
@@ -360,6 +365,15 @@ class MemoryFileSystem(Traffic):
         return bounded(found, count_max)
 
     # Below here: nodes.
+
+    def _leave(self, disk: "MemoryFileSystem", crash: Crash) -> None:
+        """Make `disk`, on which there is nothing, what a power cut leaves of this one."""
+        disk.can_exchange = self.can_exchange
+        disk._tree.adopt(aftermath(self._tree.root, self._tree.changes, crash), self._tree)
+
+    def _opened(self, path: Path, node: Plain) -> WritableFile:
+        """A file to write to, open."""
+        return MemoryWritableFile(self, self._tree, path, node)
 
     def _directory(self, path: Path) -> Directory:
         node = self._tree.find(path)

@@ -114,6 +114,12 @@ class Plain(Node):
         self.durable = None
         self.changes.clear()
 
+    def forget(self) -> None:
+        """Hold again what is durable, as if nothing had been done since."""
+        if self.durable is not None:
+            self.contents = self.durable
+        self.settle()
+
     def _change(self, change: Change) -> None:
         if self.durable is None:
             self.durable = self.contents.copy()

@@ -1,40 +1,22 @@
-"""The faults that are set on a disk, and what each call that meets one is told; see `failing`."""
+"""What the calls of a program meet on a disk that fails, and how its power ends; see `failing`."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Final
 
-from walctl.errors import AccessError
-from walctl.fs import words
-from walctl.fs.crash import SECTOR_BYTES, Crash
+from walctl.errors import UsageError
+from walctl.fs.crash import Crash
 from walctl.fs.disk_faults import CrashMode, DiskFault, DiskFaultKind, Draw, crash_of
 from walctl.fs.faults import Killed
+from walctl.fs.set_faults import SetFaults, Told, ignored
 from walctl.fs.unsynced import Toll, Unsynced
 from walctl.fs.unsynced_file import UnsyncedFile
 from walctl.fs.writable import WritableFileSystem
 
 PENDING_BYTES_MAX: Final = 64 << 20
 """As much is remembered of what was not synced; see `unsynced` for what is behind it."""
-
-Told: TypeAlias = Callable[[dict[str, Any]], None]
-
-
-@dataclass(slots=True)
-class _Armed:
-    """A fault that was set, and how much of it is left."""
-
-    fault: DiskFault
-
-    def hit(self) -> None:
-        """One call less."""
-        if self.fault.count is not None:
-            self.fault = replace(self.fault, count=self.fault.count - 1)
-
-    @property
-    def is_over(self) -> bool:
-        return self.fault.count is not None and self.fault.count <= 0
 
 
 @dataclass(slots=True)
@@ -47,11 +29,7 @@ class _ArmedCut:
     group: str | None
 
 
-def _ignored(event: dict[str, Any]) -> None:
-    """Nobody wants to know."""
-
-
-class Troubles:
+class Troubles(SetFaults):
     """What is wrong with the disk of one node, and what of it is not durable (`unsynced`).
 
     See `FailingFileSystem` for the arguments.
@@ -63,41 +41,29 @@ class Troubles:
         root: Path,
         *,
         sleep: Callable[[float], None] = lambda seconds: None,
-        on_event: Told = _ignored,
+        on_event: Told = ignored,
         on_dead: Callable[[], None] = lambda: None,
         pending_bytes_max: int = PENDING_BYTES_MAX,
         guard: AbstractContextManager[object] | None = None,
     ) -> None:
+        super().__init__(root, on_event=on_event)
         self.guard = nullcontext() if guard is None else guard
         self._disk = disk
-        self._root = root
         self._sleep = sleep
-        self._on_event = on_event
         self._on_dead = on_dead
-        self._armed: list[_Armed] = []
         self._cut: _ArmedCut | None = None
         self.unsynced = Unsynced(disk, bytes_max=pending_bytes_max)
         self._is_dead = False
         self._is_bound_told = False
 
-    # Faults.
-
     def set(self, fault: DiskFault) -> None:
-        """Let the disk do this from now on, in the place of a fault of that kind and group."""
-        self.clear(fault.kind, group=fault.group)
-        self._armed.append(_Armed(fault))
-
-    def clear(self, kind: DiskFaultKind | None = None, *, group: str | None = None) -> None:
-        """Take off the fault of this kind and group; `None` for the kind: all there are."""
-        self._armed = [
-            each
-            for each in self._armed
-            if kind is not None and (each.fault.kind, each.fault.group) != (kind, group)
-        ]
-
-    def faults(self) -> list[DiskFault]:
-        """What is on, with what is left of it."""
-        return [each.fault for each in self._armed]
+        """See `SetFaults.set`. Raises: UsageError, for what only a simulated disk does."""
+        if fault.kind is DiskFaultKind.MISDIRECTED:
+            raise UsageError(
+                f"disk {fault.kind}: a real disk is not made to do that; the simulator's is, and"
+                " disk flip or zero damages a node that does not run"
+            )
+        super().set(fault)
 
     # The end of power.
 
@@ -147,52 +113,11 @@ class Troubles:
         if self._is_dead:
             raise Killed(f"{path}: the power was cut")
 
-    def demand_writable(self, path: Path, *, call: str, offset: int | None) -> None:
-        """Raise AccessError, when a write fails."""
-        if self._armed and (error := self._fault(DiskFaultKind.WRITE_ERROR, path)) is not None:
-            self._refuse(error, path, call=call, offset=offset)
-
-    def fitting(self, path: Path, size: int, offset: int | None = None) -> int:
-        """How many of `size` bytes more there is room for; they are taken.
-
-        File systems give room by blocks: of a write at `offset` that does not fit, what is written
-        ends at the border of one.
-        """
-        if not self._armed or (full := self._fault(DiskFaultKind.FULL, path)) is None:
-            return size
-        count = min(size, full.fault.bytes_left)
-        if count < size and offset is not None:
-            count = max(0, count - (offset + count) % SECTOR_BYTES)
-        full.fault = replace(full.fault, bytes_left=full.fault.bytes_left - count)
-        return count
-
-    def take_room(self, path: Path, size: int, *, call: str) -> None:
-        """Take room for all of `size` bytes. Raises: AccessError, and then it takes none."""
-        count = self.fitting(path, size)
-        if count < size:
-            self.give_room(path, count)
-            self.refuse_full(path, call=call, offset=None)
-
-    def give_room(self, path: Path, size: int) -> None:
-        """So many bytes of a file were cut off."""
-        if self._armed and (full := self._fault(DiskFaultKind.FULL, path)) is not None:
-            full.fault = replace(full.fault, bytes_left=full.fault.bytes_left + max(0, size))
-
-    def refuse_full(self, path: Path, *, call: str, offset: int | None) -> None:
-        """Raise AccessError: there is no room."""
-        if (full := self._fault(DiskFaultKind.FULL, path)) is not None:
-            self._refuse(full, path, call=call, offset=offset)
-
     def slowed_or_lied(self, path: Path) -> bool:
         """Take as long as a sync takes; whether it is to be left out without a word."""
-        if not self._armed:
-            return False
-        if (slow := self._fault(DiskFaultKind.SLOW_SYNC, path)) is not None:
-            self._count(slow)
-            self._sleep(slow.fault.delay_us / 1_000_000)
-        if (lie := self._fault(DiskFaultKind.LYING_SYNC, path)) is not None:
-            self._count(lie)
-        return lie is not None
+        if (slow := self.hit(DiskFaultKind.SLOW_SYNC, path)) is not None:
+            self._sleep(slow.delay_us / 1_000_000)
+        return self.hit(DiskFaultKind.LYING_SYNC, path) is not None
 
     def before_sync(self, path: Path, shadow: UnsyncedFile) -> bool:
         """A file is to be synced; whether that is to be done."""
@@ -203,9 +128,9 @@ class Troubles:
                 if cut.left <= 0:
                     self.power_cut(cut.mode, cut.draw)
                     self.demand_alive(path)
-            if self._armed and (error := self._fault(DiskFaultKind.FAIL_SYNC, path)) is not None:
+            if self.fault(DiskFaultKind.FAIL_SYNC, path) is not None:
                 self.unsynced.lose(shadow)
-                self._refuse(error, path, call="sync", offset=None)
+                self.refuse(DiskFaultKind.FAIL_SYNC, path, call="sync")
         return not self.slowed_or_lied(path)
 
     def note_bound(self) -> None:
@@ -215,42 +140,3 @@ class Troubles:
                 {"k": "note", "what": "too much is not synced: a power cut keeps the oldest of it"}
             )
         self._is_bound_told = self.unsynced.is_bound_hit
-
-    def fault(self, kind: DiskFaultKind, path: Path) -> DiskFault | None:
-        """The fault of that kind that calls for `path` meet."""
-        found = self._fault(kind, path)
-        return None if found is None else found.fault
-
-    # Below here: what hits whom.
-
-    def _fault(self, kind: DiskFaultKind, path: Path) -> _Armed | None:
-        """The fault of that kind that such a call meets; that of its group is asked first."""
-        found = [
-            each
-            for each in self._armed
-            if each.fault.kind is kind and self._is_of(each.fault.group, path)
-        ]
-        return max(found, key=lambda each: each.fault.group is not None, default=None)
-
-    def _is_of(self, group: str | None, path: Path) -> bool:
-        return group is None or path.is_relative_to(self._root / group)
-
-    def _count(self, armed: _Armed) -> None:
-        armed.hit()
-        if armed.is_over:
-            self._armed.remove(armed)
-
-    def _refuse(self, armed: _Armed, path: Path, *, call: str, offset: int | None) -> None:
-        """Tell it, and raise AccessError."""
-        self._count(armed)
-        kind = armed.fault.kind
-        reason = words.NO_SPACE if kind is DiskFaultKind.FULL else words.IO_ERROR
-        self._on_event({**self._event_of(path), "call": call, "on": str(kind), "why": reason})
-        place = "" if offset is None else f" at byte {offset}"
-        raise AccessError(f"{path}: {reason}{place}")
-
-    def _event_of(self, path: Path) -> dict[str, Any]:
-        if not path.is_relative_to(self._root):
-            return {"k": "fserr", "f": str(path)}
-        parts = path.relative_to(self._root).parts
-        return {"k": "fserr", "g": parts[0] if parts else "", "f": "/".join(parts[1:])}

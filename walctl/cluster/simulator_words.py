@@ -1,0 +1,139 @@
+"""Words for what the simulator alone can do, into deeds.
+
+    cluster N … seed=0x2f          of all that is drawn; 0 to 0xffffffffffffffff
+              budget=on|off        off: more may go wrong than a cluster survives
+              net=1ms±500us        how long a message is under way
+              sync=500us±200us     how long a disk takes to sync
+              segment=16KiB        where a log begins a new file
+              catch-up=N           entries that are kept behind a snapshot
+    message n1->n2 MsgApp term=3 nth=2 drop|dup|late=30ms [group=g1]
+    repair NODE [from=n2,n3] [force] [group=g1]
+    twin NODE as=n9                a copy of its directories runs under the same identity; to links
+                                   it is a node of its own
+    converge [n1,n2]               faults are over, and all has to be well within a bound
+
+Pure: words in, deeds out.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, TypedDict
+
+from walctl.cluster.deeds import Converge, Lot, OneMessage, Repair, Twin
+from walctl.cluster.faults import LinkFault
+from walctl.cluster.quantities import parse_duration, parse_spread
+from walctl.cluster.word_parts import (
+    choice_of,
+    demand_none,
+    message_of,
+    node_of,
+    nodes_of,
+    number_of,
+    options_of,
+    size_of,
+    taken,
+)
+from walctl.errors import UsageError
+
+OF_CLUSTER: Final = ("seed", "budget", "net", "sync", "segment", "catch-up")
+SEED_MAX: Final = (1 << 64) - 1
+SEGMENT_BYTES_MIN: Final = 4096
+
+
+class OfCluster(TypedDict, total=False):
+    """The fields of `MakeCluster` that are told by these words."""
+
+    seed: int
+    is_unbounded: bool
+    link: LinkFault
+    sync_us: int
+    sync_jitter_us: int
+    segment_bytes: int
+    catch_up_entries: int
+
+
+def of_cluster(options: Mapping[str, str]) -> OfCluster:
+    """What `cluster` is told for the simulator. Raises: UsageError."""
+    found: OfCluster = {}
+    if "seed" in options:
+        found["seed"] = seed_of(options["seed"])
+    if "budget" in options:
+        found["is_unbounded"] = choice_of(options["budget"], ("on", "off"), "on or off") == "off"
+    if "net" in options:
+        delay_us, jitter_us = parse_spread(options["net"])
+        found["link"] = LinkFault(delay_us=delay_us, jitter_us=jitter_us)
+    if "sync" in options:
+        found["sync_us"], found["sync_jitter_us"] = parse_spread(options["sync"])
+    if "segment" in options:
+        size = size_of(options["segment"], "segment=SIZE")
+        if size < SEGMENT_BYTES_MIN:
+            raise UsageError(f"expected segment= from {SEGMENT_BYTES_MIN} bytes on, found {size}")
+        found["segment_bytes"] = size
+    if "catch-up" in options:
+        found["catch_up_entries"] = number_of(options["catch-up"], "catch-up=N")
+    return found
+
+
+def seed_of(word: str) -> int:
+    """A seed, in decimal or as `0x2f`. Raises: UsageError."""
+    digits, base = (word[2:], 16) if word.startswith("0x") else (word, 10)
+    try:
+        seed = int(digits, base) if digits.isascii() and digits.isalnum() else -1
+    except ValueError:
+        seed = -1
+    if not 0 <= seed <= SEED_MAX:
+        raise UsageError(f"expected a seed of 0 to {SEED_MAX:#x}, found {word!r}")
+    return seed
+
+
+def message(words: Sequence[str]) -> OneMessage:
+    """`n1->n2 MsgApp term=3 nth=2 drop`. Raises: UsageError."""
+    plain, options = options_of(words, ("term", "nth", "late", "group"), command="message")
+    late = options.get("late")
+    usage = "message n1->n2 MsgApp term=3 nth=2 drop|dup|late=30ms"
+    link, type_, *lots = taken(plain, 2 if late is not None else 3, usage=usage)
+    if "term" not in options or "nth" not in options:
+        raise UsageError(f"expected {usage}, found no {'nth' if 'term' in options else 'term'}=")
+    source, arrow, target = link.partition("->")
+    if not arrow or node_of(source) == node_of(target):
+        raise UsageError(f"expected a link between two nodes, as n1->n2, found {link!r}")
+    nth = number_of(options["nth"], "nth=N")
+    if nth == 0:
+        raise UsageError("expected nth=N from 1 on, found 0")
+    lot = Lot(choice_of(lots[0], (Lot.DROP, Lot.DOUBLE), "drop, dup or late=")) if lots else None
+    return OneMessage(
+        source=node_of(source),
+        target=node_of(target),
+        type=message_of(type_),
+        term=number_of(options["term"], "term=N"),
+        nth=nth,
+        lot=lot or Lot.LATE,
+        late_us=0 if late is None else parse_duration(late),
+        group=options.get("group"),
+    )
+
+
+def repair(words: Sequence[str]) -> Repair:
+    """`n1 [from=n2,n3] [force]`. Raises: UsageError."""
+    plain, options = options_of(words, ("from", "group"), command="repair")
+    is_forced = plain[1:] == ["force"]
+    (node,) = taken(plain[:1] if is_forced else plain, 1, usage="repair NODE [from=n2,n3] [force]")
+    sources = nodes_of(options["from"]) if "from" in options else ()
+    if node_of(node) in sources:
+        raise UsageError(f"repair: expected other nodes than {node_of(node)} in from=")
+    group = options.get("group")
+    return Repair(node=node_of(node), sources=sources, group=group, is_forced=is_forced)
+
+
+def twin(words: Sequence[str]) -> Twin:
+    """`n1 as=n9`. Raises: UsageError."""
+    plain, options = options_of(words, ("as",), command="twin")
+    (node,) = taken(plain, 1, usage="twin NODE as=n9")
+    if "as" not in options:
+        raise UsageError("expected twin NODE as=n9, found no as=")
+    return Twin(node=node_of(node), name=node_of(options["as"]))
+
+
+def converge(words: Sequence[str]) -> Converge:
+    """`[n1,n2]`. Raises: UsageError."""
+    demand_none(words[1:], command="converge")
+    return Converge(nodes=nodes_of(words[0]) if words else ())

@@ -1,0 +1,300 @@
+"""What goes wrong in a planned run: one fault at a time, with its end, drawn from a stream.
+
+Budget: whatever is lost of a node's disk was never synced, or is one of a minority of nodes whose
+disks may rot, which are then repaired from the others before they run again; so all that was
+acknowledged has to survive any number of these, at any moments. The kinds of `UNBOUNDED` take more
+than that.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from walctl.cluster.deeds import (
+    Clock,
+    Damage,
+    Deed,
+    Directories,
+    DiskOff,
+    DiskOn,
+    MakeCluster,
+    Net,
+    Process,
+    RaftVerb,
+    Repair,
+)
+from walctl.cluster.faults import CrashMode, DiskFault, DiskFaultKind
+from walctl.sim.chance import Stream
+
+FAULTS: Final = (
+    "kill",
+    "power",
+    "blackout",
+    "pause",
+    "partition",
+    "oneway",
+    "delay",
+    "loss",
+    "dup",
+    "reorder",
+    "slow-disk",
+    "disk-error",
+    "disk-full",
+    "clock",
+    "transfer",
+    "snapshot",
+    "rot",
+)
+"""Kinds of faults that a cluster has to survive."""
+UNBOUNDED: Final = ("wipe", "rewind", "lie", "rot-all")
+"""Kinds by which acknowledged data may be lost: then it must be noticed."""
+_MODES: Final = (
+    CrashMode.LOSE_ALL,
+    CrashMode.PREFIX,
+    CrashMode.TORN,
+    CrashMode.REORDER,
+    CrashMode.META_AHEAD,
+    CrashMode.DIR_LOST,
+)
+_CALLS_MAX: Final = 12
+"""A node that dies within a write does so before one of its next calls, up to this one."""
+
+
+class Timed(NamedTuple):
+    """A deed and its moment."""
+
+    at_us: int
+    deed: Deed
+
+
+@dataclass(slots=True)
+class Mischief:
+    """Draws faults for one cluster; `stream` is where all of it comes from."""
+
+    cluster: MakeCluster
+    kinds: tuple[str, ...]
+    interval_us: int
+    stream: Stream
+    kept: str | None = None
+    rotten: str | None = None
+
+    def begun(self, at_us: int, end_us: int) -> list[Timed]:
+        """What begins at this moment, with its end, which may lie behind `end_us`."""
+        makers: dict[str, Callable[[int], list[Timed]]] = {
+            "kill": self._kill,
+            "power": self._power,
+            "blackout": self._blackout,
+            "pause": self._pause,
+            "partition": self._partition,
+            "oneway": self._one_way,
+            "delay": lambda at: self._net(at, "delay", ("20ms±10ms", "200ms±100ms", "1s±500ms")),
+            "loss": lambda at: self._net(at, "loss", ("1%", "10%", "30%")),
+            "dup": lambda at: self._net(at, "dup", ("1%", "10%", "50%")),
+            "reorder": lambda at: self._net(at, "reorder", ("1%", "10%", "50%")),
+            "slow-disk": self._slow_disk,
+            "disk-error": self._disk_error,
+            "disk-full": self._disk_full,
+            "clock": self._clock,
+            "transfer": self._transfer,
+            "snapshot": self._snapshot,
+            "rot": self._rot,
+            "wipe": self._wipe,
+            "rewind": self._rewind,
+            "lie": self._lie,
+            "rot-all": self._rot_any,
+        }
+        return makers[self.stream.choice(self.kinds)](at_us)
+
+    # Nodes.
+
+    @property
+    def nodes(self) -> list[str]:
+        """All that the cluster begins with."""
+        return list(self.cluster.names)
+
+    def _node(self) -> str:
+        return self.stream.choice(self.nodes)
+
+    def _somebody(self) -> str:
+        """A node, or whoever leads then."""
+        return "leader" if self.stream.happens(400_000) else self._node()
+
+    def _later(self, at_us: int) -> int:
+        return at_us + 50_000 + self.stream.exponential(self.interval_us)
+
+    def _starts(self, at_us: int) -> list[Timed]:
+        """Every node that does not run is started: it is not known which ones will have died."""
+        return [Timed(at_us, Process(verb="start", node=node)) for node in self.nodes]
+
+    def _kill(self, at_us: int) -> list[Timed]:
+        deed = Process(verb="kill", node=self._somebody())
+        return [Timed(at_us, deed), *self._starts(self._later(at_us))]
+
+    def _power(self, at_us: int) -> list[Timed]:
+        """The power of one node goes, mostly within a write."""
+        mode = self.stream.choice(_MODES)
+        call = 1 + self.stream.below(_CALLS_MAX) if self.stream.happens(800_000) else None
+        deed = Process(verb="kill", node=self._somebody(), mode=mode, call=call)
+        return [Timed(at_us, deed), *self._starts(self._later(at_us))]
+
+    def _blackout(self, at_us: int) -> list[Timed]:
+        """The power of all goes at once."""
+        found = [
+            Timed(at_us, Process(verb="kill", node=node, mode=self.stream.choice(_MODES)))
+            for node in self.nodes
+        ]
+        return [*found, *self._starts(self._later(at_us))]
+
+    def _pause(self, at_us: int) -> list[Timed]:
+        node, end = self._node(), self._later(at_us)
+        return [
+            Timed(at_us, Process(verb="pause", node=node)),
+            Timed(end, Process(verb="resume", node=node)),
+        ]
+
+    # Links.
+
+    def _heal(self, at_us: int) -> Timed:
+        return Timed(self._later(at_us), Net(verb="heal", rest=("--all",)))
+
+    def _partition(self, at_us: int) -> list[Timed]:
+        nodes = self.stream.shuffled(self.nodes)
+        if len(nodes) < 2:
+            return []
+        kind = self.stream.below(5)
+        if kind == 0:
+            deed = Net(verb="isolate", rest=("leader",))
+        elif kind == 1:
+            deed = Net(verb="isolate", rest=(nodes[0],))
+        elif kind == 2 and len(nodes) > 2:
+            deed = Net(verb="bridge", rest=(nodes[0],))
+        elif kind == 3 and len(nodes) > 3:
+            deed = Net(verb="ring")
+        else:
+            size = 1 + self.stream.below(len(nodes) - 1)
+            deed = Net(verb="split", rest=(f"{','.join(nodes[:size])}/{','.join(nodes[size:])}",))
+        return [Timed(at_us, deed), self._heal(at_us)]
+
+    def _one_way(self, at_us: int) -> list[Timed]:
+        """Some links are cut in one direction, perhaps for some kinds of messages alone."""
+        nodes = self.stream.shuffled(self.nodes)
+        if len(nodes) < 2:
+            return []
+        links = [f"{nodes[0]}->{nodes[1]}"]
+        if self.stream.happens(500_000):
+            links += [f"{each}->{nodes[0]}" for each in nodes[2:]]
+        types = self.stream.choice(
+            ((), (), ("MsgApp",), ("MsgAppResp",), ("MsgVoteResp",), ("MsgHeartbeat",))
+        )
+        deed = Net(verb="cut", rest=tuple(links), types=types)
+        return [Timed(at_us, deed), self._heal(at_us)]
+
+    def _net(self, at_us: int, verb: str, amounts: tuple[str, ...]) -> list[Timed]:
+        first, *others = self.stream.shuffled(self.nodes)
+        if not others:
+            return []
+        where = self.stream.choice(("all", "all", f"{first}->{others[0]}", f"{first}->all"))
+        deed = Net(verb=verb, rest=(where, self.stream.choice(amounts)))
+        return [Timed(at_us, deed), self._heal(at_us)]
+
+    # Disks and clocks.
+
+    def _slow_disk(self, at_us: int) -> list[Timed]:
+        node = self._node()
+        delay_us = self.stream.choice((20_000, 200_000, 1_000_000))
+        fault = DiskFault(kind=DiskFaultKind.SLOW_SYNC, delay_us=delay_us)
+        return [
+            Timed(at_us, DiskOn(node=node, fault=fault)),
+            Timed(self._later(at_us), DiskOff(node=node)),
+        ]
+
+    def _refusing(self, at_us: int, fault: DiskFault) -> list[Timed]:
+        """A member that its disk refuses ends, as it must; its node is started again."""
+        node, end = self._node(), self._later(at_us)
+        return [
+            Timed(at_us, DiskOn(node=node, fault=fault)),
+            Timed(end, DiskOff(node=node)),
+            *self._starts(end),
+        ]
+
+    def _disk_error(self, at_us: int) -> list[Timed]:
+        kind = self.stream.choice((DiskFaultKind.FAIL_SYNC, DiskFaultKind.WRITE_ERROR))
+        return self._refusing(at_us, DiskFault(kind=kind, count=1))
+
+    def _disk_full(self, at_us: int) -> list[Timed]:
+        left = self.stream.below(8_192)
+        return self._refusing(at_us, DiskFault(kind=DiskFaultKind.FULL, bytes_left=left))
+
+    def _clock(self, at_us: int) -> list[Timed]:
+        node = self._node()
+        if self.stream.happens(500_000):
+            return [Timed(at_us, Clock(node=node, jump_us=self.stream.between(1, 5) * 1_000_000))]
+        rate = self.stream.choice((50, 80, 120, 300))
+        return [
+            Timed(at_us, Clock(node=node, rate_percent=rate)),
+            Timed(self._later(at_us), Clock(node=node)),
+        ]
+
+    # Operators.
+
+    def _transfer(self, at_us: int) -> list[Timed]:
+        return [Timed(at_us, RaftVerb(verb="transfer", node=self._node()))]
+
+    def _snapshot(self, at_us: int) -> list[Timed]:
+        return [Timed(at_us, RaftVerb(verb="snapshot", node=self._somebody()))]
+
+    def _rot(self, at_us: int) -> list[Timed]:
+        """The disk of one node, always the same, rots while it is off; it is repaired from the
+        others before it runs again."""
+        if len(self.nodes) < 3:
+            return []
+        if self.rotten is None:
+            self.rotten = self._node()
+        return self._rotting(at_us, self.rotten, is_repaired=True)
+
+    def _rotting(self, at_us: int, node: str, *, is_repaired: bool) -> list[Timed]:
+        verb = self.stream.choice(("flip", "zero", "truncate"))
+        count = self.stream.between(1, 2_000) if verb == "truncate" else None
+        end = self._later(at_us)
+        found: list[Timed] = [
+            Timed(at_us, Process(verb="stop", node=node)),
+            Timed(at_us, Damage(verb=verb, node=node, count=count)),
+        ]
+        if is_repaired:
+            others = tuple(each for each in self.nodes if each != node)
+            found.append(Timed(end, Repair(node=node, sources=others)))
+        return [*found, Timed(end, Process(verb="start", node=node))]
+
+    # More than a cluster survives.
+
+    def _wipe(self, at_us: int) -> list[Timed]:
+        node = self._node()
+        return [
+            Timed(at_us, Process(verb="stop", node=node)),
+            Timed(at_us, Directories(verb="wipe", node=node)),
+            Timed(self._later(at_us), Process(verb="start", node=node)),
+        ]
+
+    def _rewind(self, at_us: int) -> list[Timed]:
+        """An older copy takes the place of a node's files; the first time it is made."""
+        node = self.kept or self._node()
+        verb = "keep" if self.kept is None else "rewind"
+        self.kept = node
+        return [
+            Timed(at_us, Process(verb="stop", node=node)),
+            Timed(at_us, Directories(verb=verb, node=node, name=Directories.KEPT)),
+            Timed(at_us, Process(verb="start", node=node)),
+        ]
+
+    def _lie(self, at_us: int) -> list[Timed]:
+        """A disk says that it has synced, and then its power goes."""
+        node, end = self._node(), self._later(at_us)
+        return [
+            Timed(at_us, DiskOn(node=node, fault=DiskFault(kind=DiskFaultKind.LYING_SYNC))),
+            Timed(end, Process(verb="kill", node=node, mode=CrashMode.LOSE_ALL)),
+            Timed(end, DiskOff(node=node)),
+            *self._starts(end + 1),
+        ]
+
+    def _rot_any(self, at_us: int) -> list[Timed]:
+        return self._rotting(at_us, self._node(), is_repaired=False)

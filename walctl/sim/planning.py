@@ -1,0 +1,189 @@
+"""A run planned from a seed: a scenario in which every command has its moment, before any is done.
+
+    clients     requests at random moments, put, get and compare-and-swap, over a few keys
+    faults      one after the other, each ended again (`mischief`)
+    converge    at the end of the time all is healed, and has to come together
+    expect      linearizable, and every directory clean or harmless
+
+With `is_swarm` the seed decides what kind of cluster it is, and which kinds of faults it meets at
+all: a run that has a few of them, and those often, finds what one with all of them in equal shares
+does not.
+
+Source for the swarm: Groce and others, Swarm Testing, 2012; TigerBeetle's simulator.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from walctl.cluster.claim import Claim, ClaimKind
+from walctl.cluster.deeds import Ask, Converge, Deed, Expect, MakeCluster
+from walctl.cluster.faults import LinkFault
+from walctl.cluster.scenario import Command, Scenario
+from walctl.errors import UsageError
+from walctl.sim.chance import Stream, Streams
+from walctl.sim.mischief import FAULTS, UNBOUNDED, Mischief, Timed
+
+NODES: Final = 3
+TIME_US_MAX: Final = 3_600_000_000
+OPERATIONS_MAX: Final = 8_000
+"""A scenario has room for so many commands of clients, besides its faults."""
+_QUIET_US: Final = 1_000_000
+"""Nothing goes wrong at first, so that there is somebody to lead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimWish:
+    """What a run is to be: `time_us` of faults and `rate` requests a second on the average.
+
+    `faults` are kinds (`mischief.FAULTS`), `None`: all that a cluster has to survive. With
+    `is_swarm` the seed chooses among them, and `nodes`, `rate` and the like are where it begins.
+    """
+
+    seed: int
+    nodes: int = NODES
+    groups: int = 1
+    time_us: int = 60_000_000
+    rate: int = 50
+    clients: int = 5
+    keys: int = 5
+    interval_us: int = 2_000_000
+    faults: tuple[str, ...] | None = None
+    is_unbounded: bool = False
+    is_swarm: bool = False
+
+    @property
+    def name(self) -> str:
+        """The run's, for its trace and the scenario made of it."""
+        return f"seed-{self.seed:#x}"
+
+
+def plan(wish: SimWish) -> Scenario:
+    """The whole run. Raises: UsageError, for a wish that cannot be."""
+    _check(wish)
+    streams = Streams(wish.seed)
+    cluster = _cluster(wish)
+    if wish.is_swarm:
+        wish, cluster = _swarm(wish, cluster, streams["plan/swarm"])
+    timed = [*_requests(wish, streams), *_faults(wish, cluster, streams)]
+    timed.sort(key=lambda each: each.at_us)  # stable: a fault's parts keep their order
+    end = [
+        Command(line=0, deed=Converge(), at_us=wish.time_us),
+        Command(line=0, deed=_expect(ClaimKind.LINEARIZABLE)),
+        Command(line=0, deed=_expect(ClaimKind.VERIFY, "harmless")),
+    ]
+    commands = [Command(line=0, deed=each.deed, at_us=each.at_us) for each in timed]
+    numbered = (replace(each, line=line) for line, each in enumerate([*commands, *end], start=2))
+    return Scenario(name=wish.name, cluster=cluster, commands=tuple(numbered))
+
+
+def _check(wish: SimWish) -> None:
+    if not 1 <= wish.time_us <= TIME_US_MAX:
+        raise UsageError("expected a time of 1us to 1h")
+    count = wish.rate * wish.time_us // 1_000_000
+    if count > OPERATIONS_MAX:
+        raise UsageError(
+            f"expected at most {OPERATIONS_MAX:,} requests in a run, found {wish.rate} a second for"
+            f" {wish.time_us // 1_000_000} s: a lower rate, or less time"
+        )
+    known = (*FAULTS, *UNBOUNDED)
+    for name in wish.faults or ():
+        if name not in known:
+            raise UsageError(f"expected faults ({', '.join(known)}), found {name!r}")
+
+
+def _cluster(wish: SimWish) -> MakeCluster:
+    return MakeCluster(
+        nodes=wish.nodes,
+        groups=tuple(f"g{number}" for number in range(1, wish.groups + 1)),
+        engine="sim",
+        seed=wish.seed,
+        is_unbounded=wish.is_unbounded,
+        snapshot_count=200,
+        catch_up_entries=20,
+        segment_bytes=16_384,
+    )
+
+
+def _swarm(wish: SimWish, cluster: MakeCluster, stream: Stream) -> tuple[SimWish, MakeCluster]:
+    """Another cluster, and other ways to go wrong."""
+    usual = tuple(wish.faults or (FAULTS + (UNBOUNDED if wish.is_unbounded else ())))
+    faults = tuple(each for each in usual if stream.happens(500_000)) or (stream.choice(usual),)
+    nodes = stream.choice((3, 3, 3, 5, 5, 4, 1)) if wish.nodes == NODES else wish.nodes
+    delay_us = stream.choice((200, 1_000, 1_000, 5_000, 20_000))
+    wish = replace(
+        wish,
+        nodes=nodes,
+        rate=min(wish.rate, stream.choice((5, 20, 50, 50))),
+        clients=stream.between(1, 8),
+        keys=stream.choice((1, 2, 5, 10)),
+        interval_us=stream.choice((300_000, 700_000, 1_500_000, 3_000_000)),
+        faults=faults,
+    )
+    has_quorum_check = stream.happens(700_000)
+    cluster = replace(
+        cluster,
+        nodes=nodes,
+        tick_ms=stream.choice((20, 50, 100, 100)),
+        election_ticks=stream.choice((5, 10, 10, 20)),
+        pre_vote=stream.happens(600_000),
+        check_quorum=has_quorum_check,
+        snapshot_count=stream.choice((10, 50, 200, 1_000)),
+        catch_up_entries=stream.choice((0, 5, 20, 200)),
+        segment_bytes=stream.choice((4_096, 8_192, 16_384, 65_536)),
+        link=LinkFault(delay_us=delay_us, jitter_us=stream.between(0, delay_us)),
+        sync_us=stream.choice((50, 500, 500, 5_000)),
+        sync_jitter_us=50,
+    )
+    return wish, cluster
+
+
+def _requests(wish: SimWish, streams: Streams) -> Iterator[Timed]:
+    """What clients ask, at moments whose gaps are exponential."""
+    stream = streams["plan/clients"]
+    written: dict[str, list[str]] = {}
+    at_us, number = _QUIET_US // 2, 0
+    while True:
+        at_us += 1 + stream.exponential(1_000_000 // max(1, wish.rate))
+        if at_us >= wish.time_us or number >= OPERATIONS_MAX:
+            return
+        number += 1
+        yield Timed(at_us, _request(wish, stream, number, written))
+
+
+def _request(wish: SimWish, stream: Stream, number: int, written: dict[str, list[str]]) -> Ask:
+    client = 1 + stream.below(wish.clients)
+    key = f"k{1 + stream.below(wish.keys)}"
+    group = f"g{1 + stream.below(wish.groups)}" if wish.groups > 1 else None
+    before = written.setdefault(f"{group}/{key}", [])
+    kind = stream.below(10)
+    if kind < 4:
+        return Ask(verb="get", key=key, client=client, group=group)
+    value = f"v{number}"
+    if kind == 4 and before:
+        expected = before[-1 - stream.below(min(2, len(before)))]
+        before.append(value)
+        return Ask(verb="cas", key=key, expected=expected, value=value, client=client, group=group)
+    before.append(value)
+    return Ask(verb="put", key=key, value=value, client=client, group=group)
+
+
+def _faults(wish: SimWish, cluster: MakeCluster, streams: Streams) -> Iterator[Timed]:
+    kinds = wish.faults
+    if kinds is None:
+        kinds = FAULTS + (UNBOUNDED if wish.is_unbounded else ())
+    mischief = Mischief(
+        cluster, kinds=kinds, interval_us=wish.interval_us, stream=streams["plan/faults"]
+    )
+    at_us = _QUIET_US
+    while True:
+        at_us += 1 + mischief.stream.exponential(wish.interval_us)
+        if at_us >= wish.time_us:
+            return
+        yield from (
+            each for each in mischief.begun(at_us, wish.time_us) if each.at_us < wish.time_us
+        )
+
+
+def _expect(what: ClaimKind, text: str = "") -> Deed:
+    return Expect(claim=Claim(what=what, text=text))
