@@ -243,7 +243,7 @@ class Raft:
     # Messages.
 
     def send(self, message: Message) -> None:
-        """Queue a message: at once, or after what is unstable now is on the disk."""
+        """Queue a message, which gets its source and term here; see `queue`."""
         kind, term = message.type, message.term
         if kind in _CARRY_THEIR_TERM:
             if term == 0:
@@ -253,11 +253,15 @@ class Raft:
                 raise RaftPanic(f"term should not be set when sending {kind.name}")
             if kind not in _WITHOUT_TERM:
                 term = self.term
-        message = message.sent(message.source or self.id, term)
-        if kind in _AFTER_APPEND:
+        self.queue(message.sent(message.source or self.id, term))
+
+    def queue(self, message: Message) -> None:
+        """Queue a whole message: at once, or after what is unstable now is on the disk."""
+        if message.type in _AFTER_APPEND:
             self.after_append.append(message)
         elif message.target == self.id:
-            raise RaftPanic(f"message should not be self-addressed when sending {kind.name}")
+            words = f"message should not be self-addressed when sending {message.type.name}"
+            raise RaftPanic(words)
         else:
             self.messages.append(message)
 
@@ -281,7 +285,7 @@ class Raft:
                     self.log.unstable.stable_to(term=message.log_term, index=message.index)
                 self._snapshot_stored(message.snapshot)
             case MessageType.STORAGE_APPLY_RESP:
-                self._entries_applied(message.entries)
+                self.entries_applied(message.entries)
             case MessageType.VOTE | MessageType.PRE_VOTE:
                 election.answer(self, message)
             case _:
@@ -335,7 +339,8 @@ class Raft:
             self.log.unstable.stable_snapshot_to(snapshot.index)
             self.applied_to(max(snapshot.index, self.log.applied), 0)
 
-    def _entries_applied(self, entries: Sequence[Entry]) -> None:
+    def entries_applied(self, entries: Sequence[Entry]) -> None:
+        """The state machine has these entries, which were handed out to it."""
         if entries:
             self.applied_to(entries[-1].index, total_bytes(entries))
             self.uncommitted_bytes = max(0, self.uncommitted_bytes - payload_bytes(entries))

@@ -142,6 +142,7 @@ class RawNode:
         self._soft_state = self.raft.soft_state
         self._hard_state = self.raft.hard_state
         self._on_advance: list[Message] = []
+        self._applying: tuple[Entry, ...] = ()
 
     # What is asked of it.
 
@@ -371,14 +372,13 @@ class RawNode:
             self._hard_state = ready.hard_state
         raft.read_states = []
         if not self._is_async:
-            if self._on_advance:
+            if self._on_advance or self._applying:
                 raise RaftPanic("two accepted Ready structs without call to Advance")
             self._on_advance = [each for each in raft.after_append if each.target == raft.id]
             response = self._append_response(ready.snapshot)
             if response is not None:
                 self._on_advance.append(response)
-            if ready.committed_entries:
-                self._on_advance.append(self._apply_response(ready.committed_entries))
+            self._applying = ready.committed_entries
         raft.messages, raft.after_append = [], []
         raft.log.unstable.accept_in_progress()
         if ready.committed_entries:
@@ -395,6 +395,8 @@ class RawNode:
         steps, self._on_advance = self._on_advance, []
         for message in steps:
             self._tell(message)
+        applied, self._applying = self._applying, ()
+        self.raft.entries_applied(applied)
 
     def status(self) -> Status:
         """The node as it is just now."""
