@@ -43,6 +43,7 @@ from walctl.raft.readonly import Reads
 from walctl.raft.sizes import payload_bytes, total_bytes
 from walctl.raft.tracker import Config, ProgressTable, Tracker
 from walctl.raft.types import (
+    EMPTY_STATE,
     NOBODY,
     ConfChange,
     ConfState,
@@ -79,6 +80,7 @@ class Raft:
         self.id = options.id
         self.term = 0
         self.vote = NOBODY
+        self._hard_state = EMPTY_STATE
         self.lead = NOBODY
         self.role = Role.FOLLOWER
         self.is_learner = False
@@ -126,8 +128,12 @@ class Raft:
 
     @property
     def hard_state(self) -> HardState:
-        """What it must not forget."""
-        return HardState(term=self.term, vote=self.vote, commit=self.log.committed)
+        """What it must not forget; the same object for as long as nothing of it changes, as it is
+        asked for several times a message."""
+        known, term, vote, commit = self._hard_state, self.term, self.vote, self.log.committed
+        if known.commit != commit or known.term != term or known.vote != vote:
+            known = self._hard_state = HardState(term=term, vote=vote, commit=commit)
+        return known
 
     @property
     def soft_state(self) -> SoftState:
