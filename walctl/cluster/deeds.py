@@ -168,7 +168,8 @@ class DiskOff:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Damage:
-    """`flip`, `zero`, `truncate` or `drop`: done to the files of a node that does not run."""
+    """`flip`, `zero`, `truncate` or `drop`, and on a simulated disk `latent` or `stale`: done to
+    the files of a node that does not run."""
 
     verb: str
     node: str

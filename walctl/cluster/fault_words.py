@@ -31,7 +31,8 @@ from walctl.cluster.word_parts import (
 )
 from walctl.errors import UsageError
 
-DAMAGES: Final = ("flip", "zero", "truncate", "drop")
+DAMAGES: Final = ("flip", "zero", "truncate", "drop", "latent", "stale")
+"""What rots at rest; the last two on a simulated disk alone."""
 KINDS: Final = tuple(str(kind) for kind in DiskFaultKind)
 RATE_PERCENT_MAX: Final = 10_000
 OFF: Final = "off"
@@ -118,6 +119,8 @@ def _damage(node: str, verb: str, words: Sequence[str], line: str) -> Damage:
         "zero": ("group", "file", "offset", "size"),
         "truncate": ("group", "file", "to"),
         "drop": ("group", "file"),
+        "latent": ("group", "file", "offset", "size"),
+        "stale": ("group", "file", "offset"),
     }[verb]
     plain, options = options_of(words, names, command=f"disk {verb}")
     count = None

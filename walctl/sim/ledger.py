@@ -166,9 +166,10 @@ class Ledger:
         for segment in self._segments[first:]:
             if self.is_bad:
                 break
-            data = _front(segment.node.contents)
+            whole = _front(segment.node.contents)
+            data = whole[: min((start for start, _, _ in segment.node.bad), default=len(whole))]
             read = read_frames(data, self._crc)
-            self._crc, self.is_bad = read.crc, read.is_bad
+            self._crc, self.is_bad = read.crc, read.is_bad or len(data) < len(whole)
             segment.seen, segment.tail = _seen(data, read.end)
             segment.synced = segment.seen if segment.node.durable is None else 0
             for item in read.items:
