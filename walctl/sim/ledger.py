@@ -94,6 +94,13 @@ class Ledger:
         if self.listener is not None:
             self.listener.reread(len(self._waiting))
 
+    def records(self, disk: SimFileSystem) -> tuple[list[Item], list[Item]]:
+        """What every record says, read anew: those that are durable, and those behind them."""
+        anew = Ledger(self.folder)
+        anew.begin(disk)
+        durable = _durable_items(anew._segments)
+        return durable, [item for item, _ in anew._waiting]
+
     def survived(self) -> View:
         """What the log says, which is all there is after a crash; to be kept."""
         return self.now.copy()
