@@ -108,6 +108,8 @@ def accepted(scene: Scene, member: Member, term: int, index: int) -> None:
             term=term,
             index=index,
             witnesses=(what,),
+            # What is not even written is nothing that the leader's log could match.
+            also=("I3",) if index > member.log_last else (),
         )
     if term != member.accepted_term:
         member.accepted_term, member.accepted_index = term, index
