@@ -187,7 +187,7 @@ class Wal:
         if state == NO_STATE and not entries:
             return ()
         self._demand_fitting(entries)
-        is_new = (state.term, state.vote) != (self._state.term, self._state.vote)
+        must_sync = self._must_sync(state, entries)
         with self._carefully():
             offsets = self._encoder.add_entries(entries)
             if entries:
@@ -195,9 +195,14 @@ class Wal:
             self._add_state(state)
             if self._encoder.written >= self._segment_bytes:
                 self._cut()
-            elif entries or is_new:
+            elif must_sync:
                 self._encoder.sync()
         return offsets if entries else ()
+
+    def _must_sync(self, state: HardState, entries: Sequence[Entry]) -> bool:
+        """Whether somebody may be told of it at once: all but a commit that moved."""
+        is_new = (state.term, state.vote) != (self._state.term, self._state.vote)
+        return bool(entries) or is_new
 
     def save_snapshot(self, mark: SnapshotMark) -> None:
         """Append the marker of a snapshot whose file is on the disk already; synced.
