@@ -242,16 +242,11 @@ class DiskOff:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Damage:
-<<<<<<< HEAD
     """`flip`, `zero`, `truncate` or `drop`: done to the files of a node that does not run.
 
     In the simulator also `latent`: reading those bytes fails; and `stale`: they are as they were
     at an earlier sync.
     """
-=======
-    """`flip`, `zero`, `truncate` or `drop`, and on a simulated disk `latent` or `stale`: done to
-    the files of a node that does not run."""
->>>>>>> h8-disk
 
     verb: str
     node: str
