@@ -303,3 +303,21 @@ def test_a_violation_is_a_line_and_says_who_has_forgotten() -> None:
     assert found.violation.suspects == ("n3",)
     assert found.violation.line == "I1 election safety: n1 and n3 both lead term 2"
     assert found.violation.group == "g1"
+
+
+# What is durable in part.
+
+
+def test_of_what_is_synced_in_part_only_the_front_counts() -> None:
+    group = led()
+    watcher = group.watcher
+    group.put(b"k", b"six")
+    group.put(b"k", b"seven")
+    for index in (6, 7):
+        watcher.wrote_entry("n2", index, 2, group["n1"].log[index].digest)
+    watcher.part_synced("n2", unsynced_from=7, state=(2, 1, 5), snapshot=(0, 0))
+    watcher.accepted("n2", 2, 6)
+    with broken("I8", "n2 accepted entries to 7"):
+        watcher.accepted("n2", 2, 7)
+    watcher.part_synced("n2", unsynced_from=None, state=(2, 1, 5), snapshot=(0, 0))
+    watcher.accepted("n2", 2, 7)

@@ -23,12 +23,13 @@ from walctl.cluster.waiting import Told
 from walctl.inspect.verify import verify
 from walctl.model.finding import Verdict
 from walctl.raft.types import Entry, Message, Role
-from walctl.sim.clients import Request
+from walctl.sim.clients import Request, payload_of
 from walctl.sim.ledger import Ledger, Ledgers
 from walctl.sim.log_bytes import ENTRY, MARK, STATE, Item
 from walctl.sim.onlooker import Onlooker
 from walctl.sim.site import Seat, Site
 from walctl.sim.world import World
+from walctl.wal.owner import NO_STATE
 
 _LEADERS: Final = frozenset({MessageType.APP, MessageType.HEARTBEAT, MessageType.SNAP})
 _VOTE, _VOTE_RESP = MessageType.VOTE, MessageType.VOTE_RESP
@@ -96,24 +97,24 @@ class Watching(Onlooker):
         """See `Onlooker`; what its files say then is what it said itself."""
         log = self._log(seat)
         self._stood.pop(seat, None)
-        driver = _driver(seat)
+        log.watcher.stopped(seat.name)
         if log.watcher.is_suspect(seat.name):
-            log.watcher.stopped(seat.name)
             return
-        raft = driver.node.raft
-        folder = driver.place.wal.parent
+        folder = _driver(seat).place.wal.parent
         report = verify(seat.site.disk.fs, folder)
         words = report.error or ""
         if report.verdict is Verdict.DAMAGED:
             words = ", ".join(sorted({str(each.code) for each in report.findings}))
-        view = log.ledger.now
-        log.watcher.stopped(seat.name)
+        summary = report.summary
+        state = NO_STATE if summary is None else summary.hard_state or NO_STATE
+        points = [each for each in report.start_points if each.usable]
+        newest = max(points, key=lambda each: each.snapshot_index, default=None)
         log.watcher.examined(
             seat.name,
-            term=view.state[0],
-            vote=view.state[1],
-            commit=view.state[2],
-            last=max(view.last, raft.log.storage.last_index()),
+            term=state.term,
+            vote=state.vote,
+            commit=state.commit,
+            last=newest.last_index if newest is not None else 0,
             words=words,
         )
 
@@ -218,9 +219,11 @@ class Watching(Onlooker):
         """See `Onlooker`."""
         if told.fate is not Fate.OK or request.is_read or told.index is None:
             return
-        term = _driver(seat).node.raft.log.known_term(told.index)
+        driver = _driver(seat)
+        term = driver.node.raft.log.known_term(told.index)
         if term is not None:
-            self.watchers[seat.group].acknowledged(seat.name, told.index, term)
+            payload = payload_of(driver.service, request)
+            self.watchers[seat.group].acknowledged(seat.name, told.index, term, payload)
 
     # Below here.
 
