@@ -11,7 +11,7 @@ out of whatever the world was doing, as `Violated`.
 
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from formats.raftpb import MessageType
 from walctl.checker.invariants import Watcher
@@ -31,7 +31,7 @@ from walctl.sim.site import Seat, Site
 from walctl.sim.world import World
 from walctl.wal.owner import NO_STATE
 
-_LEADERS: Final = frozenset({MessageType.APP, MessageType.HEARTBEAT, MessageType.SNAP})
+_HEARTBEAT, _SNAP = MessageType.HEARTBEAT, MessageType.SNAP
 _VOTE, _VOTE_RESP = MessageType.VOTE, MessageType.VOTE_RESP
 _APP, _APP_RESP = MessageType.APP, MessageType.APP_RESP
 
@@ -135,7 +135,7 @@ class Watching(Onlooker):
     def sends(self, seat: Seat, message: Message) -> None:
         """See `Onlooker`."""
         kind = message.type
-        if kind in _LEADERS:
+        if kind is _APP or kind is _HEARTBEAT or kind is _SNAP:
             watcher = self.watchers[seat.group]
             watcher.leader_said(seat.name, message.term)
             if kind is _APP and message.entries:
