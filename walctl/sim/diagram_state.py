@@ -98,7 +98,7 @@ class Faults:
 
     def begin(self, event: Event) -> bool:
         """Take up a fault that lasts; false for one that is over at once."""
-        if event.fields.get("on") in PASSING or len(self._open) >= FAULTS_MAX:
+        if on_of(event) in PASSING or len(self._open) >= FAULTS_MAX:
             return False
         self._open.append(OpenFault(event, set(_links(event))))
         return True
@@ -112,20 +112,25 @@ class Faults:
 
 def _ends(event: Event, fault: OpenFault) -> bool:
     begun = fault.event
-    on = event.fields.get("on")
+    on = on_of(event)
     if event.kind is not EventKind.HEAL:
         is_own = event.node is not None and event.node == begun.node
-        return is_own and begun.fields.get("on") == PAUSE
+        return is_own and on_of(begun) == PAUSE
     if node_of(event) != node_of(begun):
         return False
     well = set(_links(event))
     if well and fault.links:
         fault.links -= well
         return not fault.links
-    if on != begun.fields.get("on") and not (event.node is None and on in _EVERYTHING):
+    if on != on_of(begun) and not (event.node is None and on in _EVERYTHING):
         return False
-    kinds = {_args(each).get("kind") for each in (event, begun)}
-    return None in kinds or len(kinds) == 1
+    kind, begun_kind = _args(event).get("kind"), _args(begun).get("kind")
+    return kind is None or begun_kind is None or kind == begun_kind
+
+
+def on_of(event: Event) -> str:
+    """What a fault or a heal is called."""
+    return str(event.fields.get("on", ""))
 
 
 def node_of(event: Event) -> str | None:
