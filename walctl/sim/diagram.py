@@ -255,7 +255,7 @@ class _Layout:
         self._asked: dict[object, tuple[float, Event]] = {
             key: (0.0, event) for key, event in cut.state.asked.items()
         }
-        self._faults = Faults()
+        self._faults = Faults(is_lab=cut.state.faults.is_lab)
         self._bands: dict[int, tuple[float, int]] = {}
         self._last: dict[int, tuple[int, Mark]] = {}
         for each in cut.state.faults:

@@ -17,6 +17,8 @@ OPEN_MAX: Final = 10_000
 """Messages on their way, and requests without an end, that are remembered."""
 FAULTS_MAX: Final = 200
 PAUSE: Final = "pause"
+_OF_PROCESS: Final = frozenset({PAUSE, "power-cut"})
+"""Faults that end with the process that has them, wherever it runs."""
 MESSAGE: Final = "m"
 _EVERYTHING: Final = frozenset({"heal", "restore", "all", "links", "net", "network"})
 """What a heal is called that is not the end of one fault alone."""
@@ -88,9 +90,13 @@ class OpenFault:
 
 
 class Faults:
-    """The faults that are on, in the order in which they began."""
+    """The faults that are on, in the order in which they began.
 
-    def __init__(self) -> None:
+    `is_lab`: every fault of a node is within its process there, and ends with it.
+    """
+
+    def __init__(self, *, is_lab: bool) -> None:
+        self.is_lab = is_lab
         self._open: list[OpenFault] = []
 
     def __iter__(self) -> Iterator[OpenFault]:
@@ -105,17 +111,24 @@ class Faults:
 
     def end(self, event: Event) -> list[OpenFault]:
         """Those that a heal, or the end of a process, ends; they are taken out."""
-        ended = [each for each in self._open if _ends(event, each)]
+        if event.kind is EventKind.HEAL:
+            ended = [each for each in self._open if _ends(event, each)]
+        else:
+            ended = [
+                each
+                for each in self._open
+                if event.node is not None
+                and event.node == each.event.node
+                and (self.is_lab or on_of(each.event) in _OF_PROCESS)
+            ]
         self._open = [each for each in self._open if each not in ended]
         return ended
 
 
 def _ends(event: Event, fault: OpenFault) -> bool:
+    """Whether a heal ends a fault."""
     begun = fault.event
     on = on_of(event)
-    if event.kind is not EventKind.HEAL:
-        is_own = event.node is not None and event.node == begun.node
-        return is_own and on_of(begun) == PAUSE
     if node_of(event) != node_of(begun):
         return False
     well = set(_links(event))
@@ -152,8 +165,8 @@ def _links(event: Event) -> list[str]:
 class State:
     """Where a trace stands: `lanes` by their keys, faults, requests and messages that are open."""
 
-    def __init__(self) -> None:
-        self.faults = Faults()
+    def __init__(self, *, is_lab: bool) -> None:
+        self.faults = Faults(is_lab=is_lab)
         self.asked: dict[tuple[str, object], Event] = {}
         self.flying: dict[object, Event] = {}
 

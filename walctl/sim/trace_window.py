@@ -29,6 +29,8 @@ BEHIND_SHARE: Final = 4
 """One part of so many is kept for what comes behind the event, if as much comes."""
 FOLD_ROWS: Final = 60
 """Behind so many other events a new fold begins, so that none stands for what is far away."""
+SIMULATOR: Final = "sim"
+"""The engine of a run without processes."""
 HEARTBEATS: Final = frozenset({"MsgHeartbeat", "MsgHeartbeatResp"})
 _BREAKS: Final = frozenset(
     {
@@ -288,7 +290,7 @@ def cut(trace: Trace, wish: Wish, seen: Survey) -> Cut:
         if (not wish.nodes or each.node in wish.nodes)
         and (wish.group is None or each.group in (None, wish.group))
     )
-    gathering = Gathering(lanes, seen)
+    gathering = Gathering(lanes, seen, is_lab=trace.header.engine != SIMULATOR)
     window_us = wish.window_us
     if window_us is None and wish.around is not None:
         window_us = WINDOW_US
@@ -336,9 +338,9 @@ class _Folding:
 class Gathering:
     """Takes events up to a bound, from before an event on, and keeps those that are near it."""
 
-    def __init__(self, lanes: tuple[Lane, ...], seen: Survey) -> None:
+    def __init__(self, lanes: tuple[Lane, ...], seen: Survey, *, is_lab: bool) -> None:
         self.items: deque[Item] = deque()
-        self.state = State()
+        self.state = State(is_lab=is_lab)
         self.stands = {
             lane: Stand(Look.DOWN if lane in seen.starts else Look.UNKNOWN) for lane in lanes
         }
