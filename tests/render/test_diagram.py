@@ -20,9 +20,11 @@ from walctl.cluster.events import EventKind
 from walctl.fs.memory import MemoryFileSystem
 from walctl.render.diagram import svg
 from walctl.render.diagram_page import SCRIPT, page
-from walctl.sim.diagram import Diagram, lay_out
+from walctl.sim.diagram import lay_out
+from walctl.sim.diagram_shapes import Diagram
+from walctl.sim.trace_cut import cut
 from walctl.sim.trace_file import Trace
-from walctl.sim.trace_window import Wish, cut, survey
+from walctl.sim.trace_window import Wish, survey
 
 FIELDS = [
     "to",

@@ -11,10 +11,12 @@ import pytest
 from tests.sim.traces import Line, long, story, trace
 from walctl.cluster.events import EventKind
 from walctl.fs.memory import MemoryFileSystem
-from walctl.sim.diagram import GAP, SILENCE_US, Course, Diagram, lay_out
+from walctl.sim.diagram import GAP, SILENCE_US, lay_out
+from walctl.sim.diagram_shapes import Course, Diagram
 from walctl.sim.diagram_state import Look, Stand
+from walctl.sim.trace_cut import cut
 from walctl.sim.trace_file import Trace
-from walctl.sim.trace_window import Wish, cut, parse_around, survey
+from walctl.sim.trace_window import Wish, parse_around, survey
 
 
 def drawn(

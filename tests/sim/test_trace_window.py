@@ -11,19 +11,9 @@ from walctl.cluster.events import EventKind
 from walctl.errors import UsageError
 from walctl.fs.memory import MemoryFileSystem
 from walctl.sim.diagram_state import Look
+from walctl.sim.trace_cut import HEARTBEATS, MARKS_MAX, MESSAGES_MAX, Cut, Fold, cut
 from walctl.sim.trace_file import Event, Trace
-from walctl.sim.trace_window import (
-    HEARTBEATS,
-    MARKS_MAX,
-    MESSAGES_MAX,
-    Cut,
-    Fold,
-    Lane,
-    Wish,
-    cut,
-    parse_around,
-    survey,
-)
+from walctl.sim.trace_window import Lane, Wish, parse_around, survey
 
 PATH = Path("/run.jsonl")
 

@@ -23,8 +23,8 @@ from walctl.render.diagram_look import (
     classes,
 )
 from walctl.render.text import columns, printable
-from walctl.sim.diagram import (
-    SILENCE_US,
+from walctl.sim.diagram import SILENCE_US
+from walctl.sim.diagram_shapes import (
     Arrow,
     Band,
     Bar,

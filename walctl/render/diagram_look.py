@@ -8,7 +8,7 @@ another sign beside it: a width, a dash, a word.
 from collections.abc import Iterator
 from typing import Final
 
-from walctl.sim.diagram import Arrow, Course, Diagram
+from walctl.sim.diagram_shapes import Arrow, Course, Diagram
 
 MARGIN: Final = 18.0
 GUTTER: Final = 104.0

@@ -13,7 +13,7 @@ from walctl.render import diagram_words as words
 from walctl.render.diagram import body, heads
 from walctl.render.diagram_legend import legend, text_of
 from walctl.render.diagram_look import STYLE, Places
-from walctl.sim.diagram import Diagram
+from walctl.sim.diagram_shapes import Diagram
 
 FILTERS: Final = (
     ("append", "append"),
