@@ -18,7 +18,9 @@ from walctl.cluster.asking import client_of
 from walctl.cluster.control import SupervisorClient
 from walctl.cluster.lab import Engine, Lab
 from walctl.cluster.load import Load, LoadPlan, LoadResult
+from walctl.cluster.node_talk import NodeTalk
 from walctl.cluster.own_members import OwnMembership
+from walctl.cluster.pace import LoopPace
 from walctl.machine.kv import Kv
 from walctl.raft.types import ConfState, HardState, Snapshot
 from walctl.replay.walstorage import WalStorage
@@ -74,7 +76,7 @@ def _fill(lab: Lab, keys: int, value_bytes: int) -> None:
 async def _grown(lab: Lab) -> tuple[float, LoadResult, bool]:
     """Seconds until the new member has what the leader has; and whether that led all the time."""
     group = lab.groups[0].name
-    members = OwnMembership(DISK)
+    members = OwnMembership(DISK, talk=NodeTalk(), pace=LoopPace())
     try:
         async with SupervisorClient(lab) as control, client_of(lab) as client:
             plan = LoadPlan(

@@ -19,7 +19,9 @@ from walctl.cluster.client import LabClient
 from walctl.cluster.lab import Group, Lab, Node
 from walctl.cluster.load import Load, LoadPlan
 from walctl.cluster.member_flow import Flow
+from walctl.cluster.node_talk import NodeTalk
 from walctl.cluster.own_members import OwnMembership
+from walctl.cluster.pace import LoopPace
 from walctl.cluster.standing import NodeState
 from walctl.fs.real import RealFileSystem
 
@@ -99,7 +101,7 @@ async def flowing(folder: Path, *, nodes: int, **wishes: Any) -> AsyncIterator[F
     lab = new_lab(folder / "lab", nodes=nodes, **wishes)
     async with running(lab) as here:
         keeper = InLoop(here)
-        membership = OwnMembership(DISK)
+        membership = OwnMembership(DISK, talk=NodeTalk(), pace=LoopPace())
         try:
             await membership.lead(lab, "g1")
             yield Flow(DISK, lab, membership, keeper)

@@ -517,3 +517,16 @@ def test_a_snapshot_of_something_else_is_refused_when_a_member_starts() -> None:
     )
     with pytest.raises(CorruptionError, match="no such map"):
         Driver.take_up(1, place=SMALL, service=Picky(), world=world)
+
+
+def test_who_stays_comes_back_from_a_crash_without_the_vote_of_one_that_left() -> None:
+    members = Members(2)
+    members.elect(2)
+    members[2].change(add(ChangeKind.REMOVE_NODE, 1), lambda told: None)
+    members.until(lambda: members[1].is_removed)
+    # It ended as soon as it heard of it; the other one had to know that by heart before.
+    members.stop(1)
+    members.crash(2, LOST)
+    members.start(2)
+    members.until(lambda: members[2].is_leader)
+    assert members[2].members == {2}

@@ -10,8 +10,9 @@ import pytest
 
 from tests.cluster.labs import DISK, made, wish
 from walctl.cluster.lab import LAB_FILE, Engine, Settings, Timing, load
-from walctl.cluster.making import NewLab, free_ports, make, removal, remove
+from walctl.cluster.making import NewLab, free_ports, make
 from walctl.cluster.running import demand_down
+from walctl.cluster.taking_away import removal, remove
 from walctl.errors import AccessError, UsageError
 
 

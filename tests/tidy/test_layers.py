@@ -1,5 +1,7 @@
 """Which room may look into which: the table, and the check that holds every module to it."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -81,6 +83,16 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         "walctl.cluster.topology",
         "walctl.cluster.waiting",
         "walctl.cluster.word_parts",
+        # Changes of members and groups, which wait for what they are handed and know no loop.
+        "walctl.cluster.group_flow",
+        "walctl.cluster.held",
+        "walctl.cluster.lab",
+        "walctl.cluster.member_control",
+        "walctl.cluster.member_flow",
+        "walctl.cluster.own_members",
+        "walctl.cluster.quorum_left",
+        "walctl.cluster.standing",
+        "walctl.cluster.talk",
     },
     "walctl.render": _RENDER,
     "walctl.cli": _RENDER | {"walctl.render"},
@@ -125,6 +137,11 @@ def layer_complaints(module: Module) -> Iterator[str]:
             yield f"{module.place}:{use.line}: {module.name} may not import {use.name}"
 
 
+def modules_below(room: str) -> list[str]:
+    """The modules of a room."""
+    return [each.name for each in shipped() if is_in(each.name, room)]
+
+
 def recipe_complaints(module: Module) -> Iterator[str]:
     """Imports of ours in a fixture's recipe: it would prove us by ourselves."""
     for use in imports(module):
@@ -134,6 +151,20 @@ def recipe_complaints(module: Module) -> Iterator[str]:
 
 def test_every_import_goes_downwards() -> None:
     expect_none(each for module in shipped() for each in layer_complaints(module))
+
+
+def test_what_the_simulator_imports_brings_no_event_loop() -> None:
+    """The table says what it may import; what that imports in turn is seen where it is loaded."""
+    names = modules_below("walctl.sim")
+    code = f"""
+import importlib, sys
+for name in {names!r}:
+    importlib.import_module(name)
+print(*sorted({{"asyncio", "aiohttp", "walctl.cluster.runtime"}} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert len(names) > 5
+    assert done.stdout.split() == []
 
 
 def test_recipes_import_nothing_of_ours() -> None:

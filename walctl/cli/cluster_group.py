@@ -7,7 +7,7 @@ import click
 from walctl.cli.cluster_lab import lab_argument, node_meant, noting, opened
 from walctl.cli.options import output, pass_disk, pass_screen, quiet
 from walctl.cli.world import writable
-from walctl.cluster import group_flow
+from walctl.cluster import group_commands
 from walctl.errors import ExitStatus
 from walctl.fs.base import FileSystem
 from walctl.render import cluster_operating as render
@@ -51,7 +51,7 @@ def list_groups(screen: Screen, disk: FileSystem, /, lab: Path) -> None:
     Examples:
       walctl cluster group list demo
     """
-    rows = group_flow.listed(disk, opened(disk, lab))
+    rows = group_commands.listed(disk, opened(disk, lab))
     screen.show(rows, text=render.groups_text, document=render.groups_document)
 
 
@@ -73,7 +73,7 @@ def add(screen: Screen, disk: FileSystem, /, lab: Path, group: str, nodes: str) 
     names = [each.strip() for each in nodes.split(",") if each.strip()]
     if not names:
         raise click.UsageError("--on: expected names of nodes, with commas between them")
-    changed = group_flow.begin(disk, opened(disk, lab), group, names, note=noting(screen))
+    changed = group_commands.begin(disk, opened(disk, lab), group, names, note=noting(screen))
     screen.show(changed, text=render.changed_text, document=render.changed_document)
 
 
@@ -112,7 +112,7 @@ def move(
       walctl cluster group move demo g2 --from n1 --to n4 --delete
     """
     found = opened(disk, lab)
-    changed = group_flow.move(
+    changed = group_commands.move(
         writable(disk),
         found,
         group,
@@ -141,7 +141,7 @@ def drop(screen: Screen, disk: FileSystem, /, lab: Path, group: str, is_delete: 
       walctl cluster group drop demo g2
       walctl cluster group drop demo g2 --delete
     """
-    changed = group_flow.drop(
+    changed = group_commands.drop(
         writable(disk), opened(disk, lab), group, is_delete=is_delete, note=noting(screen)
     )
     screen.show(changed, text=render.changed_text, document=render.changed_document)

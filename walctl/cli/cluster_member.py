@@ -6,7 +6,7 @@ import click
 
 from walctl.cli.cluster_lab import lab_argument, named, node_argument, node_meant, noting, opened
 from walctl.cli.options import output, pass_disk, pass_screen, quiet
-from walctl.cluster import member_flow
+from walctl.cluster import member_commands as members
 from walctl.cluster.looking import CHOSEN_WORDS
 from walctl.cluster.quorum_left import QuorumLeft
 from walctl.cluster.up_down import status
@@ -55,7 +55,7 @@ def list_members(screen: Screen, disk: FileSystem, /, lab: Path, group: str | No
       walctl cluster member list demo
     """
     found = opened(disk, lab)
-    rows = member_flow.listed(disk, found, group)
+    rows = members.listed(disk, found, group)
     screen.show(rows, text=render.rows_text, document=render.rows_document)
 
 
@@ -88,7 +88,7 @@ def add(
       walctl cluster member add demo n4 --learner
     """
     found = opened(disk, lab)
-    changed = member_flow.add(disk, found, group, node, is_learner=is_learner, note=noting(screen))
+    changed = members.add(disk, found, group, node, is_learner=is_learner, note=noting(screen))
     screen.show(changed, text=render.changed_text, document=render.changed_document)
 
 
@@ -109,7 +109,7 @@ def promote(screen: Screen, disk: FileSystem, /, lab: Path, node: str, group: st
     """
     found = opened(disk, lab)
     name = found.node(node).name
-    changed = member_flow.promote(disk, found, group, name, note=noting(screen))
+    changed = members.promote(disk, found, group, name, note=noting(screen))
     screen.show(changed, text=render.changed_text, document=render.changed_document)
 
 
@@ -140,7 +140,7 @@ def remove(screen: Screen, disk: FileSystem, /, lab: Path, node: str, group: str
     def warn(node: str, left: QuorumLeft) -> None:
         screen.note(render.quorum_words(node, left))
 
-    changed = member_flow.remove(disk, found, group, name, standing, warn=warn, note=noting(screen))
+    changed = members.remove(disk, found, group, name, standing, warn=warn, note=noting(screen))
     screen.show(changed, text=render.changed_text, document=render.changed_document)
 
 
@@ -170,5 +170,5 @@ def replace(
     """
     found = opened(disk, lab)
     leaving = node_meant(disk, found, old, group=group)
-    changed = member_flow.replace(disk, found, group, leaving, new, note=noting(screen))
+    changed = members.replace(disk, found, group, leaving, new, note=noting(screen))
     screen.show(changed, text=render.changed_text, document=render.changed_document)

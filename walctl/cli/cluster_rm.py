@@ -7,8 +7,8 @@ import click
 from walctl.cli.cluster_lab import lab_argument, opened
 from walctl.cli.options import output, pass_disk, pass_screen, quiet
 from walctl.cli.world import writable
-from walctl.cluster.making import removal, remove
 from walctl.cluster.running import demand_down
+from walctl.cluster.taking_away import removal, remove
 from walctl.fs.base import FileSystem
 from walctl.render import cluster_lab as render
 from walctl.render.screen import Screen

@@ -12,7 +12,7 @@ from walctl.cli.cluster_lab import (
     opened,
 )
 from walctl.cli.options import output, pass_disk, pass_screen, quiet
-from walctl.cluster.member_flow import transfer
+from walctl.cluster.member_commands import transfer
 from walctl.cluster.up_down import status
 from walctl.fs.base import FileSystem
 from walctl.render import cluster_view

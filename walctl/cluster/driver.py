@@ -3,7 +3,8 @@
     tick, receive, propose, read …        what comes in only changes the core
           │
         work                              until the core wants nothing more:
-          1  write     snapshot file and marker, entries, hard state: one save, one sync
+          1  write     snapshot file and marker, entries, hard state: one save, one sync; the commit
+                     of a change of the membership is synced as well
           2  send      what the core says to others: what it promises is on the disk by then
           3  apply     a leader's snapshot, then committed entries; whoever waits for them is told
           4  advance
@@ -23,6 +24,7 @@ Source: etcd's Raft library, `doc.go` (usage), raftexample's `raft.go` for the o
 """
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 from formats.raftpb import MessageType
@@ -58,6 +60,8 @@ SYNC_SHARE = 8
 """The weight of one sync among those that were before it, in what they take."""
 LIVES = 1 << 62
 """Numbers of which each life of a member draws one."""
+_KIND = attrgetter("type")
+"""What of an entry is neither `None` nor 0 for a change of the membership alone."""
 LEASE_MARGIN_TICKS = 1
 """By so much a lease ends before anybody else may be elected: what is counted in ticks is that
 exact."""
@@ -322,6 +326,8 @@ class Driver:
             ready = self.node.ready()
             began = self._world.now_us()
             self.storage.save(ready.hard_state, ready.entries, ready.snapshot)
+            if self._is_change_committed(ready):
+                self.storage.sync()
             if ready.must_sync:
                 taken = self._world.now_us() - began
                 self.sync_us += (taken - self.sync_us) // SYNC_SHARE
@@ -379,6 +385,20 @@ class Driver:
             else:
                 self._proposals.add(index, raft.term, tell)
         self._world.tell(EventKind.PROPOSE, {"idx": first, "count": len(queued)})
+
+    def _is_change_committed(self, ready: Ready) -> bool:
+        """Whether a membership is known to be committed from now on, to be told or applied.
+
+        Whoever leaves by it ends once it hears of that, and its vote is gone: who stays must not
+        come back from a crash without knowing that it needs that vote no more.
+        """
+        state, raft = ready.hard_state, self.node.raft
+        if any(map(_KIND, ready.committed_entries)):
+            return True
+        # A leader's messages may tell of it before its entry comes here, where very much commits.
+        if state is None or raft.role is not Role.LEADER:
+            return False
+        return self._hard_state.commit < raft.pending_conf_index <= state.commit
 
     def _tell_of(self, ready: Ready) -> None:
         """What a Ready says of the member's state, which is on the disk now."""

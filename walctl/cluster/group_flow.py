@@ -6,37 +6,20 @@ applied that its owner is out, and not before; until then an old member that was
 it for a vote, and one that has forgotten all would give it.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final
 
-from walctl.cluster import runtime
-from walctl.cluster.lab import Engine, Group, Lab, demand_new_group
-from walctl.cluster.making import removal_of, remove
-from walctl.cluster.member_flow import CHANGE_SECONDS, Flow, flowing
-from walctl.cluster.membership import Note
-from walctl.cluster.node_talk import View
+from walctl.cluster.lab import Group, demand_new_group
+from walctl.cluster.member_flow import CHANGE_SECONDS, Flow
 from walctl.cluster.own_members import POLL_SECONDS, OwnMembership
 from walctl.cluster.standing import NodeState
-from walctl.errors import AccessError, ClusterError, UnsupportedError, UsageError
-from walctl.fs.base import FileSystem
+from walctl.cluster.taking_away import removal_of, remove
+from walctl.errors import AccessError, ClusterError, UsageError
 from walctl.fs.writable import WritableFileSystem
 
 BEGIN_SECONDS: Final = 20.0
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupRow:
-    """A group as it stands; `leader` is `None` where nobody leads. `hosts` are to hold it."""
-
-    name: str
-    hosts: tuple[str, ...]
-    leader: str | None = None
-    term: int | None = None
-    commit: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,16 +34,9 @@ class GroupChanged:
     words: str = ""
 
 
-async def rows(flow: Flow) -> tuple[GroupRow, ...]:
-    """All groups of a lab."""
-    members = _own(flow)
-    views = await asyncio.gather(*(members.views(flow.lab, each.name) for each in flow.lab.groups))
-    return tuple(_row(each, found) for each, found in zip(flow.lab.groups, views, strict=True))
-
-
 async def begun(flow: Flow, name: str, nodes: Sequence[str]) -> GroupChanged:
-    """See `begin`."""
-    members = _own(flow)
+    """See `group_commands.begin`."""
+    members = own(flow)
     flow.again()
     if all(each.name != name for each in flow.lab.groups):
         demand_new_group(flow.lab, name)
@@ -90,8 +66,8 @@ async def begun(flow: Flow, name: str, nodes: Sequence[str]) -> GroupChanged:
 async def moved(
     flow: Flow, disk: WritableFileSystem, name: str, source: str, target: str, *, is_delete: bool
 ) -> GroupChanged:
-    """See `move`."""
-    members = _own(flow)
+    """See `group_commands.move`."""
+    members = own(flow)
     group = flow.again().group(name)
     old, new = flow.lab.node(source), flow.lab.node(target)
     if old == new:
@@ -121,8 +97,8 @@ async def moved(
 async def dropped(
     flow: Flow, disk: WritableFileSystem, name: str, *, is_delete: bool
 ) -> GroupChanged:
-    """See `drop`."""
-    members = _own(flow)
+    """See `group_commands.drop`."""
+    members = own(flow)
     lab = flow.again()
     paths = [lab.data_path(node.name, name) for node in lab.nodes]
     found = [each for each in paths if flow.disk.exists(each)]
@@ -141,101 +117,24 @@ async def dropped(
     return GroupChanged(name=name, done="was dropped", removed=gone, kept=kept, words=words)
 
 
-# For whoever has no loop.
-
-
-def listed(disk: FileSystem, lab: Lab) -> tuple[GroupRow, ...]:
-    """All groups of a lab that is up. Raises: ClusterError."""
-    return _run(disk, lab, None, rows)
-
-
-def begin(
-    disk: FileSystem, lab: Lab, name: str, nodes: Sequence[str], *, note: Note
-) -> GroupChanged:
-    """Let a new group begin on these nodes; ready when all of them know its leader.
-
-    Raises: ClusterError, UsageError, AccessError.
-    """
-    return _run(disk, lab, note, lambda flow: begun(flow, name, nodes))
-
-
-def move(
-    disk: WritableFileSystem,
-    lab: Lab,
-    name: str,
-    source: str,
-    target: str,
-    *,
-    is_delete: bool,
-    note: Note,
-) -> GroupChanged:
-    """Move one node's member of a group to another node; the group works on meanwhile.
-
-    Raises: ClusterError, UsageError.
-    """
-    return _run(
-        disk,
-        lab,
-        note,
-        lambda flow: moved(flow, disk, name, source, target, is_delete=is_delete),
-    )
-
-
-def drop(
-    disk: WritableFileSystem, lab: Lab, name: str, *, is_delete: bool, note: Note
-) -> GroupChanged:
-    """End a group; its directories stay, unless `is_delete`. Raises: ClusterError, UsageError."""
-    return _run(disk, lab, note, lambda flow: dropped(flow, disk, name, is_delete=is_delete))
-
-
-def _run(disk: FileSystem, lab: Lab, note: Note | None, work: Callable[[Flow], Awaitable[T]]) -> T:
-    async def run() -> T:
-        wanted: dict[str, Any] = {} if note is None else {"note": note}
-        async with flowing(disk, lab, **wanted) as flow:
-            return await work(flow)
-
-    _demand_own(lab)
-    return asyncio.run(run())
-
-
-def _demand_own(lab: Lab) -> None:
-    """Raises: UnsupportedError."""
-    if lab.engine is not Engine.WALCTL:
-        raise UnsupportedError(
-            f"{lab.path}: engine {lab.engine} has one group, and no more; walctl cluster member"
-            " changes who is in it"
-        )
-
-
-def _own(flow: Flow) -> OwnMembership:
+def own(flow: Flow) -> OwnMembership:
+    """What changes the members of a lab that has groups."""
     assert isinstance(flow.membership, OwnMembership), "engines without groups come no further"
     return flow.membership
 
 
-def _row(group: Group, views: dict[str, View]) -> GroupRow:
-    leading = [each for each in views.values() if each.is_leader]
-    best = max(leading, key=lambda view: view.term, default=None)
-    return GroupRow(
-        name=group.name,
-        hosts=group.hosts,
-        leader=best.node if best else None,
-        term=best.term if best else None,
-        commit=best.commit if best else None,
-    )
-
-
 async def _led(flow: Flow, members: OwnMembership, name: str) -> None:
     """Wait until every node of a group knows its leader. Raises: ClusterError."""
-    deadline = runtime.now_us() + round(BEGIN_SECONDS * 1_000_000)
+    deadline = members.pace.now_us() + round(BEGIN_SECONDS * 1_000_000)
     while True:
         views = await members.views(flow.lab, name)
         if len(views) == len(flow.lab.group(name).hosts) and all(
             each.lead for each in views.values()
         ):
             return
-        if runtime.now_us() > deadline:
+        if members.pace.now_us() > deadline:
             raise ClusterError(f"group {name}: has no leader after {BEGIN_SECONDS:g} s")
-        await asyncio.sleep(POLL_SECONDS)
+        await members.pace.pause(POLL_SECONDS)
 
 
 async def _holding(flow: Flow, nodes: Iterable[str]) -> list[str]:
@@ -243,7 +142,7 @@ async def _holding(flow: Flow, nodes: Iterable[str]) -> list[str]:
     info = (await flow.keeper.info())["nodes"]
     there = (NodeState.RUNNING, NodeState.PAUSED)
     up = [each["name"] for each in info if NodeState(each["state"]) in there]
-    return await _own(flow).talk.reload(flow.lab, [each for each in nodes if each in up])
+    return await own(flow).talk.reload(flow.lab, [each for each in nodes if each in up])
 
 
 def _taken_away(disk: WritableFileSystem, paths: Iterable[Path]) -> tuple[str, ...]:

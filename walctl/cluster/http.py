@@ -47,8 +47,9 @@ from walctl.cluster.answers import Fate, Read, Wait
 from walctl.cluster.api_heads import FATE, HOSTS, INDEX, LEADER, TOKEN
 from walctl.cluster.compat import member_change
 from walctl.cluster.driver import Driver
+from walctl.cluster.held import ElsewhereError
 from walctl.cluster.lab import MachineKind
-from walctl.cluster.node import ElsewhereError, Instance
+from walctl.cluster.node import Instance
 from walctl.cluster.node_status import group_status, metrics, node_status
 from walctl.cluster.waiting import Told
 from walctl.errors import ClusterError, UsageError, WalctlError

@@ -21,12 +21,12 @@ This module knows the file, and starts nothing.
 import enum
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from walctl.errors import AccessError, UsageError
+from walctl.errors import AccessError, ClusterError, UsageError
 from walctl.fs.base import FileSystem, Kind
 from walctl.fs.writable import WritableFileSystem
 
@@ -34,6 +34,8 @@ LAB_FILE: Final = "lab.json"
 EVENTS_FILE: Final = "events.jsonl"
 RUN_FOLDER: Final = "run"
 KEPT_FOLDER: Final = "kept"
+HALF_MADE: Final = frozenset({f"{LAB_FILE}.tmp"})
+"""What `new` leaves when it is killed; a folder with no more than that is as good as empty."""
 LAB_VERSION: Final = 1
 LAB_BYTES_MAX: Final = 16 << 20
 SEGMENT_BYTES_MIN: Final = 4096
@@ -198,6 +200,45 @@ class Lab:
         """The same without that group, whose name is not given again."""
         groups = tuple(each for each in self.groups if each.name != name)
         return replace(self, groups=groups, dropped=(*self.dropped, name))
+
+
+def with_hosts(lab: Lab, group: Group, was: Sequence[str] | None) -> Lab:
+    """The same with this group; `was` is who had it when that was decided, if anybody asks.
+
+    Raises: UsageError, for a node that is not there, or the name of a group that was dropped;
+    ClusterError, when others have it by now.
+    """
+    if all(each.name != group.name for each in lab.groups):
+        demand_new_group(lab, group.name)
+    for name in (*group.first, *group.hosts):
+        lab.node(name)
+    now = [name for each in lab.groups if each.name == group.name for name in each.hosts]
+    if was is not None and sorted(was) != sorted(now):
+        raise ClusterError(
+            f"group {group.name}: expected it on {', '.join(was) or 'no node'}, found it on"
+            f" {', '.join(now) or 'no node'}: another command changes it; do this again"
+        )
+    return lab.with_group(group)
+
+
+def new_node(lab: Lab, name: str | None, *, made_for: str | None, ports: Sequence[int]) -> Node:
+    """One more node, in no group yet, that has these ports: for clients, peers and the proxy.
+
+    Raises: UsageError, for a name that there is.
+    """
+    numbers = [int(each.name[1:]) for each in lab.nodes if each.name[1:].isdecimal()]
+    wanted = name or f"n{max(numbers, default=0) + 1}"
+    if any(each.name == wanted for each in lab.nodes):
+        raise UsageError(f"{lab.path}: has a node {wanted} already; a name is not given again")
+    ids = [each.id for each in lab.nodes if each.id is not None]
+    return Node(
+        name=wanted,
+        id=max(ids, default=0) + 1 if lab.engine is Engine.WALCTL else None,
+        client_port=ports[0],
+        peer_port=ports[1],
+        proxy_port=ports[2],
+        made_for=made_for,
+    )
 
 
 def demand_new_group(lab: Lab, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Changes of the members of a lab that is up, whole: for whoever has no event loop.
+"""Changes of the members of a lab that is up, whole (`member_commands` runs them).
 
 Where no group is named, a node that comes is added to all groups, and one that goes leaves all of
 them; then it is done with, and its name is not given again.
@@ -7,16 +7,13 @@ A command that was killed goes on when it is typed again, in the same words. A n
 in the lab's file for what: it is taken up again, and no other is made.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from walctl.cluster.control import SupervisorClient
 from walctl.cluster.events import EventKind
 from walctl.cluster.lab import Lab, load
-from walctl.cluster.membership import Keeper, MemberRow, Membership, Note, membership_of, no_note
+from walctl.cluster.membership import Keeper, MemberRow, Membership
 from walctl.cluster.quorum_left import QuorumLeft, demand_quorum, quorum_left
 from walctl.cluster.standing import LabStanding
 from walctl.errors import UsageError
@@ -87,7 +84,7 @@ class Flow:
 
 
 async def added(flow: Flow, group: str | None, node: str | None, *, is_learner: bool) -> Changed:
-    """See `add`."""
+    """See `member_commands.add`."""
     groups = flow.groups(group)
     made_for = f"add to {' '.join(groups)}"
     name = await flow.usable(node or flow.made_for(made_for), made_for=made_for)
@@ -99,10 +96,18 @@ async def added(flow: Flow, group: str | None, node: str | None, *, is_learner: 
     return await flow.changed(name, "is a learner" if is_learner else "is a voter", groups)
 
 
+async def promoted(flow: Flow, group: str | None, node: str) -> Changed:
+    """Give a learner its vote."""
+    groups = flow.groups(group)
+    for each in groups:
+        await flow.membership.promote(flow.again(), each, node, seconds=CHANGE_SECONDS)
+    return await flow.changed(node, "is a voter", groups)
+
+
 async def removed(
     flow: Flow, group: str | None, node: str, standing: LabStanding, warn: Warn
 ) -> Changed:
-    """See `remove`."""
+    """See `member_commands.remove`."""
     name = flow.lab.node(node).name
     groups = flow.groups(group)
     for each in groups:
@@ -119,7 +124,7 @@ async def removed(
 
 
 async def replaced(flow: Flow, group: str | None, old: str, new: str | None) -> Changed:
-    """See `replace`."""
+    """See `member_commands.replace`."""
     leaving = flow.lab.node(old).name
     held = [each.name for each in flow.lab.hosted_by(leaving)]
     groups = [flow.lab.group(group).name] if group else held
@@ -155,104 +160,3 @@ async def _still_in(flow: Flow, groups: list[str], node: str) -> list[str]:
         else:
             await flow.membership.remove(flow.keeper, flow.again(), each, node)
     return left
-
-
-# For whoever has no loop.
-
-
-def listed(disk: FileSystem, lab: Lab, group: str | None) -> tuple[MemberRow, ...]:
-    """The members of a group, or of all, as the cluster has them. Raises: ClusterError."""
-
-    async def run() -> tuple[MemberRow, ...]:
-        membership = membership_of(disk, lab)
-        names = [lab.group(group).name] if group else [each.name for each in lab.groups]
-        try:
-            return tuple([row for each in names for row in await membership.listed(lab, each)])
-        finally:
-            await membership.close()
-
-    return asyncio.run(run())
-
-
-def add(
-    disk: FileSystem, lab: Lab, group: str | None, node: str | None, *, is_learner: bool, note: Note
-) -> Changed:
-    """Let one more node be a member, a voter in the end unless `is_learner`.
-
-    `node` is one that the lab has already and that is no member yet, or is one by half; `None`
-    makes one. Raises: ClusterError, UsageError.
-    """
-    return _done(disk, lab, note, lambda flow: added(flow, group, node, is_learner=is_learner))
-
-
-def promote(disk: FileSystem, lab: Lab, group: str | None, node: str, *, note: Note) -> Changed:
-    """Give a learner its vote. Raises: ClusterError, UsageError."""
-
-    async def promoted(flow: Flow) -> Changed:
-        groups = flow.groups(group)
-        for each in groups:
-            await flow.membership.promote(lab, each, node, seconds=CHANGE_SECONDS)
-        return await flow.changed(node, "is a voter", groups)
-
-    return _done(disk, lab, note, promoted)
-
-
-def remove(
-    disk: FileSystem,
-    lab: Lab,
-    group: str | None,
-    node: str,
-    standing: LabStanding,
-    *,
-    warn: Warn,
-    note: Note,
-) -> Changed:
-    """Take a member out; its directory stays. `warn` is told what that leaves, before it is done.
-
-    Raises: ClusterError; RefusedError, when what is left would be no majority.
-    """
-    return _done(disk, lab, note, lambda flow: removed(flow, group, node, standing, warn))
-
-
-def replace(
-    disk: FileSystem, lab: Lab, group: str | None, old: str, new: str | None, *, note: Note
-) -> Changed:
-    """Let a node have the place of another; `None` makes one. Raises: ClusterError, UsageError."""
-    return _done(disk, lab, note, lambda flow: replaced(flow, group, old, new))
-
-
-def transfer(
-    disk: FileSystem, lab: Lab, group: str, node: str, *, seconds: float = CHANGE_SECONDS
-) -> None:
-    """Let that node lead. Raises: ClusterError."""
-
-    async def run() -> None:
-        membership = membership_of(disk, lab)
-        try:
-            await membership.transfer(lab, group, node, seconds=seconds)
-        finally:
-            await membership.close()
-
-    asyncio.run(run())
-
-
-def _done(
-    disk: FileSystem, lab: Lab, note: Note, work: Callable[[Flow], Awaitable[Changed]]
-) -> Changed:
-    async def run() -> Changed:
-        async with flowing(disk, lab, note) as flow:
-            return await work(flow)
-
-    return asyncio.run(run())
-
-
-@asynccontextmanager
-async def flowing(disk: FileSystem, lab: Lab, note: Note = no_note) -> AsyncIterator[Flow]:
-    """What a change of a lab that is up needs, while the block runs. Raises: NotUpError."""
-    membership = membership_of(disk, lab, note)
-    try:
-        async with SupervisorClient(lab) as control:
-            await control.info()  # first of all: whether it is up
-            yield Flow(disk, lab, membership, control)
-    finally:
-        await membership.close()

@@ -7,8 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from walctl.cluster.lab import Engine, Group, Lab, Node
-from walctl.fs.base import FileSystem
+from walctl.cluster.lab import Group, Lab, Node
 
 Note = Callable[[str], Awaitable[None]]
 """Told of each step of a change, in words, once it is done."""
@@ -91,14 +90,3 @@ class Membership(Protocol):
 
     async def close(self) -> None:
         """Let connections go."""
-
-
-def membership_of(disk: FileSystem, lab: Lab, note: Note = no_note) -> Membership:
-    """How members of this lab are changed; to be made while a loop runs."""
-    if lab.engine is Engine.ETCD:
-        from walctl.cluster.etcd_members import EtcdMembership
-
-        return EtcdMembership(disk)
-    from walctl.cluster.own_members import OwnMembership
-
-    return OwnMembership(disk, note)

@@ -11,7 +11,6 @@ The process itself, its signals and its output are the caller's (`walctl cluster
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -20,9 +19,19 @@ from walctl.cluster import lab as labs
 from walctl.cluster.driver import Driver
 from walctl.cluster.events import EventKind
 from walctl.cluster.faults import ClockFault
+from walctl.cluster.held import (
+    Member,
+    coming,
+    driver_in,
+    ended,
+    first_ids,
+    holders,
+    leaving,
+    place_of,
+)
 from walctl.cluster.lab import HOST, Group, Lab, MachineKind, Node
 from walctl.cluster.service import KvService, Service, first_request_id
-from walctl.cluster.surroundings import Job, Place, Surroundings
+from walctl.cluster.surroundings import Job, Surroundings
 from walctl.cluster.taking_up import etcd_service
 from walctl.cluster.transport import Hooks, Transport
 from walctl.cluster.waiting import Told
@@ -48,26 +57,11 @@ TOLD: Final = frozenset(
     }
 )
 """What a node tells of by itself; the rest is in its log, and would be many lines a second."""
-ENDED: Final = "this member has ended"
 LOOK_SECONDS: Final = 1.0
 """How often at most the lab's file is read again for a member that nobody told us of."""
 
 T = TypeVar("T")
 TellEvent = Callable[[Mapping[str, Any]], None]
-
-
-class ElsewhereError(ClusterError):
-    """This node holds no member of the group; the lab's file says who does."""
-
-
-@dataclass(slots=True)
-class Member:
-    """A node's member of one group; `driver` is `None` once it has ended, and `words` say why."""
-
-    group: str
-    driver: Driver | None
-    words: str = ""
-    is_removed: bool = False
 
 
 class Instance:
@@ -103,6 +97,11 @@ class Instance:
         self._transport = Transport(
             self.id, Hooks(receive=self._receive, unreachable=self._lost, snapshot=self._sent)
         )
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.own.name
 
     # Its life.
 
@@ -153,35 +152,19 @@ class Instance:
         """The lab's file has changed: nodes and groups came or went."""
         self.lab = lab
         self._transport.set_peers(self._peers())
-        hosted = {group.name: group for group in lab.hosted_by(self.own.name)}
-        for name in [each for each in self.members if each not in hosted]:
+        for name in leaving(self.members, lab, self.own.name):
             taken = self.members.pop(name)
             taken.is_removed = True  # a node without members stays, and may be given others
             self._end(taken, "the group was taken from this node")
-        for name, group in hosted.items():
-            member = self.members.get(name)
-            if member is None or (member.driver is None and member.is_removed):
-                self._begin(group)
+        for group in coming(self.members, lab, self.own.name):
+            self._begin(group)
         self._wake_all()
 
     # What clients and operators ask.
 
     def driver(self, group: str) -> Driver:
-        """The member of a group.
-
-        Raises: UsageError, when there is no such group; ElsewhereError, when others hold it;
-        ClusterError, when the member has ended.
-        """
-        member = self.members.get(group)
-        if member is None and all(each.name != group for each in self.lab.groups):
-            names = ", ".join(self.members) or "none"
-            raise UsageError(f"no group {group!r} on {self.own.name}; there are {names}")
-        if member is None or (member.driver is None and member.is_removed):
-            names = ", ".join(each.name for each in self.holders(group)) or "nobody"
-            raise ElsewhereError(f"group {group} is not on {self.own.name}: {names} has it")
-        if member.driver is None:
-            raise ClusterError(f"group {group} on {self.own.name}: {member.words or ENDED}")
-        return member.driver
+        """See `driver_in`."""
+        return driver_in(self.members, self.lab, self.own.name, group)
 
     async def propose(self, group: str, data: bytes) -> Told:
         """What became of a proposal. Raises: UsageError, ClusterError."""
@@ -210,11 +193,7 @@ class Instance:
 
     def holders(self, group: str) -> Iterator[Node]:
         """The other nodes that are to hold a member of a group, as far as this one was told."""
-        for found in self.lab.groups:
-            if found.name == group:
-                for name in found.hosts:
-                    if name != self.own.name:
-                        yield self.lab.node(name)
+        return holders(self.lab, self.own.name, group)
 
     async def quiet(self) -> None:
         """Wait until nothing is written for members that have ended."""
@@ -228,7 +207,7 @@ class Instance:
         member = self.members[group]
         results: list[T] = []
         if not self._let(member, lambda driver: results.append(deed(driver))):
-            raise ClusterError(f"group {group} on {self.own.name}: {member.words or ENDED}")
+            raise ended(member, self.own.name)
         self.wake(group)
         return results[0]
 
@@ -331,7 +310,7 @@ class Instance:
 
     def _driver_of(self, group: Group) -> Driver:
         """Raises: AccessError, CorruptionError, RaftPanic."""
-        place = _place(self.lab, self.own.name, group.name)
+        place = place_of(self.lab, self.own.name, group.name)
         service, has_state = self._service(group.name)
 
         def tell(kind: EventKind, fields: Mapping[str, Any]) -> None:
@@ -350,9 +329,9 @@ class Instance:
             )
         else:
             driver = Driver.join(self.id, place=place, service=service, world=world)
-        if self.own.name in group.first and driver.is_blank:
-            peers = (self.lab.node(name).id for name in group.first)
-            driver.bootstrap([each for each in peers if each is not None])
+        peers = first_ids(self.lab, group, self.own.name)
+        if peers and driver.is_blank:
+            driver.bootstrap(peers)
         return driver
 
     def _service(self, group: str) -> tuple[Service, bool]:
@@ -440,20 +419,3 @@ def _settle(future: "asyncio.Future[Told]") -> Callable[[Told], None]:
             future.set_result(told)
 
     return tell
-
-
-def _place(lab: Lab, node: str, group: str) -> Place:
-    settings = lab.settings
-    folder = lab.data_path(node, group) / "member"
-    return Place(
-        wal=folder / "wal",
-        snap=folder / "snap",
-        tick_us=settings.timing.tick_ms * 1000,
-        election_ticks=settings.timing.election_ticks,
-        heartbeat_ticks=settings.timing.heartbeat_ticks,
-        pre_vote=settings.pre_vote,
-        check_quorum=settings.check_quorum,
-        snapshot_count=settings.snapshot_count,
-        catch_up_entries=settings.catch_up_entries,
-        segment_bytes=settings.segment_bytes,
-    )

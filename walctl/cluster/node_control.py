@@ -1,42 +1,31 @@
 """What operators may ask of a node, by verb: the lab's own commands use it, and nobody else.
 
+What is asked of its members is in `member_control`; besides that:
+
 status                                      as GET /status
-campaign    group                           try to become leader
-transfer    group, to                       hand leadership to a node of that id
-snapshot    group                           make a snapshot now
-compact     group, index (null: all)        forget entries up to the newest snapshot
-change      group, changes, transition      propose a membership, and wait for it
 reload                                      the lab's file has changed
 clock       rate_percent, jump_us
-digest      group                           of the state machine, with what it has applied
 disk        set (fields of a fault), clear (a kind, null: all), or neither: what is on
 power-cut   mode, at_sync, group            lose the power at the so-manieth sync from now; 0: now,
             off                             or not at all
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 
-from walctl.cluster.answers import Fate
-from walctl.cluster.driver import Driver
 from walctl.cluster.events import EventKind
 from walctl.cluster.faults import ClockFault, CrashMode, DiskFaultKind
 from walctl.cluster.lab import load
+from walctl.cluster.member_control import Fields, MemberControl
 from walctl.cluster.node import Instance, TellEvent
 from walctl.cluster.node_disk import SYNCS_MAX, NodeDisk, fault_of
 from walctl.cluster.node_status import node_status
-from walctl.errors import ClusterError, UsageError
+from walctl.cluster.pace import LoopPace
+from walctl.errors import UsageError
 from walctl.fs.writable import WritableFileSystem
-from walctl.raft.types import Change, ChangeKind, ConfChange, Transition
 
-CHANGE_SECONDS: Final = 10.0
-SNAPSHOT_SECONDS: Final = 60.0
-POLL_SECONDS: Final = 0.02
 RATE_PERCENT_MAX: Final = 10_000
 JUMP_US_MAX: Final = 3_600_000_000
-
-Fields = dict[str, Any]
 
 
 class Control:
@@ -54,15 +43,10 @@ class Control:
         self._faults = faults
         self._tell = tell
         self._verbs: dict[str, Callable[[Fields], Awaitable[Fields]]] = {
+            **MemberControl(node, LoopPace()).verbs,
             "status": self._status,
-            "campaign": self._campaign,
-            "transfer": self._transfer,
-            "snapshot": self._snapshot,
-            "compact": self._compact,
-            "change": self._change,
             "reload": self._reload,
             "clock": self._clock,
-            "digest": self._digest,
             "disk": self._disk_faults,
             "power-cut": self._power_cut,
         }
@@ -75,64 +59,6 @@ class Control:
 
     async def _status(self, fields: Fields) -> Fields:
         return node_status(self._node)
-
-    async def _campaign(self, fields: Fields) -> Fields:
-        self._node.do(str(fields["group"]), Driver.campaign)
-        return {}
-
-    async def _transfer(self, fields: Fields) -> Fields:
-        group, target = str(fields["group"]), int(fields["to"], 16)
-        driver = self._node.driver(group)
-        if not driver.is_leader:
-            raise ClusterError(f"group {group}: {self._node.own.name} is {driver.not_leading}")
-        if target not in driver.conf_state.voters:
-            name = self._node.node_name(target) or f"{target:x}"
-            raise ClusterError(f"group {group}: {name} is no voter, and cannot lead")
-        self._node.do(group, lambda each: each.transfer(target))
-        return {}
-
-    async def _snapshot(self, fields: Fields) -> Fields:
-        group = str(fields["group"])
-        driver = self._node.driver(group)
-        index = driver.applied
-        if driver.snapshot_index < index:
-            driver.wants_snapshot = True
-            self._node.wake(group)
-            try:
-                async with asyncio.timeout(SNAPSHOT_SECONDS):
-                    while self._node.driver(group).snapshot_index < index:
-                        await asyncio.sleep(POLL_SECONDS)
-            except TimeoutError:
-                raise ClusterError(
-                    f"group {group}: no snapshot of entry {index} within {SNAPSHOT_SECONDS:g} s"
-                ) from None
-        return {"index": driver.snapshot_index}
-
-    async def _compact(self, fields: Fields) -> Fields:
-        group = str(fields["group"])
-        driver = self._node.driver(group)
-        index = fields.get("index")
-        last = driver.snapshot_index if index is None else int(index)
-        self._node.do(group, lambda each: each.compact(last))
-        return {"first": driver.storage.first_index(), "last": driver.storage.last_index()}
-
-    async def _change(self, fields: Fields) -> Fields:
-        group = str(fields["group"])
-        changes = tuple(
-            Change(kind=ChangeKind[each["kind"]], node_id=int(each["id"], 16))
-            for each in fields["changes"]
-        )
-        transition = Transition[fields.get("transition", "AUTO")]
-        is_v1 = len(changes) == 1 and transition is Transition.AUTO
-        change = ConfChange(
-            changes=changes, transition=Transition.AUTO if is_v1 else transition, is_v1=is_v1
-        )
-        try:
-            async with asyncio.timeout(CHANGE_SECONDS):
-                told = await self._node.change(group, change)
-        except TimeoutError:
-            return {"fate": Fate.UNKNOWN, "words": "timed out: no quorum?", "index": None}
-        return {"fate": told.fate, "words": told.words, "index": told.index}
 
     async def _reload(self, fields: Fields) -> Fields:
         self._node.reload(load(self._disk, self._node.lab.path))
@@ -156,10 +82,6 @@ class Control:
             args = {"jump_us": clock.jump_us}
             self._tell({"k": EventKind.FAULT, "on": "clock-jump", "args": args})
         return {}
-
-    async def _digest(self, fields: Fields) -> Fields:
-        driver = self._node.driver(str(fields["group"]))
-        return {"applied": driver.applied, "digest": driver.service.digest()}
 
     async def _disk_faults(self, fields: Fields) -> Fields:
         if "set" in fields:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from walctl.cluster.driver import Driver
-from walctl.cluster.node import Instance, Member
+from walctl.cluster.member_control import driver_status, host_status, member_status
+from walctl.cluster.node import Instance
 from walctl.errors import UsageError
 
 METRICS = {
@@ -22,13 +22,8 @@ METRICS = {
 
 def node_status(node: Instance) -> dict[str, Any]:
     """All that a node knows of itself and its members."""
-    return {
-        "v": 1,
-        "node": node.own.name,
-        "id": f"{node.id:x}",
-        "clock": {"rate_percent": node.clock.rate_percent, "jump_us": node.clock.jump_us},
-        "groups": [group_status(node, name) for name in node.members],
-    }
+    clock = {"rate_percent": node.clock.rate_percent, "jump_us": node.clock.jump_us}
+    return {**host_status(node), "clock": clock}
 
 
 def group_status(node: Instance, group: str) -> dict[str, Any]:
@@ -36,8 +31,7 @@ def group_status(node: Instance, group: str) -> dict[str, Any]:
     member = node.members.get(group)
     if member is None:
         raise UsageError(f"no group {group!r} on {node.own.name}")
-    head = {"group": group, "state": _state(member), "words": member.words}
-    return head if member.driver is None else {**head, **_driver_status(node, member.driver)}
+    return member_status(member, node.node_name)
 
 
 def metrics(node: Instance) -> str:
@@ -45,42 +39,9 @@ def metrics(node: Instance) -> str:
     return "".join(f"{line}\n" for line in _metric_lines(node))
 
 
-def _state(member: Member) -> str:
-    if member.driver is not None:
-        return "running"
-    return "removed" if member.is_removed else "failed"
-
-
-def _driver_status(node: Instance, driver: Driver) -> dict[str, Any]:
-    raft = driver.node.raft
-    conf = driver.conf_state
-    return {
-        "role": raft.role.value.removeprefix("State").lower(),
-        "term": raft.term,
-        "lead": f"{raft.lead:x}",
-        "leader": node.node_name(raft.lead),
-        "vote": f"{raft.vote:x}",
-        "commit": raft.log.committed,
-        "applied": driver.applied,
-        "first": driver.storage.first_index(),
-        "last": driver.storage.last_index(),
-        "snapshot": driver.snapshot_index,
-        "segments": driver.storage.segment_count,
-        "sync_us": driver.sync_us,
-        "is_learner": raft.is_learner,
-        "voters": [f"{each:x}" for each in conf.voters],
-        "learners": [f"{each:x}" for each in conf.learners],
-        "outgoing": [f"{each:x}" for each in conf.voters_outgoing],
-        "progress": {
-            f"{peer:x}": {"match": each.match, "next": each.next, "state": each.state}
-            for peer, each in driver.node.status().progress.items()
-        },
-    }
-
-
 def _metric_lines(node: Instance) -> Iterator[str]:
     members = {
-        name: _driver_status(node, member.driver)
+        name: driver_status(member.driver, node.node_name)
         for name, member in node.members.items()
         if member.driver is not None
     }

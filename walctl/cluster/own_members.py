@@ -18,20 +18,20 @@ joint membership, until NEW leads, and ends then. A leader that left first could
 ever learning that it may go on alone.
 
 `first` of a group is emptied by the first change: who comes later joins, and begins nothing.
+
+Nothing here knows a socket, an event loop or a clock: all that is waited for is a call of `Talk`,
+`Pace` or `Keeper`, so that the simulator runs this very code.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from typing import Any, Final
 
-from walctl.cluster import runtime
 from walctl.cluster.answers import Fate
 from walctl.cluster.lab import HOST, Group, Lab, load
 from walctl.cluster.membership import Keeper, MemberRow, Note, no_note
-from walctl.cluster.node_talk import NodeTalk, UnreachedError, View
 from walctl.cluster.standing import NodeState
+from walctl.cluster.talk import Pace, Talk, UnreachedError, View
 from walctl.errors import ClusterError, UsageError
 from walctl.fs.base import FileSystem
 
@@ -48,10 +48,11 @@ Change = tuple[str, int]
 
 
 class OwnMembership:
-    """See `Membership`. `note` is told of each step that was done."""
+    """See `Membership`. `disk` has the lab's file; `note` is told of each step that was done."""
 
-    def __init__(self, disk: FileSystem, note: Note = no_note) -> None:
-        self.talk = NodeTalk()
+    def __init__(self, disk: FileSystem, *, talk: Talk, pace: Pace, note: Note = no_note) -> None:
+        self.talk = talk
+        self.pace = pace
         self._disk = disk
         self._note = note
 
@@ -148,19 +149,19 @@ class OwnMembership:
     ) -> None:
         """See `Membership.transfer`."""
         wanted = _id(lab, node)
-        async with _within(seconds, f"{node}: does not lead {group} after {seconds:g} s"):
+        async with self.pace.within(seconds, f"{node}: does not lead {group} after {seconds:g} s"):
             while (view := await self.lead(lab, group)).id != wanted:
                 if wanted not in view.voters:
                     what = "a learner" if wanted in view.learners else "no member"
                     raise UsageError(f"{node}: is {what} of {group}, and cannot lead it")
                 await self._try(lab, view.node, "transfer", group=group, to=f"{wanted:x}")
-                await asyncio.sleep(POLL_SECONDS)
+                await self.pace.pause(POLL_SECONDS)
 
     # What commands about groups use as well.
 
     async def lead(self, lab: Lab, group: str, *, seconds: float = LEAD_SECONDS) -> View:
         """The group as its leader sees it. Raises: ClusterError, when there is none in time."""
-        deadline = runtime.now_us() + round(seconds * 1_000_000)
+        deadline = self.pace.now_us() + round(seconds * 1_000_000)
         while True:
             views = await self.views(lab, group)
             leading = [each for each in views.values() if each.is_leader]
@@ -169,9 +170,9 @@ class OwnMembership:
                 # A leader that was cut off goes on believing that it leads, for a while.
                 if not any(view.term > best.term and view.lead for view in views.values()):
                     return best
-            if runtime.now_us() > deadline:
+            if self.pace.now_us() > deadline:
                 raise ClusterError(_without_leader(lab, group, views))
-            await asyncio.sleep(POLL_SECONDS)
+            await self.pace.pause(POLL_SECONDS)
 
     async def views(self, lab: Lab, group: str) -> dict[str, View]:
         """The group as each of its nodes sees it, without those that give no answer."""
@@ -187,10 +188,10 @@ class OwnMembership:
         states = await _states(control)
         up = [name for name, state in states.items() if state is NodeState.RUNNING]
         silent = await self.talk.reload(lab, up)
-        deadline = runtime.now_us() + round(LEAD_SECONDS * 1_000_000)
-        while set(needed) & set(silent) and runtime.now_us() < deadline:
+        deadline = self.pace.now_us() + round(LEAD_SECONDS * 1_000_000)
+        while set(needed) & set(silent) and self.pace.now_us() < deadline:
             silent = await self.talk.reload(lab, silent)  # it may be busy, or just coming up
-            await asyncio.sleep(POLL_SECONDS)
+            await self.pace.pause(POLL_SECONDS)
         late = [each for each in needed if each in silent or each not in up]
         if late:
             raise ClusterError(
@@ -235,10 +236,12 @@ class OwnMembership:
         if not await _is_running(control, node):
             await control.act(node, "start")
         lab = load(self._disk, lab.path)
-        async with _within(LEAD_SECONDS, f"{node}: does not answer after {LEAD_SECONDS:g} s"):
+        async with self.pace.within(
+            LEAD_SECONDS, f"{node}: does not answer after {LEAD_SECONDS:g} s"
+        ):
             while node not in await self.talk.views(lab, group, [node]):
                 await self._try(lab, node, "reload")
-                await asyncio.sleep(POLL_SECONDS)
+                await self.pace.pause(POLL_SECONDS)
         leader = (await self.lead(lab, group)).node
         await self.reloaded(control, lab, needed=[leader, node])
         return lab
@@ -248,7 +251,7 @@ class OwnMembership:
 
         What the leader knows of it is not enough: it may have died since.
         """
-        wanted, best, moved = _id(lab, node), -1, runtime.now_us()
+        wanted, best, moved = _id(lab, node), -1, self.pace.now_us()
         while True:
             view = await self.lead(lab, group)
             match = (view.match or {}).get(wanted, 0)
@@ -261,14 +264,14 @@ class OwnMembership:
                 await self._try(lab, node, "reload")
             seen = match + (own.applied if own is not None else 0)
             if seen > best:
-                best, moved = seen, runtime.now_us()
-            if runtime.now_us() - moved > seconds * 1_000_000:
+                best, moved = seen, self.pace.now_us()
+            if self.pace.now_us() - moved > seconds * 1_000_000:
                 raise ClusterError(
                     f"{node}: {_why_behind(own, has, view)}, and nothing moved for {seconds:g} s:"
                     f" it stays a learner of {group}; walctl cluster restart {lab.path} {node}"
                     " lets it go on, then do this again"
                 )
-            await asyncio.sleep(POLL_SECONDS)
+            await self.pace.pause(POLL_SECONDS)
 
     async def _exchange(
         self, lab: Lab, group: str, gone: int, come: int, *, seconds: float
@@ -293,7 +296,9 @@ class OwnMembership:
                 lab, group, lambda view: come in view.voters, changes, transition="JOINT_IMPLICIT"
             )
         polls = 0
-        async with _within(CHANGE_SECONDS, f"group {group}: its joint membership does not end"):
+        async with self.pace.within(
+            CHANGE_SECONDS, f"group {group}: its joint membership does not end"
+        ):
             while (view := await self.lead(lab, group)).outgoing:
                 await self._handed_on(lab, group, gone, view.voters - {gone})
                 polls += 1
@@ -303,7 +308,7 @@ class OwnMembership:
                     fields: dict[str, Any] = {"changes": [], "transition": "AUTO"}
                     leader = (await self.lead(lab, group)).node
                     await self._try(lab, leader, "change", group=group, **fields)
-                await asyncio.sleep(POLL_SECONDS)
+                await self.pace.pause(POLL_SECONDS)
 
     async def _handed_on(self, lab: Lab, group: str, gone: int, stay: frozenset[int]) -> None:
         """Let one of `stay` lead, if `gone` does: the one that has most and answers."""
@@ -312,7 +317,7 @@ class OwnMembership:
             return
         answering = {each.id for each in (await self.views(lab, group)).values()}
         match = view.match or {}
-        best = max(stay & answering, key=lambda each: match.get(each, 0), default=None)
+        best = max(sorted(stay & answering), key=lambda each: match.get(each, 0), default=None)
         if best is None:
             raise ClusterError(
                 f"group {group}: {view.node} leads and is to go, and none of"
@@ -332,9 +337,9 @@ class OwnMembership:
         """Propose a change until the leader sees that it holds; false where it held before."""
         body = [{"kind": kind, "id": f"{node:x}"} for kind, node in changes]
         words, is_done = "", False
-        deadline = runtime.now_us() + round(CHANGE_SECONDS * 1_000_000)
+        deadline = self.pace.now_us() + round(CHANGE_SECONDS * 1_000_000)
         while not holds(view := await self.lead(lab, group)):
-            if runtime.now_us() > deadline:
+            if self.pace.now_us() > deadline:
                 raise ClusterError(f"group {group}: the membership does not change: {words}")
             told = await self._try(
                 lab, view.node, "change", group=group, changes=body, transition=transition
@@ -342,7 +347,7 @@ class OwnMembership:
             is_done = True
             words = told.get("words", "") or words
             if told.get("fate") != Fate.OK:
-                await asyncio.sleep(POLL_SECONDS)
+                await self.pace.pause(POLL_SECONDS)
         return is_done
 
     async def _settled(self, lab: Lab, group: str, gone: int) -> None:
@@ -351,14 +356,14 @@ class OwnMembership:
         Before that, those that stay could need its vote to go on.
         """
         words = f"group {group}: its members do not come to know that {_name(lab, gone)} is out"
-        async with _within(CHANGE_SECONDS, words):
+        async with self.pace.within(CHANGE_SECONDS, words):
             while True:
                 leader = await self.lead(lab, group)
                 views = (await self.views(lab, group)).values()
                 knowing = {each.id for each in views if each.members and _is_out(each, gone)}
                 if len(knowing & leader.voters) > len(leader.voters) // 2:
                     return
-                await asyncio.sleep(POLL_SECONDS)
+                await self.pace.pause(POLL_SECONDS)
 
     async def _try(self, lab: Lab, node: str, verb: str, **fields: Any) -> dict[str, Any]:
         """Ask for something whose outcome is looked at anyway."""
@@ -368,16 +373,6 @@ class OwnMembership:
             return {"words": error.message}
         except ClusterError as error:
             return {"fate": Fate.FAIL, "words": error.message}
-
-
-@asynccontextmanager
-async def _within(seconds: float, words: str) -> AsyncIterator[None]:
-    """Raises: ClusterError with these words, when the block takes longer."""
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError as error:
-        raise ClusterError(words) from error
 
 
 async def _states(control: Keeper) -> dict[str, NodeState]:

@@ -18,7 +18,7 @@ from walctl.cluster.copying.holding import judged, with_held
 from walctl.cluster.engine import EngineKind
 from walctl.cluster.events import EventKind
 from walctl.cluster.faults import PASSING, Link, LinkFault
-from walctl.cluster.lab import Group, Lab, Node, demand_new_group, save
+from walctl.cluster.lab import Group, Lab, Node, new_node, save, with_hosts
 from walctl.cluster.making import PORTS_A_NODE, free_ports
 from walctl.cluster.node_log import NodeLog
 from walctl.cluster.node_process import NodeProcess
@@ -189,25 +189,13 @@ class Supervisor:
     def add_node(self, name: str | None = None, *, made_for: str | None = None) -> Node:
         """Give the lab one more node, in no group yet, and not started. Raises: UsageError."""
         lab = self.lab
-        numbers = [int(each.name[1:]) for each in lab.nodes if each.name[1:].isdecimal()]
-        wanted = name or f"n{max(numbers, default=0) + 1}"
-        if any(each.name == wanted for each in lab.nodes):
-            raise UsageError(f"{lab.path}: has a node {wanted} already; a name is not given again")
         used = [port for each in lab.nodes for port in ports_of(each)]
         ports = free_ports(
             PORTS_A_NODE, base=None, draw=runtime.draw(), fault=runtime.port_fault, besides=used
         )
-        ids = [each.id for each in lab.nodes if each.id is not None]
-        node = Node(
-            name=wanted,
-            id=max(ids, default=0) + 1 if lab.engine == "walctl" else None,
-            client_port=ports[0],
-            peer_port=ports[1],
-            proxy_port=ports[2],
-            made_for=made_for,
-        )
+        node = new_node(lab, name, made_for=made_for, ports=ports)
         self._save(lab.with_node(node))
-        self._make_place(wanted)
+        self._make_place(node.name)
         return node
 
     async def open_links(self, node: Node) -> None:
@@ -220,22 +208,8 @@ class Supervisor:
         self._save(self.lab.with_node(node))
 
     def put_group(self, group: Group, *, was: Sequence[str] | None = None) -> None:
-        """Write down who is in a group; `was` is who had it when that was decided, if anybody asks.
-
-        Raises: UsageError, for a node that is not there, or the name of a group that was dropped;
-        ClusterError, when others have it by now.
-        """
-        if all(each.name != group.name for each in self.lab.groups):
-            demand_new_group(self.lab, group.name)
-        for name in (*group.first, *group.hosts):
-            self.lab.node(name)
-        now = [name for each in self.lab.groups if each.name == group.name for name in each.hosts]
-        if was is not None and sorted(was) != sorted(now):
-            raise ClusterError(
-                f"group {group.name}: expected it on {', '.join(was) or 'no node'}, found it on"
-                f" {', '.join(now) or 'no node'}: another command changes it; do this again"
-            )
-        self._save(self.lab.with_group(group))
+        """Write down who is in a group; see `with_hosts`. Raises: UsageError, ClusterError."""
+        self._save(with_hosts(self.lab, group, was))
 
     def drop_group(self, name: str) -> None:
         """Forget a group; its members' directories stay. Raises: UsageError."""

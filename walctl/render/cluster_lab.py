@@ -6,7 +6,7 @@ from typing import Any
 
 from walctl.cluster.hands import Outcome
 from walctl.cluster.lab import Lab
-from walctl.cluster.making import Removal
+from walctl.cluster.taking_away import Removal
 from walctl.render.screen import Screen
 from walctl.render.text import byte_count, counted, printable
 

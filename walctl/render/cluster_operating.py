@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from walctl.cluster.group_flow import GroupChanged, GroupRow
+from walctl.cluster.group_commands import GroupRow
+from walctl.cluster.group_flow import GroupChanged
 from walctl.cluster.operating import Operated
 from walctl.render.screen import Screen
 

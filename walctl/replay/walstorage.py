@@ -161,6 +161,10 @@ class WalStorage(StoredLog):
         found = self._latest.between(low, high)
         return super().entries(low, high, bytes_max) if found is None else limited(found, bytes_max)
 
+    def sync(self) -> None:
+        """Make durable what was saved, a commit alone included. Raises: AccessError."""
+        self._wal.sync()
+
     def set_hard_state(self, state: HardState) -> None:
         """Remember `state`."""
         self.save(state)

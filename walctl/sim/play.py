@@ -18,7 +18,9 @@ from walctl.cluster.deeds import (
     Converge,
     Deed,
     Expect,
+    GroupVerb,
     Load,
+    MemberVerb,
     Process,
     RaftVerb,
     Run,
@@ -31,12 +33,16 @@ from walctl.sim.claims import Claims
 from walctl.sim.clients import Request
 from walctl.sim.clockwork import NEVER
 from walctl.sim.converging import converge
+from walctl.sim.lab_book import LabBook
 from walctl.sim.loads import SimLoad
 from walctl.sim.onlooker import Onlooker
+from walctl.sim.operators import Operation, Operator
 from walctl.sim.recorder import Recorder
 from walctl.sim.world import World
 
 UNTIL_US: Final = 60_000_000
+COMMAND_US: Final = 60_000_000
+"""How long a change of members or groups may take."""
 DIGEST_US: Final = 10_000_000
 OPEN_MAX: Final = 10_000
 """Requests that may wait for their answers at a time."""
@@ -113,6 +119,7 @@ class Player:
     def __init__(self, world: World, scenario: Scenario, on_step: OnStep) -> None:
         self.world = world
         self.claims = Claims(world, self.ask)
+        self.operator = Operator(LabBook(world))
         self._scenario = scenario
         self._on_step = on_step
         self._steps: list[Step] = []
@@ -195,6 +202,10 @@ class Player:
                 if not found.holds:
                     raise ClusterError(f"{words}: {found.words}")
                 return Done(words)
+            case MemberVerb() | GroupVerb():
+                return self._operate(deed, is_beside=command.at_us is not None)
+            case RaftVerb(verb="snapshot") if command.at_us is None:
+                return self._operate(deed, is_beside=False)
             case Process(verb="kill", call=int()) if command.at_us is None:
                 return self._armed(deed)
         return Done(self.world.do(deed))
@@ -210,6 +221,21 @@ class Player:
             self.world.clock.step()
         self.claims.last = request
         return request
+
+    def _operate(self, deed: Operation, *, is_beside: bool) -> Done:
+        """Have a command typed; beside, it goes on as far as it comes."""
+        command = self.operator.begin(deed)
+        if is_beside:
+            return Done("goes on beside")
+        end = self.world.clock.now_us + COMMAND_US
+        while not command.is_over:
+            if self.world.clock.now_us >= end:
+                command.kill()
+                raise ClusterError(f"{deed.words}: not done within {COMMAND_US // 1_000_000} s")
+            self._pass_time(end)
+        if command.error is not None:
+            raise command.error
+        return Done(command.result or "")
 
     def _armed(self, deed: Process) -> Done:
         """It dies at a certain call of its disk: wait for that."""
