@@ -1,7 +1,7 @@
 """From the world to the promises: who looks on, and tells a watcher of each group what it sees.
 
     disk      Ledgers, from the bytes     wrote_entry, wrote_state, wrote_snapshot, synced, survived
-    messages  as they leave               granted, accepted, campaigned, leader_said, proposed_config
+    messages  as they leave               granted, accepted, campaigned, leader_said, …
     members   at their work               applied, configured, snapshot_…, acknowledged, stood
     lives     and their ends              started, stopped, refused, panicked, examined
 
