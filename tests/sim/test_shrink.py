@@ -13,7 +13,8 @@ from walctl.raft.types import Entry
 from walctl.sim.onlooker import Onlooker
 from walctl.sim.planning import SimWish, plan
 from walctl.sim.play import Watch, play
-from walctl.sim.safeguards import SAFEGUARDS, Safeguard
+from walctl.sim.safeguard import Safeguard
+from walctl.sim.safeguards import BY_NAME
 from walctl.sim.shrink import End, Shrunk, shrink
 from walctl.sim.site import Seat, Site
 from walctl.sim.trial import Limits
@@ -76,7 +77,7 @@ class TwoLeaders(Onlooker):
 
 
 def safeguard(name: str) -> Safeguard:
-    return next(each for each in SAFEGUARDS if each.name == name)
+    return BY_NAME[name]
 
 
 ELECT = safeguard("majorities-elect")

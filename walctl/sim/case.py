@@ -22,6 +22,7 @@ from walctl.cluster.deeds import (
 )
 from walctl.cluster.scenario import Command, Scenario
 from walctl.cluster.story import Story
+from walctl.sim.site import Ways
 
 _CLUSTER_LINES: Final = 1
 
@@ -61,6 +62,13 @@ class Case:
     def with_seed(self, seed: int | None) -> "Case":
         """The same with other chances."""
         return replace(self, cluster=replace(self.cluster, seed=seed))
+
+
+def election_us(case: Case) -> int:
+    """How long an election timeout is."""
+    usual, made = Ways(), case.cluster
+    tick_us = usual.tick_us if made.tick_ms is None else made.tick_ms * 1_000
+    return tick_us * (made.election_ticks or usual.election_ticks)
 
 
 def violation_of(id_: str) -> Claim:

@@ -21,13 +21,10 @@ _RELATIONS: Final[Mapping[str, Callable[[int, int], bool]]] = {
     ">=": ge, "<=": le, "=": eq, "<": lt, ">": gt,
 }  # fmt: skip
 
-_LINEARIZABILITY: Final = "I15"
-
 
 class Claims:
     """Judges claims on one world. `last` is the request that a client made last; `asked` makes one
-    and lets time pass until it is answered. `violation` is the promise that was broken, if any: a
-    history without an order is one as well (I15), once somebody asks for it."""
+    and lets time pass until it is answered."""
 
     def __init__(self, world: World, asked: Callable[[Ask], Request]) -> None:
         self.last: Request | None = None
@@ -38,8 +35,6 @@ class Claims:
     def judge(self, claim: Claim) -> Done:
         """Raises: UsageError, ClusterError, where that cannot be told."""
         found = self._judge(claim)
-        if claim.what is ClaimKind.LINEARIZABLE and not claim.is_not and self.violation is None:
-            self.violation = self._unordered()
         return Done(found.words, holds=found.holds is not claim.is_not)
 
     def _judge(self, claim: Claim) -> Done:
@@ -115,17 +110,7 @@ class Claims:
         words = f"{len(history.operations)} operations: {verdict}"
         return Done(words, verdict is Verdict.LINEARIZABLE)
 
-    def _unordered(self) -> Violation | None:
-        """I15, where what clients saw has no order."""
-        history = self._world.clients.history()
-        if check(history).verdict is not Verdict.NOT_LINEARIZABLE:
-            return None
-        words = f"what clients saw until now has no order ({len(history.operations)} requests)"
-        return Violation(id=_LINEARIZABILITY, words=words, time_us=self._world.clock.now_us)
-
     def _violated(self, claim: Claim) -> Done:
-        if self.violation is None and _LINEARIZABILITY in claim.text.split("|"):
-            self.violation = self._unordered()
         found = self.violation
         if found is None:
             return Done("nothing was broken", holds=False)

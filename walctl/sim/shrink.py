@@ -34,6 +34,7 @@ from walctl.errors import ClusterError
 from walctl.sim.case import (
     Case,
     decisions,
+    election_us,
     is_fault,
     is_message,
     is_operation,
@@ -44,10 +45,11 @@ from walctl.sim.case import (
 from walctl.sim.fewer_nodes import without_node
 from walctl.sim.play import Outcome, Watch
 from walctl.sim.reduce import reduced
-from walctl.sim.safeguards import Safeguard
+from walctl.sim.safeguard import Safeguard
 from walctl.sim.simpler import (
     GRIDS_US,
     calm,
+    earlier_ends,
     fewer_clients,
     fewer_groups,
     fewer_keys,
@@ -59,14 +61,14 @@ from walctl.sim.simpler import (
     simpler,
     small_logs,
 )
-from walctl.sim.trial import Found, Limits, SpentError, Trial
+from walctl.sim.trial import LINEARIZABILITY, Found, Limits, SpentError, Trial
 
 ROUNDS_MAX: Final = 6
 NODES_MIN: Final = 3
 OTHER_SEEDS: Final = (None, 1, 2, 3)
 _BY_CHANCE: Final = frozenset({"loss", "dup", "reorder"})
-_LATER_US: Final = 1_000_000
-"""A smaller case may fail so much later than the one before."""
+_LATER_ELECTIONS: Final = 4
+"""A smaller case may fail so many election timeouts later than the one before."""
 _AFTER_US: Final = 150_000_000
 """So long a cluster may take that has to converge."""
 
@@ -119,7 +121,7 @@ def shrink(
     `seconds` is a clock, `watch` looks on in each run, `without` are the safeguards that are
     missing. Raises: ClusterError, where no promise is broken; UsageError.
     """
-    trial = Trial(watch=watch, without=without, limits=limits or Limits(), seconds=seconds)
+    trial = Trial(watch=watch, missing=without, limits=limits or Limits(), seconds=seconds)
     case, found = _opened(scenario, trial)
     shrinker = _Shrinker(trial, case, found, on_progress)
     end = End.DONE
@@ -199,6 +201,8 @@ def _goal(outcome: Outcome) -> Claim | None:
     broken = outcome.broken
     if broken is not None and isinstance(broken.command.deed, Expect) and not broken.is_error:
         claim = broken.command.deed.claim
+        if claim.what is ClaimKind.LINEARIZABLE and not claim.is_not:
+            return violation_of(LINEARIZABILITY)
         if claim.what is ClaimKind.VERIFY and not claim.is_not:
             return replace(claim, is_not=True)
     return None
@@ -259,14 +263,10 @@ class _Shrinker:
             return False
         if self.best.end_us is not None:
             last_us = max((each.at_us or 0 for each in case.commands), default=0)
-            case = replace(case, end_us=max(case.end_us or 0, last_us) + _LATER_US)
-        found = self._trial.found(case, within_us=self._within_us)
-        best = self.best
-        if found is not None:
-            best = _trimmed(case, found)
-            self.found = found
-        is_new = found is not None and best != self.best
-        self.best = best
+            # What is seen at the end alone is not seen later.
+            later_us = 0 if self.found.is_at_end else _LATER_ELECTIONS * election_us(case)
+            case = replace(case, end_us=max(case.end_us or 0, last_us) + later_us)
+        is_new = self._is_new(case)
         self._on_progress(
             Progress(
                 runs=self._trial.runs,
@@ -275,6 +275,21 @@ class _Shrinker:
             )
         )
         return is_new
+
+    def _is_new(self, case: Case) -> bool:
+        """Whether it fails, and is another one than the best when it is cut off behind that."""
+        found = self._trial.found(case, within_us=self._within_us)
+        if found is None:
+            return False
+        trimmed = _trimmed(case, found)
+        if trimmed == self.best:
+            return False
+        if self.best.goal.text == LINEARIZABILITY and trimmed != case:
+            # What clients saw is judged at the end: an earlier end is another run.
+            again = self._trial.found(trimmed)
+            trimmed, found = (case, found) if again is None else (trimmed, again)
+        self.best, self.found = trimmed, found
+        return True
 
     def _some(self, cases: Iterable[Case], *, is_reseeded: bool = False) -> bool:
         """The first of these that fails, with other seeds where that may help."""
@@ -382,6 +397,7 @@ class _Shrinker:
         while at < len(self.best.commands):
             self._some(gaps(self.best, at))
             at += 1
+        self._some(earlier_ends(self.best))
 
     def _round(self) -> None:
         """Times become round."""
@@ -410,7 +426,7 @@ class _Shrinker:
 
 def _trimmed(case: Case, found: Found) -> Case:
     """Without what comes after the violation; the end is the next round moment behind it."""
-    if case.end_us is None:
+    if case.end_us is None or found.is_at_end:
         return case
     commands = tuple(
         each for each in case.commands if each.at_us is None or each.at_us <= found.now_us

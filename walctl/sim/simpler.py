@@ -15,6 +15,7 @@ from walctl.sim.world import LINK
 
 GRIDS_US: Final = (1_000_000, 100_000, 10_000, 1_000)
 """What times are rounded to."""
+_SHORT_US: Final = (0, 1_000, 10_000, 50_000, 100_000, 200_000, 500_000)
 _DEFAULTS: Final[tuple[Mapping[str, Any], ...]] = (
     {"is_unbounded": False},
     {"checks": ()},
@@ -69,7 +70,7 @@ def fewer_groups(case: Case) -> Iterator[Case]:
     made = replace(case.cluster, groups=("g1",))
     for group in groups:
         here = (
-            _changed(each, group=None)
+            _in_first_group(each)
             for each in case.commands
             if getattr(each.deed, "group", None) in (group, None if group == groups[0] else group)
         )
@@ -132,13 +133,8 @@ def plain_requests(case: Case) -> Iterator[Case]:
 
     yield _mapped(case, renamed)
     yield _mapped(case, _as_put)
-    for field in ("via", "read"):
-        yield _mapped(
-            case,
-            lambda ask, field=field: (  # type: ignore[misc]
-                replace(ask, **{field: None}) if isinstance(ask, Ask) else ask
-            ),
-        )
+    yield _mapped(case, lambda ask: replace(ask, via=None) if isinstance(ask, Ask) else ask)
+    yield _mapped(case, lambda ask: replace(ask, read=None) if isinstance(ask, Ask) else ask)
 
 
 def _as_put(ask: Ask | Propose) -> Ask | Propose:
@@ -155,9 +151,9 @@ def _mapped(case: Case, change: Callable[[Any], Deed]) -> Case:
     )
 
 
-def _changed(command: Command, **fields: object) -> Command:
-    has = [name for name in fields if hasattr(command.deed, name)]
-    return replace(command, deed=replace(command.deed, **{name: fields[name] for name in has}))
+def _in_first_group(command: Command) -> Command:
+    deed: Any = command.deed
+    return replace(command, deed=replace(deed, group=None)) if hasattr(deed, "group") else command
 
 
 # Single deeds.
@@ -209,9 +205,19 @@ def gaps(case: Case, position: int) -> Iterator[Case]:
         return
     before = [each.at_us for each in case.commands[:position] if each.at_us is not None]
     began = before[-1] if before else 0
-    for gap in (0, 1_000, 10_000, 50_000, 100_000, 200_000, 500_000, *_seconds(at_us - began)):
+    for gap in (*_SHORT_US, *_seconds(at_us - began)):
         if gap < at_us - began:
             yield _shifted(case, position, at_us - began - gap)
+
+
+def earlier_ends(case: Case) -> Iterator[Case]:
+    """It is looked at earlier, as early as can be first."""
+    if case.end_us is None:
+        return
+    last_us = max((each.at_us or 0 for each in case.commands), default=0)
+    for gap in (*_SHORT_US, *_seconds(case.end_us - last_us)):
+        if last_us + gap < case.end_us:
+            yield replace(case, end_us=last_us + gap)
 
 
 def rounded(case: Case, grid_us: int) -> Case:

@@ -328,7 +328,7 @@ class Site:
         self._plan_turn()
 
     def _plan_turn(self) -> None:
-        # A node that does not run has no turn to come: it would be planned for this moment for ever.
+        # A node that died has no turn to come: it would be planned again and again for one moment.
         if not self.is_up or self.is_paused or self._is_turn_planned:
             return
         self._is_turn_planned = True

@@ -7,7 +7,6 @@ twice; when the runs or the seconds are used up, `SpentError` comes out of the n
 
 import hashlib
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -20,7 +19,7 @@ from walctl.sim.case import Case
 from walctl.sim.clockwork import Rank
 from walctl.sim.onlooker import Onlooker
 from walctl.sim.play import Outcome, Watch, play
-from walctl.sim.safeguards import Safeguard
+from walctl.sim.safeguard import Safeguard, without
 from walctl.sim.world import World
 
 LINEARIZABILITY: Final = "I15"
@@ -51,10 +50,12 @@ class Found:
     now_us: int
     outcome: Outcome
     drawn: tuple[OneMessage, ...]
+    is_at_end: bool = False
+    """It is seen when all has ended, and not before."""
 
 
 class Trial:
-    """Plays cases without the safeguards `without`; `watch` looks on, as in `play`.
+    """Plays cases without the safeguards `missing`; `watch` looks on, as in `play`.
 
     `seconds` is a clock that only goes forward.
     """
@@ -63,13 +64,13 @@ class Trial:
         self,
         *,
         watch: Watch | None,
-        without: Sequence[Safeguard],
+        missing: Sequence[Safeguard],
         limits: Limits,
         seconds: Callable[[], float],
     ) -> None:
         self.runs = 0
         self._watch = watch
-        self._without = without
+        self._missing = missing
         self._limits = limits
         self._seconds = seconds
         self._began = seconds()
@@ -109,9 +110,7 @@ class Trial:
                 world.clock.at(within_us, Rank.WATCH, _too_late)
             return Onlooker() if self._watch is None else self._watch(world)
 
-        with ExitStack() as stack:
-            for safeguard in self._without:
-                stack.enter_context(safeguard.removed())
+        with without(self._missing):
             try:
                 outcome = play(scenario, watch=watch)
             except _Late:
@@ -131,7 +130,10 @@ class Trial:
         now_us = outcome.now_us
         if outcome.violation is not None and outcome.violation.id == LINEARIZABILITY:
             now_us = earliest_us(world.clients.history())
-        return Found(now_us, outcome, drawn) if _is_readable(scenario) else None
+        if not _is_readable(scenario):
+            return None
+        end_us = scenario.commands[-1].at_us
+        return Found(now_us, outcome, drawn, end_us is not None and now_us >= end_us)
 
     def _demand_room(self) -> None:
         if self.runs >= self._limits.runs_max or self.seconds >= self._limits.seconds_max:
