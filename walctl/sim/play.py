@@ -71,6 +71,7 @@ class Outcome:
     now_us: int
     messages: int
     events: int
+    elections: int
     counts: dict[Fate, int]
     digest: str | None = None
     lines: int = 0
@@ -154,6 +155,7 @@ class Player:
             now_us=world.clock.now_us,
             messages=world.network.messages,
             events=world.clock.events,
+            elections=sum(world.elections.values()),
             counts=dict(world.clients.counts),
             digest=None if recorder is None else recorder.digest,
             lines=0 if recorder is None else recorder.count,
