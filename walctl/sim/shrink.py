@@ -48,6 +48,7 @@ from walctl.sim.reduce import reduced
 from walctl.sim.safeguard import Safeguard
 from walctl.sim.simpler import (
     GRIDS_US,
+    anchored,
     calm,
     earlier_ends,
     fewer_clients,
@@ -66,6 +67,9 @@ from walctl.sim.trial import LINEARIZABILITY, Found, Limits, SpentError, Trial
 ROUNDS_MAX: Final = 6
 NODES_MIN: Final = 3
 OTHER_SEEDS: Final = (None, 1, 2, 3)
+GAMBLED_SEEDS: Final = (None, *range(1, 8))
+TIMED_MAX: Final = 40
+"""Times are made round one by one where there are at most so many decisions."""
 _BY_CHANCE: Final = frozenset({"loss", "dup", "reorder"})
 _LATER_ELECTIONS: Final = 4
 """A smaller case may fail so many election timeouts later than the one before."""
@@ -238,24 +242,40 @@ class _Shrinker:
         """All of it, until nothing changes. Raises: SpentError."""
         self._windows()
         self._some((calm(self.best),), is_reseeded=True)
-        for _ in range(ROUNDS_MAX):
-            before = self.best
-            self._classes()
-            self._some(small_logs(self.best))
-            self._reduce(is_operation)
-            self._reduce(is_fault)
-            self._reduce(is_wait)
-            self._say_simply()
-            self._messages()
-            self._fewer_nodes()
-            self._some(fewer_groups(self.best), is_reseeded=True)
-            self._simpler_deeds()
+        self._some(small_logs(self.best))
+        self.attempt(anchored(self.best))
+        self._until_stuck(self._fewer)
+        self._messages()
+        self._until_stuck(self._fewer)
+        self._until_stuck(self._plainer)
+        self._round_end()
+
+    def _fewer(self) -> None:
+        """What is done, and who does it."""
+        self._classes()
+        self._gamble()
+        for is_meant in (is_operation, is_fault, is_wait, is_message):
+            self._reduce(is_meant)
+        self._fewer_nodes()
+        self._some(fewer_groups(self.best), is_reseeded=True)
+        self._say_simply()
+
+    def _plainer(self) -> None:
+        """How and when it is done."""
+        self._simpler_deeds()
+        self._header()
+        if self.best.decisions <= TIMED_MAX:
             self._squeeze()
             self._round()
-            self._header()
+        for is_meant in (is_operation, is_fault, is_message):
+            self._reduce(is_meant)
+
+    def _until_stuck(self, change: Callable[[], None]) -> None:
+        for _ in range(ROUNDS_MAX):
+            before = self.best
+            change()
             if self.best == before:
-                break
-        self._round_end()
+                return
 
     def attempt(self, case: Case) -> bool:
         """Whether the case fails too; then it is the best. Raises: SpentError."""
@@ -346,6 +366,22 @@ class _Shrinker:
         for kind in sorted(counts, key=lambda each: -counts[each]):
             left = [each for each in self.best.commands if kind_of(each.deed) != kind]
             self.attempt(self.best.with_commands(left))
+
+    def _gamble(self) -> None:
+        """Only a few requests, with other chances: where it is a matter of luck which message is
+        lost when, leaving out one after the other leads nowhere."""
+        count = 1
+        while count < sum(is_operation(each.deed) for each in self.best.commands) // 2:
+            case = self.best
+            meant = [at for at, each in enumerate(case.commands) if is_operation(each.deed)]
+            for chosen in (meant[-count:], meant[:count]):
+                gone = frozenset(meant) - frozenset(chosen)
+                left = case.with_commands(
+                    each for at, each in enumerate(case.commands) if at not in gone
+                )
+                if any(self.attempt(left.with_seed(seed)) for seed in GAMBLED_SEEDS):
+                    return
+            count *= 2
 
     # Other words for the same.
 

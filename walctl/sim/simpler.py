@@ -80,6 +80,14 @@ def fewer_groups(case: Case) -> Iterator[Case]:
 # Clients.
 
 
+def anchored(case: Case) -> Case:
+    """Every request goes to the leader of its moment: it is no matter whom others have asked."""
+    return _mapped(
+        case,
+        lambda ask: replace(ask, via="leader", client=None) if isinstance(ask, Ask) else ask,
+    )
+
+
 def fewer_clients(case: Case) -> Iterator[Case]:
     """Every request by a client of its own, or all by one, or by one client less."""
     for client in (None, 1):
