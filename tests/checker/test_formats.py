@@ -118,6 +118,15 @@ def test_a_client_that_begins_anew_leaves_what_it_asked_without_an_end() -> None
     assert (second.value, second.fate, second.end) == (b"2", Fate.OK, 9)
 
 
+def test_a_read_of_whatever_a_node_has_is_passed_by_and_the_next_of_that_client_is_not() -> None:
+    asked = b'{"t":%d,"c":1,"k":"invoke","op":1,"f":"get","key":"x"%s}\n'
+    end = b'{"t":%d,"c":1,"k":"ok","op":1,"v":"old"}\n'
+    local = asked % (1, b',"read":"local"') + end % 2
+    assert history_of(local).operations == ()
+    (found,) = history_of(local + asked % (3, b"") + end % 4).operations
+    assert (found.call, found.end, found.output) == (3, 4, b"old")
+
+
 @pytest.mark.parametrize("data", [b"", b"\n \n", b"\xef\xbb\xbf\n"])
 def test_a_file_of_nothing_has_no_operations(data: bytes) -> None:
     assert history_of(data).operations == ()

@@ -332,5 +332,6 @@ def test_a_twin_is_a_node_from_then_on() -> None:
 @pytest.mark.parametrize("path", sorted(SHIPPED.glob(f"*{SUFFIX}")), ids=lambda path: path.stem)
 def test_every_scenario_that_is_shipped_reads_and_says_what_it_is(path: Path) -> None:
     scenario = parse(path.read_text(), name=path.name)
-    assert scenario.story.text
+    story = scenario.story
+    assert all((story.text, story.source, story.tags, story.right))
     assert any(isinstance(each.deed, Expect) for each in scenario.commands)

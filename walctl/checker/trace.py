@@ -8,6 +8,7 @@
 that are no text are in base64, under the name with `64` behind it. `rev` is the log's index of the
 answer. A `fail` of a cas that has one was looked at there and did not hold; without, it was refused
 before anybody looked, and says nothing. `info` and no completion at all are an unknown fate.
+An invoke with `"read":"local"` takes whatever its node has, which may be old: it is passed by too.
 
 Lines may stand a little out of order: the time `t` counts. A client that asks for the same `op`
 again has begun anew, and what it asked before stays without an end.
@@ -15,7 +16,7 @@ again has begun anew, and what it asked before stays without an end.
 
 import binascii
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from walctl.checker.history import Fate, Function, History, HistoryError, Operation, Value
@@ -40,9 +41,22 @@ def parse(lines: Iterable[str]) -> History:
     # At one time calls stand before returns: whatever may have overlapped did.
     found.sort(key=lambda each: (_time(*each), each[1]["k"] != "invoke"))
     pairing = Pairing()
-    for number, event in found:
+    for number, event in _without_local_reads(found):
         _take(pairing, number, event)
     return History(pairing.all(), format="walctl events")
+
+
+def _without_local_reads(found: Iterable[Line]) -> Iterator[Line]:
+    """Those lines, in the order of time, but for reads that take whatever their node has."""
+    local: set[tuple[str, str]] = set()
+    for number, event in found:
+        who = (str(event.get("c")), str(event.get("op")))
+        if event["k"] == "invoke" and event.get("read") == "local":
+            local.add(who)
+        elif event["k"] == "invoke":
+            local.discard(who)
+        if who not in local:
+            yield number, event
 
 
 def _event(text: str, line: int) -> Mapping[str, Any]:

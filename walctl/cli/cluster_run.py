@@ -7,18 +7,51 @@ import click
 
 from walctl.cli.cluster_new import program_of
 from walctl.cli.options import PATH, output, pass_disk, pass_screen, quiet
+from walctl.cli.scenario_help import LANGUAGE
 from walctl.cli.world import real_path, writable
 from walctl.cluster.lab import Engine
 from walctl.cluster.making import NewLab
 from walctl.cluster.runtime import temporary_folder
 from walctl.cluster.scenario import Scenario
-from walctl.cluster.scenario_run import Account, Step, engine_of, play, read, wish_of
+from walctl.cluster.scenario_run import Account, Step, engine_of, left_out, play, read, wish_of
 from walctl.fs.base import FileSystem
 from walctl.render import scenario as render
 from walctl.render.screen import Screen
 
+HELP = f"""\
+Play SCENARIO, a file or the name of one that comes with walctl: a lab is made for it, its
+commands are done one after the other, and all of it is ended again.
 
-@click.command("run", short_help="Play a scenario against real processes.")
+The lab is in a temporary folder, which goes when all was as expected; it stays
+with --keep, and wherever something was not.
+
+Scenarios that come with walctl: leader-killed, pause-leader, rewound-member,
+slow-disk, split-brain, torn-tail, wiped-member.
+
+A scenario has one command a line, or several with `;` between them; the first
+is the cluster. `#` begins a comment, and a word in double quotes may hold blanks, `;` and `#`.
+
+\b
+  cluster 3 tick=20ms; stabilize
+  put k before; kill leader mode=torn
+  run until leader within 10s; expect value k=before
+  load clients=5 for 2s &; isolate leader; run for 1s; heal
+  expect linearizable; expect digests equal; expect verify harmless
+
+{LANGUAGE}
+
+Exits 0 when all that was expected holds, 1 at the first that does not, 2 for
+a file that makes no sense, 4 when a command could not be done.
+
+\b
+Examples:
+  walctl cluster run leader-killed
+  walctl cluster run split-brain --engine etcd
+  walctl cluster run mine.scn --keep
+"""
+
+
+@click.command("run", help=HELP, short_help="Play a scenario against real processes.")
 @click.argument("scenario", metavar="SCENARIO")
 @click.option(
     "--engine",
@@ -44,34 +77,7 @@ def command(
     lab: Path | None,
     keep: bool,
 ) -> None:
-    """Play SCENARIO, a file or the name of one that comes with walctl: a lab is made for it, its
-    commands are done one after the other, and all of it is ended again.
-
-    The lab is in a temporary folder, which goes when all was as expected; it stays
-    with --keep, and wherever something was not.
-
-    Scenarios that come with walctl: leader-killed, pause-leader, rewound-member,
-    slow-disk, split-brain, torn-tail, wiped-member.
-
-    A scenario has one command a line, or several with `;` between them; the first
-    is the cluster. `#` begins a comment.
-
-    \b
-      cluster 3 tick=20ms; stabilize
-      put k before; kill leader mode=torn
-      run until leader within 10s; expect value k=before
-      load clients=5 for 2s &; isolate leader; run for 1s; heal
-      expect linearizable; expect digests equal; expect verify harmless
-
-    Exits 0 when all that was expected holds, 1 at the first that does not, 2 for
-    a file that makes no sense, 4 when a command could not be done.
-
-    \b
-    Examples:
-      walctl cluster run leader-killed
-      walctl cluster run split-brain --engine etcd
-      walctl cluster run mine.scn --keep
-    """
+    """See `HELP`."""
     found = read(disk, scenario, real_path(Path(scenario)))
     chosen = engine_of(found.cluster, engine)
     program = program_of(disk, etcd_bin) if chosen is Engine.ETCD else None
@@ -98,7 +104,7 @@ def _played(screen: Screen, disk: FileSystem, scenario: Scenario, wish: NewLab) 
     """Play it, and show each command as it is done."""
     is_text = screen.output == "text"
     if is_text:
-        render.head(screen, scenario.name, scenario.story.text, scenario.cluster.words)
+        render.head(screen, scenario, left_out(scenario.cluster, wish.engine))
 
     def on_step(step: Step) -> None:
         if is_text:

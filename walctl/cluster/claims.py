@@ -1,9 +1,11 @@
 """Whether a claim holds of a lab that is up: asked of nodes, files and events."""
 
 import asyncio
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from operator import eq, ge, gt, le, lt
+from pathlib import Path
 from typing import Any, Final
 
 from walctl.checker.history import HistoryError
@@ -21,6 +23,7 @@ from walctl.cluster.standing import NodeState, Standing
 from walctl.errors import ClusterError, UsageError
 from walctl.inspect.verify import verify
 from walctl.model.finding import Verdict as Damage
+from walctl.repair.planning import make_plan
 
 HISTORY_BYTES_MAX: Final = 1 << 30
 LOG_BYTES: Final = 1 << 16
@@ -63,13 +66,17 @@ class Claims:
             case ClaimKind.LINEARIZABLE:
                 return await asyncio.to_thread(self._linearizable)
             case ClaimKind.VIOLATION:
-                return await asyncio.to_thread(self._violation)
+                return await asyncio.to_thread(self._violation, claim.text)
+            case ClaimKind.ELECTIONS:
+                return await asyncio.to_thread(self._elections, claim)
             case ClaimKind.VERIFY:
                 return await asyncio.to_thread(self._verified, claim.text)
             case ClaimKind.DIGESTS:
                 return await self._digests()
-            case ClaimKind.EXIT:
+            case ClaimKind.EXIT | ClaimKind.REFUSED:
                 return await self._exit(claim)
+            case ClaimKind.FINDING | ClaimKind.PLAN:
+                return await self._at_rest(claim)
         return await self._standing(claim)
 
     async def _standing(self, claim: Claim) -> Found:
@@ -118,13 +125,29 @@ class Claims:
             raise ClusterError(f"{words}: nothing can be said of linearizability")
         return Found(judged.verdict is Verdict.LINEARIZABLE, words)
 
-    def _violation(self) -> Found:
-        lines = [
-            line
-            for line in self._history().splitlines()
-            if f'"k":"{EventKind.VIOLATION}"'.encode() in line
-        ]
-        return Found(bool(lines), lines[0].decode() if lines else "none in the event file")
+    def _violation(self, ids: str) -> Found:
+        """Of one of these invariants, `I7|I1`; of any, where none is named."""
+        wanted = ids.split("|") if ids else None
+        for event in self._events(EventKind.VIOLATION):
+            if wanted is None or event.get("id") in wanted:
+                return Found(holds=True, words=json.dumps(event, ensure_ascii=False))
+        return Found(holds=False, words="none in the event file")
+
+    def _elections(self, claim: Claim) -> Found:
+        group = self._hands.lab.group(claim.group).name
+        count = sum(
+            event.get("to") == "leader" and event.get("g", group) == group
+            for event in self._events(EventKind.ROLE)
+        )
+        holds = _RELATIONS[claim.relation](count, claim.number)
+        return Found(holds, f"{count} in {group}")
+
+    def _events(self, kind: EventKind) -> Iterator[dict[str, Any]]:
+        """The lines of this kind in the event file."""
+        mark = f'"k":"{kind}"'.encode()
+        for line in self._history().splitlines():
+            if mark in line:
+                yield json.loads(line)
 
     def _history(self) -> bytes:
         with self._hands.disk.open(self._hands.lab.events_path) as file:
@@ -197,6 +220,28 @@ class Claims:
         log = await asyncio.to_thread(self._log_end, name)
         text = "\n".join([str(info["words"]), *map(str, info.get("last", ())), log])
         return Found(claim.text in text, _telling(info, claim.text, text))
+
+    async def _at_rest(self, claim: Claim) -> Found:
+        """What our own tools say of a directory that nobody writes."""
+        name = await self._hands.name(claim.node or "", group=claim.group)
+        state = await self._hands.state(name)
+        if state in (NodeState.RUNNING, NodeState.PAUSED):
+            raise ClusterError(f"{name}: expected a node that does not run, found it {state}")
+        path = self._hands.lab.data_path(name, self._hands.lab.group(claim.group).name)
+        judge = self._found_in if claim.what is ClaimKind.FINDING else self._planned_for
+        return await asyncio.to_thread(judge, claim, name, path)
+
+    def _found_in(self, claim: Claim, name: str, path: Path) -> Found:
+        report = verify(self._hands.disk, path)
+        codes = sorted({str(each.code) for each in report.findings})
+        words = report.error or ", ".join(codes) or "nothing"
+        return Found(claim.text in codes, f"verify of {name} reports {words}")
+
+    def _planned_for(self, claim: Claim, name: str, path: Path) -> Found:
+        """From its own files alone."""
+        plan = make_plan(self._hands.disk, path)
+        words = f"repair of {name} is {plan.plan_class}: {plan.summary}"
+        return Found(plan.plan_class == claim.text, words)
 
     def _log_end(self, name: str) -> str:
         path = self._hands.lab.log_path(name)

@@ -18,18 +18,25 @@ from walctl.cluster.api_heads import TOKEN
 from walctl.cluster.control import NotUpError, SupervisorClient
 from walctl.cluster.deeds import (
     Clock,
+    Converge,
     Damage,
+    Deed,
     Directories,
     DiskOff,
     DiskOn,
     Net,
+    OneMessage,
     Process,
+    Repair,
+    Twin,
 )
 from walctl.cluster.engine import engine_kind
-from walctl.cluster.faults import CrashMode
+from walctl.cluster.fault_words import SIMULATED_DAMAGES
+from walctl.cluster.faults import CrashMode, DiskFaultKind
 from walctl.cluster.lab import HOST, Engine, Lab, load
 from walctl.cluster.looking import CHOSEN_WORDS, chosen, links_on, look_by
-from walctl.cluster.resting import Deed, rest
+from walctl.cluster.resting import Deed as RestingDeed
+from walctl.cluster.resting import rest
 from walctl.cluster.runtime import Draw
 from walctl.cluster.standing import LabStanding, NodeState
 from walctl.cluster.topology import after, change, describe, resolve
@@ -78,6 +85,7 @@ class Hands:
     async def do(self, deed: FaultDeed, *, group: str | None = None) -> Outcome:
         """Do it; `group` is whose leader is meant. Raises: UsageError, ClusterError, AccessError,
         UnsupportedError."""
+        demand_real(deed)
         match deed:
             case Net():
                 return await self._net(deed, group)
@@ -284,7 +292,26 @@ def do(disk: WritableFileSystem, lab: Lab, deed: FaultDeed, *, group: str | None
     return asyncio.run(run())
 
 
-def _resting(deed: Damage | Directories, group: str | None) -> Deed:
+def demand_real(deed: Deed) -> None:
+    """Raise UnsupportedError for what the simulator alone can do."""
+    match deed:
+        case OneMessage() | Repair() | Twin() | Converge():
+            is_simulated = True
+        case Process(call=call, keep=keep):
+            is_simulated = call is not None or keep is not None
+        case Damage(verb=verb):
+            is_simulated = verb in SIMULATED_DAMAGES
+        case DiskOn(fault=fault):
+            is_simulated = fault.kind is DiskFaultKind.MISDIRECTED
+        case DiskOff(kind=kind):
+            is_simulated = kind is DiskFaultKind.MISDIRECTED
+        case _:
+            is_simulated = False
+    if is_simulated:
+        raise UnsupportedError(f"{deed.words}: the simulator alone does this (engine=sim)")
+
+
+def _resting(deed: Damage | Directories, group: str | None) -> RestingDeed:
     """The same for `resting`."""
     fields: dict[str, str | int | None] = {"group": group}
     if isinstance(deed, Directories):
@@ -292,9 +319,9 @@ def _resting(deed: Damage | Directories, group: str | None) -> Deed:
             fields["name"] = deed.name or deed.KEPT
         if deed.verb == "keep":
             del fields["group"]
-        return Deed(deed.verb, fields)
+        return RestingDeed(deed.verb, fields)
     fields |= {"file": deed.file, "offset": deed.offset, "bit": deed.bit, "size": deed.size}
-    return Deed(deed.verb, {**fields, "drop": deed.count})
+    return RestingDeed(deed.verb, {**fields, "drop": deed.count})
 
 
 def _done_words(node: str, what: str, args: Mapping[str, Any]) -> str:

@@ -121,6 +121,8 @@ def fault_of(fields: Mapping[str, Any]) -> DiskFault:
         raise UsageError(f"expected a fault of a disk, found something else: {error}") from error
     if not 0 <= fault.delay_us <= DELAY_US_MAX or fault.bytes_left < 0:
         raise UsageError("a sync takes up to a minute more, and room is never less than nothing")
+    if fault.kind is DiskFaultKind.MISDIRECTED:
+        raise UsageError(f"{fault.kind}: the disk of a real process does not do this")
     if fault.count is not None and fault.count < 1:
         raise UsageError(f"expected a fault for one call at least, found {fault.count}")
     return fault

@@ -1,13 +1,14 @@
 """Deeds done to real processes, one after the other: what plays scenarios and the nemesis.
 
 Requests of clients are written into the event file as those of a load are. Changes of members and
-groups are made by the commands that a person would type, in processes of their own.
+groups are made by the commands that a person would type, in processes of their own. What is done
+beside waits for nothing: what became of it is in the event file.
 """
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from walctl.cluster import runtime
@@ -33,12 +34,12 @@ from walctl.cluster.deeds import (
     Twin,
 )
 from walctl.cluster.events import EventKind
-from walctl.cluster.hands import FaultDeed, Hands
+from walctl.cluster.hands import FaultDeed, Hands, demand_real
 from walctl.cluster.lab import Engine, Lab
 from walctl.cluster.load import Load as LoadRun
 from walctl.cluster.load import LoadPlan
 from walctl.cluster.standing import LabStanding, NodeState
-from walctl.errors import ClusterError, UsageError
+from walctl.errors import ClusterError, UsageError, WalctlError
 
 UNTIL_SECONDS: Final = 20.0
 """How long is waited for a claim where no time is given."""
@@ -48,7 +49,7 @@ CLIENT: Final = "scenario"
 _KINDS: Final = {Fate.OK: EventKind.OK, Fate.FAIL: EventKind.FAIL, Fate.UNKNOWN: EventKind.INFO}
 _NAMES: Final = {"del": "delete"}
 _OF_ALL: Final = (ClaimKind.LINEARIZABLE, ClaimKind.DIGESTS)
-"""What is judged when loads that went on beside have ended."""
+"""What is judged when all that went on beside has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +74,22 @@ class Player:
         self._name = name
         self._count = 0
         self._loads: list[tuple[LoadRun, asyncio.Task[Any]]] = []
+        self._beside: list[asyncio.Task[None]] = []
 
     @property
     def lab(self) -> Lab:
         """The lab, as it was seen last."""
         return self.hands.lab
+
+    async def begin(self, deed: Deed) -> Done:
+        """Do one, and wait for no answer of a client. Raises: WalctlError, as `do`."""
+        match deed:
+            case Ask() | Propose():
+                self._beside.append(asyncio.create_task(self._do_beside(deed)))
+                return Done("asked; nobody waits for the answer")
+            case Load():
+                return await self._load(replace(deed, is_beside=True))
+        return await self.do(deed)
 
     async def do(self, deed: Deed) -> Done:
         """Do one. Raises: WalctlError, when it cannot be done."""
@@ -85,7 +97,8 @@ class Player:
             case MakeCluster():
                 raise UsageError("expected one cluster, found another")
             case Ask():
-                return await self._ask(deed)
+                self.claims.last, done = await self._ask(deed)
+                return done
             case Propose():
                 return await self._propose(deed)
             case RaftVerb():
@@ -102,23 +115,34 @@ class Player:
             case Expect(claim=claim):
                 return await self._judge(claim)
             case OneMessage() | Repair() | Twin() | Converge():
-                raise UsageError(f"{deed.words}: the simulator alone does this (engine=sim)")
+                demand_real(deed)
+                return Done("")
             case _:
                 return await self._fault(deed)
 
-    async def end_loads(self) -> None:
-        """Let loads that go on beside end, and all they saw be written."""
+    async def end_beside(self) -> None:
+        """Let what goes on beside end, and all it saw be written: loads, and open requests."""
         loads, self._loads = self._loads, []
         for load, task in loads:
             load.stop()
             await task
+        beside, self._beside = self._beside, []
+        await asyncio.gather(*beside)
 
     async def _fault(self, deed: FaultDeed) -> Done:
         return Done((await self.hands.do(deed)).words)
 
+    async def _do_beside(self, deed: Ask | Propose) -> None:
+        """What could not even be asked is noted, for nobody waits to be told."""
+        try:
+            await (self._ask(deed) if isinstance(deed, Ask) else self._propose(deed))
+        except WalctlError as error:
+            event = {"k": EventKind.NOTE, "what": f"{deed.words}: {error.message}"}
+            await self.hands.control.tell([event])
+
     # Clients.
 
-    async def _ask(self, deed: Ask) -> Done:
+    async def _ask(self, deed: Ask) -> tuple[Answer, Done]:
         group = self.lab.group(deed.group).name
         via = None if deed.via is None else await self.hands.name(deed.via, group=group)
         what = _NAMES.get(deed.verb, deed.verb)
@@ -130,11 +154,16 @@ class Player:
             asked["v"] = deed.value
         if deed.expected is not None:
             asked["expect"] = deed.expected
+        read = Read(deed.read or Read.INDEX)
+        if read is Read.LOCAL:
+            asked["read"] = read
         client, number = await self._invoked(asked)
-        answer = await self._answer(what, key, value, expected, group, via)
+        if what == "get":
+            answer = await self._client.get(key, group=group, via=via, read=read)
+        else:
+            answer = await self._answer(what, key, value, expected, group, via)
         await self._answered(client, number, what, answer)
-        self.claims.last = answer
-        return Done(_answer_words(answer, what))
+        return answer, Done(_answer_words(answer, what))
 
     async def _answer(
         self,
@@ -149,8 +178,6 @@ class Player:
         match what:
             case "put":
                 return await client.put(key, value or b"", group=group, via=via, wait=Wait.COMMIT)
-            case "get":
-                return await client.get(key, group=group, via=via, read=Read.INDEX)
             case "delete":
                 return await client.delete(key, group=group, via=via)
         return await client.swap(key, expected, value or b"", group=group, via=via)
@@ -292,21 +319,21 @@ class Player:
 
     async def _judge(self, claim: Claim) -> Done:
         if claim.what in _OF_ALL:
-            await self.end_loads()
+            await self.end_beside()
         found = await self.claims.judge(claim)
         return Done(found.words, holds=found.holds)
 
 
 @contextlib.asynccontextmanager
 async def playing(hands: Hands, *, name: str = CLIENT) -> AsyncIterator[Player]:
-    """A player for a lab that is up, while the block runs; its loads end with it."""
+    """A player for a lab that is up, while the block runs; what goes on beside ends with it."""
     origin_us = (await hands.control.info())["origin_us"]
     async with client_of(hands.lab) as client:
         player = Player(hands, client, origin_us=origin_us, name=f"{name}-{runtime.now_us()}")
         try:
             yield player
         finally:
-            await player.end_loads()
+            await player.end_beside()
 
 
 def _command_of(deed: MemberVerb | GroupVerb, lab: Lab) -> list[str]:

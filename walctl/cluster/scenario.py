@@ -36,10 +36,10 @@ a load too, while the next command is done. Moments never go back. A command wit
 after the one before it.
 
 Some words are the simulator's alone. Real processes refuse `type=`, `call=`, `keep=`, `message`,
-`repair`, `twin`, `converge`, and disks that are `latent`, `stale` or `misdirect`. What `cluster`
-says of `seed`, `budget` and `sync` means nothing to them, nor do `segment` and `catch-up` to etcds:
-that is noted, and the scenario is played without it. `net` is a delay on all their links; `client`
-is taken as a name that none of their requests shares.
+`repair`, `twin`, `converge`, and disks that are `latent`, `stale` or `misdirect`. `seed`, `budget`
+and `sync` of `cluster` mean nothing to them, nor `segment` and `catch-up` to etcds: the scenario is
+played without, and it is said so. `net` is a delay on the links that they begin with. To `client`
+they pay no heed: each request is of a client of its own.
 
 Pure: no file, no clock, no process.
 """

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Final
 
 from walctl.cluster import runtime
-from walctl.cluster.deeds import Expect, MakeCluster
+from walctl.cluster.deeds import Expect, MakeCluster, Net
 from walctl.cluster.events import EventKind
 from walctl.cluster.hands import hands_on
 from walctl.cluster.lab import Engine, Lab, Settings, Timing, load
 from walctl.cluster.making import NewLab, make
-from walctl.cluster.playing import Done, playing
+from walctl.cluster.playing import Done, Player, playing
+from walctl.cluster.quantities import show_spread
 from walctl.cluster.scenario import SCENARIO_BYTES_MAX, Command, Scenario, parse
 from walctl.cluster.up_down import down, up_detached
 from walctl.errors import AccessError, ExitStatus, UnsupportedError, UsageError, WalctlError
@@ -25,6 +26,8 @@ from walctl.fs.writable import WritableFileSystem
 
 SHIPPED: Final = Path(__file__).parent / "scenarios"
 SUFFIX: Final = ".scn"
+SIMULATED: Final = "sim"
+"""The engine that is no process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +115,10 @@ def wish_of(cluster: MakeCluster, path: Path, *, engine: Engine, program: str | 
         settings = replace(settings, check_quorum=cluster.check_quorum)
     if cluster.snapshot_count is not None:
         settings = replace(settings, snapshot_count=cluster.snapshot_count)
+    if cluster.segment_bytes is not None:
+        settings = replace(settings, segment_bytes=cluster.segment_bytes)
+    if cluster.catch_up_entries is not None:
+        settings = replace(settings, catch_up_entries=cluster.catch_up_entries)
     return NewLab(
         path=path,
         nodes=cluster.nodes,
@@ -122,12 +129,28 @@ def wish_of(cluster: MakeCluster, path: Path, *, engine: Engine, program: str | 
     )
 
 
+def is_simulated(cluster: MakeCluster, wished: str | None) -> bool:
+    """Whether the simulator is to play it, and no processes."""
+    return (wished or cluster.engine) == SIMULATED
+
+
 def engine_of(cluster: MakeCluster, wished: str | None) -> Engine:
-    """Whose members are to play it. Raises: UnsupportedError."""
-    name = wished or cluster.engine or Engine.WALCTL
-    if name == "sim":
+    """Whose members are to play it. Raises: UnsupportedError, where the simulator is."""
+    if is_simulated(cluster, wished):
         raise UnsupportedError("engine=sim: this scenario is for the simulator, not for processes")
-    return Engine(name)
+    return Engine(wished or cluster.engine or Engine.WALCTL)
+
+
+def left_out(cluster: MakeCluster, engine: Engine) -> tuple[str, ...]:
+    """What a scenario says of its cluster that means nothing to processes of this engine."""
+    told = {
+        "seed": cluster.seed is not None,
+        "budget": cluster.is_unbounded,
+        "sync": cluster.sync_us is not None,
+        "segment": cluster.segment_bytes is not None and engine is Engine.ETCD,
+        "catch-up": cluster.catch_up_entries is not None and engine is Engine.ETCD,
+    }
+    return tuple(name for name, is_said in told.items() if is_said)
 
 
 def play(disk: WritableFileSystem, scenario: Scenario, wish: NewLab, *, on_step: OnStep) -> Account:
@@ -157,14 +180,17 @@ async def _played(
     disk: WritableFileSystem, lab: Lab, scenario: Scenario, on_step: OnStep
 ) -> list[Step]:
     steps: list[Step] = []
-    began = runtime.now_us()
     async with hands_on(disk, lab, draw=runtime.draw()) as hands, playing(hands) as player:
+        await _prepared(player, scenario.cluster)
+        began = runtime.now_us()
         for command in scenario.commands:
+            await _until(command, began)
             note = {"k": EventKind.NOTE, "what": f"line {command.line}: {command.words}"}
             await hands.control.tell([note])
             is_error = False
+            doing = player.do if command.at_us is None else player.begin
             try:
-                done = await player.do(command.deed)
+                done = await doing(command.deed)
             except WalctlError as error:
                 done, is_error = Done(error.message), True
             at_us = runtime.now_us() - began
@@ -177,3 +203,20 @@ async def _played(
                     await hands.control.tell([event])
                 break
     return steps
+
+
+async def _prepared(player: Player, cluster: MakeCluster) -> None:
+    """The links as the scenario says they are, and a note of what is left out."""
+    names = left_out(cluster, player.lab.engine)
+    if names:
+        note = {"k": EventKind.NOTE, "what": f"for the simulator, left out: {', '.join(names)}"}
+        await player.hands.control.tell([note])
+    if cluster.link is not None and cluster.link.delay_us and cluster.nodes > 1:
+        spread = show_spread(cluster.link.delay_us, cluster.link.jitter_us)
+        await player.do(Net(verb="delay", rest=("all", spread)))
+
+
+async def _until(command: Command, began_us: int) -> None:
+    """The moment of a command comes; at once, where it has none, or it is over."""
+    if command.at_us is not None:
+        await asyncio.sleep(max(0, began_us + command.at_us - runtime.now_us()) / 1e6)

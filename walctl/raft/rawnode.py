@@ -142,6 +142,7 @@ class RawNode:
         self._soft_state = self.raft.soft_state
         self._hard_state = self.raft.hard_state
         self._on_advance: list[Message] = []
+        self._applying: tuple[Entry, ...] = ()
 
     # What is asked of it.
 
@@ -242,36 +243,46 @@ class RawNode:
         """Whether there is anything to do."""
         raft = self.raft
         log = raft.log
-        state = raft.hard_state
         return bool(
-            raft.soft_state != self._soft_state
-            or (not state.is_empty and state != self._hard_state)
-            or log.unstable.next_snapshot() is not None
-            or raft.messages
+            raft.messages
             or raft.after_append
-            or log.unstable.next_entries()
+            or log.unstable.has_next_entries
             or log.has_next_committed(allow_unstable=not self._is_async)
             or raft.read_states
+            or self._is_new_soft
+            or self._is_new_hard
+            or log.unstable.next_snapshot() is not None
         )
+
+    @property
+    def _is_new_soft(self) -> bool:
+        """Whether the soft state is another than the one that was handed out last; it is asked for
+        several times a message, so none is made to be compared."""
+        raft, before = self.raft, self._soft_state
+        return raft.lead != before.lead or raft.role is not before.role
+
+    @property
+    def _is_new_hard(self) -> bool:
+        """The same of the hard state; one of zeros is none."""
+        state, before = self.raft.hard_state, self._hard_state
+        return state is not before and state != before and not state.is_empty
 
     def ready(self) -> Ready:
         """What is to be done now; taking it is a promise to do it."""
-        raft = self.raft
-        soft, hard = raft.soft_state, raft.hard_state
+        raft, state, before = self.raft, self.raft.hard_state, self._hard_state
         entries = tuple(raft.log.unstable.next_entries())
         snapshot = raft.log.unstable.next_snapshot()
         committed = tuple(raft.log.next_committed(allow_unstable=not self._is_async))
-        is_new_hard = not hard.is_empty and hard != self._hard_state
-        before = self._hard_state
+        hard = state if self._is_new_hard else None
         ready = Ready(
-            soft_state=soft if soft != self._soft_state else None,
-            hard_state=hard if is_new_hard else None,
+            soft_state=raft.soft_state if self._is_new_soft else None,
+            hard_state=hard,
             read_states=tuple(raft.read_states),
             entries=entries,
             snapshot=snapshot,
             committed_entries=committed,
-            messages=self._messages(entries, hard if is_new_hard else None, snapshot, committed),
-            must_sync=bool(entries) or (hard.term, hard.vote) != (before.term, before.vote),
+            messages=self._messages(entries, hard, snapshot, committed),
+            must_sync=bool(entries) or state.term != before.term or state.vote != before.vote,
         )
         self._accept(ready)
         return ready
@@ -285,7 +296,7 @@ class RawNode:
     ) -> tuple[Message, ...]:
         raft = self.raft
         if not self._is_async:
-            others = (each for each in raft.after_append if each.target != raft.id)
+            others = [each for each in raft.after_append if each.target != raft.id]
             return (*raft.messages, *others)
         work: list[Message] = []
         if entries or hard is not None or snapshot is not None or raft.after_append:
@@ -358,14 +369,13 @@ class RawNode:
             self._hard_state = ready.hard_state
         raft.read_states = []
         if not self._is_async:
-            if self._on_advance:
+            if self._on_advance or self._applying:
                 raise RaftPanic("two accepted Ready structs without call to Advance")
             self._on_advance = [each for each in raft.after_append if each.target == raft.id]
             response = self._append_response(ready.snapshot)
             if response is not None:
                 self._on_advance.append(response)
-            if ready.committed_entries:
-                self._on_advance.append(self._apply_response(ready.committed_entries))
+            self._applying = ready.committed_entries
         raft.messages, raft.after_append = [], []
         raft.log.unstable.accept_in_progress()
         if ready.committed_entries:
@@ -382,6 +392,8 @@ class RawNode:
         steps, self._on_advance = self._on_advance, []
         for message in steps:
             self._tell(message)
+        applied, self._applying = self._applying, ()
+        self.raft.entries_applied(applied)
 
     def status(self) -> Status:
         """The node as it is just now."""

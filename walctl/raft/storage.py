@@ -105,8 +105,10 @@ def demand_there(storage: Storage, low: int, high: int) -> None:
 
 def fitting(storage: Storage, entries: Sequence[Entry]) -> Sequence[Entry]:
     """Those that are to be appended: without what is compacted, and with no gap in front."""
+    if not entries:
+        return ()
     first, last = storage.first_index(), storage.last_index()
-    if not entries or entries[-1].index < first:
+    if entries[-1].index < first:
         return ()
     kept = entries[max(0, first - entries[0].index) :]
     if kept[0].index > last + 1:

@@ -39,6 +39,11 @@ class Unstable:
         position = index - self.offset
         return self.entries[position].term if position < len(self.entries) else None
 
+    @property
+    def has_next_entries(self) -> bool:
+        """Whether there is an entry that was not handed out to be written."""
+        return self.offset_in_progress < self.offset + len(self.entries)
+
     def next_entries(self) -> list[Entry]:
         """The entries that were not handed out to be written."""
         return self.entries[self.offset_in_progress - self.offset :]

@@ -1,6 +1,9 @@
 """A scenario as it is played: a line a command, and what it came to."""
 
-from walctl.cluster.scenario_run import Account, Step
+from collections.abc import Sequence
+
+from walctl.cluster.scenario import Scenario
+from walctl.cluster.scenario_run import Account, Step, left_out
 from walctl.errors import ExitStatus
 from walctl.render.screen import Screen
 from walctl.render.text import counted, printable
@@ -8,11 +11,13 @@ from walctl.render.text import counted, printable
 _MARKS = {True: "ok  ", False: "NOT ", None: "    "}
 
 
-def head(screen: Screen, account_name: str, about: str, cluster: str) -> None:
-    """Before it begins."""
-    screen.line(f"{printable(account_name)}: {printable(cluster)}")
-    if about:
-        screen.line(printable(about))
+def head(screen: Screen, scenario: Scenario, left_out: Sequence[str]) -> None:
+    """Before it begins; `left_out` is what means nothing to those that play it."""
+    screen.line(f"{printable(scenario.name)}: {printable(scenario.cluster.words)}")
+    if scenario.story.text:
+        screen.line(printable(scenario.story.text))
+    if left_out:
+        screen.line(f"for the simulator, left out: {', '.join(left_out)}")
 
 
 def step_line(screen: Screen, step: Step) -> None:
@@ -45,6 +50,7 @@ def document(account: Account, kept: str | None) -> object:
         "v": 1,
         "scenario": account.scenario.name,
         "engine": account.engine,
+        "left_out": list(left_out(account.scenario.cluster, account.engine)),
         "lab": kept,
         "verdict": {0: "holds", 1: "does-not-hold"}.get(account.exit_status, "broken-off"),
         "steps": [

@@ -44,21 +44,17 @@ class _Piece:
 
 
 class Offsets:
-    """See the module; `before` is the place in front of the first entry."""
+    """See the module; `before` is the place in front of the first entry.
+
+    `first` is the index of the first entry, or of where it would be, `last` that of the last one;
+    `first` - 1 without entries. Raft asks for both many times a message, so they are kept.
+    """
 
     def __init__(self, before: EntryID) -> None:
         self.before = before
+        self.first = before.index + 1
+        self.last = before.index
         self._pieces: list[_Piece] = []
-
-    @property
-    def first(self) -> int:
-        """Index of the first entry, or of where it would be."""
-        return self.before.index + 1
-
-    @property
-    def last(self) -> int:
-        """Index of the last entry; `first` - 1 without entries."""
-        return self._pieces[-1].last if self._pieces else self.before.index
 
     @property
     def segments(self) -> list[str]:
@@ -67,7 +63,10 @@ class Offsets:
 
     def term(self, index: int) -> int:
         """Term of an entry, or of the place in front; `index` is from `first` - 1 to `last`."""
-        return self.before.term if index < self.first else self._piece_of(index).term
+        if index < self.first:
+            return self.before.term
+        final = self._pieces[-1]
+        return final.term if index >= final.first else self._piece_of(index).term
 
     def add_run(self, run: Run, offsets: Iterator[int]) -> None:
         """Put the entries of a run behind the last one; `offsets` are their frames'."""
@@ -75,6 +74,7 @@ class Offsets:
         found = array("Q", offsets)
         assert len(found) == run.last - run.first + 1, "each entry has a frame"
         self._pieces.append(_Piece(run.segment, run.first, run.term, found, run.stop))
+        self.last = run.last
 
     def put(self, segment: str, entries: Sequence[Entry], offsets: Sequence[int]) -> None:
         """Put consecutive entries into the log, in the place of all from the first of them on.
@@ -92,10 +92,12 @@ class Offsets:
             tail.offsets.extend(offsets[at:stop])
             tail.stop = offsets[stop]
             at = stop
+        self.last = entries[-1].index
 
     def forget_to(self, index: int) -> None:
         """Let the entry at `index` be the place in front of the first."""
         self.before = EntryID(self.term(index), index)
+        self.first = index + 1
         while self._pieces and self._pieces[0].last <= index:
             self._pieces.pop(0)
         if self._pieces and self._pieces[0].first <= index:

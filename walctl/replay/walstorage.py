@@ -1,5 +1,5 @@
 """Raft's storage that is the write-ahead log itself: what is saved is on the disk when a call
-returns, and is read back from there.
+returns, and all but the latest entries are read back from there.
 
 A Ready is saved in the order that leaves the node whole wherever it ends:
 
@@ -35,8 +35,16 @@ from walctl.errors import AccessError, RefusedError, WalctlError
 from walctl.fs.writable import WritableFileSystem
 from walctl.model.log import put_together
 from walctl.model.record import SnapshotMark
-from walctl.raft.storage import demand_compactable, demand_newer, fitting, new_snapshot
+from walctl.raft.sizes import limited
+from walctl.raft.storage import (
+    demand_compactable,
+    demand_newer,
+    demand_there,
+    fitting,
+    new_snapshot,
+)
 from walctl.raft.types import ConfState, Entry, EntryID, HardState, Snapshot
+from walctl.replay.latest import Latest
 from walctl.replay.offsets import Offsets
 from walctl.replay.storedlog import StoredLog
 from walctl.replay.values import log_conf_state, log_entry, log_state, raft_state
@@ -61,6 +69,7 @@ class WalStorage(StoredLog):
         self._writable = disk
         self._snaps = snap_folder
         self._wal = wal
+        self._latest = Latest()
 
     @classmethod
     def create(
@@ -138,12 +147,19 @@ class WalStorage(StoredLog):
         offsets = self._wal.save(state, [log_entry(entry) for entry in kept])
         if kept:
             self._offsets.put(segment, kept, offsets)
+            self._latest.put(kept)
         if hard_state is not None:
             self._state = hard_state
         if snapshot is not None:
             # A commit alone waits for the next sync; here it is what the marker is believed by.
             self._wal.sync()
             self._release(snapshot.index)
+
+    def entries(self, low: int, high: int, bytes_max: int) -> Sequence[Entry]:
+        """See `Storage.entries`."""
+        demand_there(self, low, high)
+        found = self._latest.between(low, high)
+        return super().entries(low, high, bytes_max) if found is None else limited(found, bytes_max)
 
     def sync(self) -> None:
         """Make durable what was saved, a commit alone included. Raises: AccessError."""
@@ -168,6 +184,7 @@ class WalStorage(StoredLog):
             raise RefusedError(f"{self._folder}: expected a snapshot of some entry, found none")
         self._write_snapshot(snapshot)
         self._offsets = Offsets(EntryID(snapshot.term, snapshot.index))
+        self._latest.clear()
 
     def create_snapshot(
         self, index: int, conf_state: ConfState | None, data: bytes | None

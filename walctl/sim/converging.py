@@ -12,7 +12,7 @@ Nodes that are not among those that are to converge are dead for good.
 from collections.abc import Callable
 from typing import Final
 
-from walctl.checker.violation import ViolatedError, Violation
+from walctl.checker.violation import Violated, Violation
 from walctl.cluster.answers import Fate
 from walctl.cluster.deeds import Ask, Converge
 from walctl.sim.world import World
@@ -27,7 +27,7 @@ _STEP_US: Final = 10_000
 
 
 def converge(world: World, deed: Converge) -> str:
-    """Heal the world, and demand that it comes together. Raises: ViolatedError."""
+    """Heal the world, and demand that it comes together. Raises: Violated."""
     _heal(world, deed.nodes)
     timeout_us = world.ways.tick_us * world.ways.election_ticks
     for group in world.groups:
@@ -54,6 +54,7 @@ def _heal(world: World, core: tuple[str, ...]) -> None:
     world.heal()
     for name, site in world.sites.items():
         site.disk.clear()
+        site.disk.disarm()
         if site.rate_percent != 100:
             site.set_rate(100)
         if core and name not in core:
@@ -106,4 +107,4 @@ def _until(world: World, holds: Callable[[], bool], within_us: int) -> bool:
 
 def _fail(id_: str, group: str, words: str, world: World) -> None:
     nodes = tuple(world.drivers(group))
-    raise ViolatedError(Violation(id=id_, words=words, group=group, nodes=nodes))
+    raise Violated(Violation(id=id_, words=words, group=group, nodes=nodes))

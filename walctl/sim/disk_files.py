@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from walctl.fs.contents import PAGE_BYTES
+from walctl.fs.contents import PAGE_BYTES, pages_of
 from walctl.fs.crash import Crash
 from walctl.fs.disk_faults import DiskFaultKind, Lie
 from walctl.fs.faults import Killed
@@ -42,8 +42,8 @@ class Watch(Protocol):
     def begun(self, disk: "SimFileSystem") -> None:
         """From now on this is the disk, and anything may be on it."""
 
-    def named(self) -> None:
-        """Names have changed, or have become durable."""
+    def named(self, path: Path) -> None:
+        """Names at `path` or below have changed, or have become durable."""
 
 
 class Ways:
@@ -119,48 +119,54 @@ class SimFileSystem(MemoryFileSystem):
             self.ways.faults.demand_writable(path, call="create", offset=None)
             self.ways.faults.take_room(path, len(data), call="create")
         super().create(path, data)
-        self._named()
+        self._named(path)
 
     def make_dir(self, path: Path) -> None:
         """See `FileSystem.make_dir`."""
         self._before(path)
         super().make_dir(path)
-        self._named()
+        self._named(path)
 
     def create_file(self, path: Path, *, mode: int = 0o600) -> WritableFile:
         """See `WritableFileSystem.create_file`."""
         self._before(path)
-        return super().create_file(path, mode=mode)
+        file = super().create_file(path, mode=mode)
+        self._named(path)
+        return file
 
     def rename(self, source: Path, target: Path) -> None:
         """See `WritableFileSystem.rename`."""
         self._before(source)
         super().rename(source, target)
-        self._named()
+        self._named(source)
+        if target.parts[:2] != source.parts[:2]:
+            self._named(target)
 
     def exchange(self, first: Path, second: Path) -> None:
         """See `WritableFileSystem.exchange`."""
         self._before(first)
         super().exchange(first, second)
-        self._named()
+        self._named(first)
+        if second.parts[:2] != first.parts[:2]:
+            self._named(second)
 
     def hard_link(self, source: Path, target: Path) -> None:
         """See `WritableFileSystem.hard_link`."""
         self._before(source)
         super().hard_link(source, target)
-        self._named()
+        self._named(target)
 
     def remove(self, path: Path) -> None:
         """See `WritableFileSystem.remove`."""
         self._before(path)
         super().remove(path)
-        self._named()
+        self._named(path)
 
     def remove_dir(self, path: Path) -> None:
         """See `WritableFileSystem.remove_dir`."""
         self._before(path)
         super().remove_dir(path)
-        self._named()
+        self._named(path)
 
     def set_attributes(self, path: Path, attributes: Attributes) -> None:
         """See `WritableFileSystem.set_attributes`."""
@@ -174,7 +180,7 @@ class SimFileSystem(MemoryFileSystem):
         if not ways.sync(path, self._directory(path), self.next_number()):
             return
         super().sync_dir(path)
-        self._named()
+        self._named(path)
 
     def free_bytes(self, path: Path) -> int:
         """See `WritableFileSystem.free_bytes`."""
@@ -183,6 +189,12 @@ class SimFileSystem(MemoryFileSystem):
         return free if full is None else min(free, full.bytes_left)
 
     # For the files, and for the owner of the disk.
+
+    def folders(self) -> list[str]:
+        """The names of the folders of groups."""
+        return [
+            name for name, node in self._tree.root.children.items() if isinstance(node, Directory)
+        ]
 
     def files_in(self, folder: Path) -> list[tuple[str, Plain, bool]]:
         """Plain files of a folder by name, and whether the name is durable, with all above it."""
@@ -211,9 +223,18 @@ class SimFileSystem(MemoryFileSystem):
                 found[node.inode] = label
         return found
 
-    def node_of(self, path: Path) -> Plain:
-        """The plain file at `path`. Raises: AccessError."""
-        return self._tree.plain(path)
+    def names_in(self, folder: Path) -> list[str]:
+        """Names of the plain files of a folder, sorted; none where there is no such folder."""
+        return [name for name, _, _ in self.files_in(folder)]
+
+    def raw_file(self, path: Path) -> MemoryWritableFile:
+        """A file as its sectors are, past all that a program meets. Raises: AccessError."""
+        return MemoryWritableFile(self, self._tree, path, self._tree.plain(path))
+
+    def drop(self, path: Path) -> None:
+        """Take a file away for good, as `raw_file` sees it. Raises: AccessError."""
+        super().remove(path)
+        super().sync_dir(path.parent)
 
     def put(self, name: str, other: "SimFileSystem | None") -> None:
         """Let the directory `/name` be what `other` holds there (it is given away), or nothing."""
@@ -225,11 +246,11 @@ class SimFileSystem(MemoryFileSystem):
     def astray(self, node: Plain, offset: int) -> tuple[Plain, int]:
         """Where a write to `node` at `offset` lands that goes astray: within what somebody has
         written, of this file or of another one."""
+        files = [each for each in self._tree.nodes() if isinstance(each, Plain) and each.size]
         pages = [
             (each, page)
-            for each in sorted(self._tree.nodes(), key=lambda each: each.inode)
-            if isinstance(each, Plain)
-            for page in sorted(each.contents.pages)
+            for each in sorted(files, key=lambda each: each.inode)
+            for page in range(min(pages_of(each.size), max(each.contents.pages, default=0) + 2))
             if (each, page) != (node, offset // PAGE_BYTES)
         ]
         own = [place for place in pages if place[0] is node]
@@ -253,9 +274,9 @@ class SimFileSystem(MemoryFileSystem):
         if self.ways.is_rough:
             self.ways.changing(path)
 
-    def _named(self) -> None:
+    def _named(self, path: Path) -> None:
         if self.ways.watch is not None:
-            self.ways.watch.named()
+            self.ways.watch.named(path)
 
 
 class SimFile(MemoryWritableFile):
