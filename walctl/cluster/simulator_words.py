@@ -74,6 +74,8 @@ def of_cluster(options: Mapping[str, str]) -> OfCluster:
         found["catch_up_entries"] = number_of(options["catch-up"], "catch-up=N")
     if "message" in options:
         found["message_bytes"] = size_of(options["message"], "message=SIZE")
+        if not found["message_bytes"]:
+            raise UsageError("expected message= from 1 byte on, found 0")
     return found
 
 
