@@ -111,7 +111,7 @@ def _swarm(wish: SimWish, cluster: MakeCluster, stream: Stream) -> tuple[SimWish
     wish = replace(
         wish,
         nodes=nodes,
-        rate=min(wish.rate, stream.choice((5, 20, 50, 50))),
+        rate=min(2 * wish.rate, stream.choice((20, 50, 50, 100))),
         clients=stream.between(1, 8),
         keys=stream.choice((1, 2, 5, 10)),
         interval_us=stream.choice((300_000, 700_000, 1_500_000, 3_000_000)),
