@@ -295,22 +295,25 @@ class Mischief:
         everybody = [each for each in self.nodes if each != first]
         half = tuple(f"{first}->{each}" for each in everybody)
         heal = Net(verb="heal", rest=("--all",))
+        loss = Net(verb="loss", rest=(f"{first}->all", "50%"))
         acts: list[list[Deed]] = [
             [RaftVerb(verb="campaign", node=first)],
             [Net(verb="cut", rest=half, types=("MsgApp",)), self._proposal(first, at_us)],
             [Process(verb="kill", node=first), heal, *self._cut_from(second)],
             [RaftVerb(verb="campaign", node=second)],
             [Process(verb="kill", node=second), heal, Process(verb="start", node=first)],
-            [Net(verb="loss", rest=(f"{first}->all", "50%"))],
+            # The first time it learns of the term that it has missed.
+            [RaftVerb(verb="campaign", node=first), loss],
             [RaftVerb(verb="campaign", node=first)],
             [Process(verb="kill", node=first), heal, Process(verb="start", node=second)],
+            [RaftVerb(verb="campaign", node=second)],
             [RaftVerb(verb="campaign", node=second)],
         ]
         found: list[Timed] = []
         for act in acts:
             found += [Timed(at_us, deed) for deed in act]
             # In less than an election timeout, so that nobody else comes in between.
-            is_short = act == acts[6]
+            is_short = act in acts[5:7] or act is acts[8]
             at_us += tick_us * (self.stream.between(1, 2 if is_short else ticks))
         return [*found, *self._starts(at_us)]
 
