@@ -86,6 +86,8 @@ class Mischief:
     added: list[str] = field(default_factory=list)
     members: list[str] = field(default_factory=list)
     newest: int = 0
+    stage_until: int = 0
+    """Until then several acts play, which nothing else may disturb."""
 
     def __post_init__(self) -> None:
         """All that the cluster begins with are its members at first."""
@@ -121,6 +123,8 @@ class Mischief:
             "lie": self._lie,
             "rot-all": self._rot_any,
         }
+        if at_us < self.stage_until:
+            return []
         return makers[self.stream.choice(self.kinds)](at_us)
 
     # Nodes.
@@ -315,6 +319,7 @@ class Mischief:
             # In less than an election timeout, so that nobody else comes in between.
             is_short = act in acts[5:7] or act is acts[8]
             at_us += tick_us * (self.stream.between(1, 2 if is_short else ticks))
+        self.stage_until = at_us
         return [*found, *self._starts(at_us)]
 
     def _cut_from(self, node: str) -> list[Deed]:
@@ -338,19 +343,34 @@ class Mischief:
         if kind == 0 and self.members:
             old = self.members.pop(self.stream.below(len(self.members)))
             self.added.append(node)
-            add = MemberVerb(verb="add", node=node, is_learner=True)
-            return [
-                Timed(at_us, add),
-                Timed(
-                    at_us + self.interval_us,
-                    GroupVerb(verb="move", group=self.cluster.groups[0], source=old, target=node),
-                ),
-            ]
+            return self._replaced(at_us, old, node)
         self.added.append(node)
         found = [Timed(at_us, MemberVerb(verb="add", node=node, is_learner=kind == 1))]
         if kind == 1:
             promote = MemberVerb(verb="promote", node=node)
             found.append(Timed(self._later(at_us), promote))
+        return found
+
+    def _replaced(self, at_us: int, old: str, new: str) -> list[Timed]:
+        """A member takes the place of another, perhaps with the leader gone in the middle of it."""
+        then = at_us + self.interval_us
+        move = GroupVerb(verb="move", group=self.cluster.groups[0], source=old, target=new)
+        found = [
+            Timed(at_us, MemberVerb(verb="add", node=new, is_learner=True)),
+            Timed(then, move),
+        ]
+        if self.stream.happens(500_000):
+            # About when the group is in both memberships at once.
+            soon = then + self.stream.between(1, 60) * 1_000
+            links = tuple(f"leader->{each}" for each in (*self.nodes, new) if self.stream.below(2))
+            if links:
+                cut = Net(verb="cut", rest=links, types=("MsgApp",))
+                found += [Timed(soon, cut), self._heal(soon)]
+            gone = soon + self.stream.between(1, 1_000) * 1_000
+            found += [
+                Timed(gone, Process(verb="kill", node="leader")),
+                *self._starts(self._later(gone)),
+            ]
         return found
 
     def _rot(self, at_us: int) -> list[Timed]:
