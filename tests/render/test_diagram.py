@@ -12,15 +12,55 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.sim.traces import Line, long, story, trace
+from walctl.cluster.events import EventKind
 from walctl.fs.memory import MemoryFileSystem
 from walctl.render.diagram import svg
 from walctl.render.diagram_page import SCRIPT, page
-from walctl.sim.diagram import Diagram, lay_out
+from walctl.sim.diagram import lay_out
+from walctl.sim.diagram_shapes import Diagram
+from walctl.sim.trace_cut import cut
 from walctl.sim.trace_file import Trace
-from walctl.sim.trace_window import Wish, cut, survey
+from walctl.sim.trace_window import Wish, survey
 
+FIELDS = [
+    "to",
+    "from",
+    "m",
+    "y",
+    "term",
+    "idx",
+    "lead",
+    "for",
+    "first",
+    "last",
+    "count",
+    "f",
+    "bytes",
+    "us",
+    "mode",
+    "on",
+    "args",
+    "links",
+    "kind",
+    "node",
+    "words",
+    "what",
+    "op",
+    "key",
+    "v",
+    "rev",
+    "why",
+    "link",
+    "id",
+    "nodes",
+    "voters",
+    "learners",
+    "outgoing",
+]
 SVG = "{http://www.w3.org/2000/svg}"
 VOID = frozenset({"meta", "input"})
 NASTY = '</title><script>alert(1)</script>" onload="x" & \x1b[2J \u202e <!--'
@@ -152,6 +192,31 @@ def test_nothing_of_a_trace_gets_loose_in_a_page() -> None:
     assert sum(tag == "script" for tag, _ in found.tags) == 1
     assert not [name for _, attrs in found.tags for name in attrs if name.startswith("on")]
     assert "\x1b" not in page(made)
+
+
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 5)
+    | st.sampled_from(["n1", "n2", "pause", "cut", ""]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(FIELDS), inner),
+    max_leaves=4,
+)
+EVENTS = st.builds(
+    lambda time, kind, node, fields: {**fields, "t": time, "k": str(kind), **node},
+    st.integers(0, 9),
+    st.sampled_from(list(EventKind)),
+    st.sampled_from([{}, {"n": "n1"}, {"n": "n2"}, {"n": "n1", "g": "g2"}, {"c": 1}]),
+    st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=6),
+)
+
+
+@pytest.mark.slow
+@given(st.lists(EVENTS, max_size=25))
+def test_whatever_fields_hold_there_is_a_picture(lines: list[Line]) -> None:
+    made = made_of(lines)
+    ET.fromstring(svg(made))
+    assert Page(page(made)).open == []
 
 
 def test_a_page_runs_its_own_script_alone() -> None:

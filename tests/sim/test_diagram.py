@@ -11,17 +11,22 @@ import pytest
 from tests.sim.traces import Line, long, story, trace
 from walctl.cluster.events import EventKind
 from walctl.fs.memory import MemoryFileSystem
-from walctl.sim.diagram import GAP, SILENCE_US, Course, Diagram, lay_out
+from walctl.sim.diagram import GAP, SILENCE_US, lay_out
+from walctl.sim.diagram_shapes import Course, Diagram
 from walctl.sim.diagram_state import Look, Stand
+from walctl.sim.trace_cut import cut
 from walctl.sim.trace_file import Trace
-from walctl.sim.trace_window import Wish, cut, parse_around, survey
+from walctl.sim.trace_window import Wish, parse_around, survey
 
 
 def drawn(
-    lines: Iterable[Line], around: str | None = None, window_us: int | None = None
+    lines: Iterable[Line],
+    around: str | None = None,
+    window_us: int | None = None,
+    engine: str = "sim",
 ) -> Diagram:
     disk, path = MemoryFileSystem(), Path("/run.jsonl")
-    disk.create(path, trace(lines))
+    disk.create(path, trace(lines, engine=engine))
     found = Trace(disk, path)
     wish = Wish(around=parse_around(around) if around else None, window_us=window_us)
     return lay_out(cut(found, wish, survey(found, wish)))
@@ -79,6 +84,14 @@ def test_a_message_from_before_the_window_comes_in_and_one_behind_it_goes_out() 
     assert {each.course for each in again.arrows} == {Course.ARRIVED, Course.LEAVING}
 
 
+def test_messages_do_not_run_through_the_words_above_them() -> None:
+    made = drawn(story())
+    ends = [(each.source, each.top) for each in made.arrows]
+    ends += [(each.target, each.bottom) for each in made.arrows if each.course is Course.ARRIVED]
+    for lane, y in ends:
+        assert not [mark for mark in made.marks if mark.lane == lane and 0 < y - mark.y < 13]
+
+
 def test_lanes_change_where_roles_do_and_a_crash_is_a_gap() -> None:
     made = drawn(story())
     of_n2 = [each for each in made.segments if each.lane == 1]
@@ -119,6 +132,20 @@ def test_faults_are_bands_until_they_are_healed() -> None:
         heights[2_500_000],
         heights[3_310_000],
     )
+
+
+@pytest.mark.parametrize(
+    ("engine", "ended"), [("sim", {"power-cut"}), ("walctl", {"power-cut", "disk"})]
+)
+def test_what_is_within_a_process_ends_with_it(engine: str, ended: set[str]) -> None:
+    lines: list[Line] = [
+        {"t": 0, "n": "n1", "k": "start"},
+        {"t": 1, "n": "n1", "k": "fault", "on": "power-cut", "args": {"mode": "torn"}},
+        {"t": 2, "n": "n1", "k": "fault", "on": "disk", "args": {"kind": "lie"}},
+        {"t": 3, "n": "n1", "k": "crash", "mode": "torn"},
+    ]
+    made = drawn(lines, engine=engine)
+    assert {each.event.fields["on"] for each in made.bands if not each.is_open} == ended
 
 
 def fault(time: int, links: list[str], on: str = "cut", kind: str = "fault") -> Line:

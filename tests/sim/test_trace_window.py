@@ -11,19 +11,9 @@ from walctl.cluster.events import EventKind
 from walctl.errors import UsageError
 from walctl.fs.memory import MemoryFileSystem
 from walctl.sim.diagram_state import Look
+from walctl.sim.trace_cut import HEARTBEATS, MARKS_MAX, MESSAGES_MAX, Cut, Fold, cut
 from walctl.sim.trace_file import Event, Trace
-from walctl.sim.trace_window import (
-    HEARTBEATS,
-    MARKS_MAX,
-    MESSAGES_MAX,
-    Cut,
-    Fold,
-    Lane,
-    Wish,
-    cut,
-    parse_around,
-    survey,
-)
+from walctl.sim.trace_window import Lane, Wish, parse_around, survey
 
 PATH = Path("/run.jsonl")
 
@@ -167,12 +157,13 @@ def test_every_heartbeat_is_either_folded_or_drawn_and_none_is_lost() -> None:
 
 
 def test_a_fold_does_not_reach_over_what_changes_the_cluster() -> None:
-    lines = list(long(7_000))
+    lines = list(long(9_000, heartbeat_share=1.0))
     middle = len(lines) // 2
     lines.insert(middle, {**lines[middle], "n": "n2", "k": "crash"})
     crash = lines[middle]["t"]
     made = cut_of(lines)
     folds = [each for each in made.items if isinstance(each, Fold)]
+    assert len(folds) == 4  # each of two pairs before the crash, and behind it
     assert not [each for each in folds if each.time_us < crash and each.last_us > crash + 1_000]
 
 

@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, Lazy] = {
     "run": Lazy("walctl.cli.cluster_run", "Play a scenario, with real processes or simulated."),
     "sim": Lazy("walctl.cli.cluster_sim", "Run a whole cluster under a simulated clock."),
     "replay": Lazy("walctl.cli.cluster_replay", "Play a simulated run again, from its trace."),
+    "shrink": Lazy("walctl.cli.cluster_shrink", "Make a failing simulated run small."),
     "scenarios": Lazy(
         "walctl.cli.cluster_scenarios", "List the scenarios that come with walctl, and play them."
     ),

@@ -15,8 +15,9 @@ from walctl.render import diagram as pictures
 from walctl.render import diagram_page, diagram_told
 from walctl.render.screen import Screen
 from walctl.sim.diagram import lay_out
+from walctl.sim.trace_cut import cut
 from walctl.sim.trace_file import Trace
-from walctl.sim.trace_window import Wish, cut, parse_around, survey
+from walctl.sim.trace_window import Wish, parse_around, survey
 
 FORMS = {".svg": pictures.svg, ".html": diagram_page.page}
 

@@ -291,6 +291,15 @@ trace | file
 -o --output | [text json ndjson] | The form of what goes to standard output
 -q --quiet | flag | Print no text: the exit status is the answer
 """,
+    "cluster shrink": """
+source | text
+--output | file | Write the scenario into a new file
+--max-runs | text | Try at most so many runs
+--max-seconds | text | Try for about so long
+--without | text* | Take this protection away, may be repeated; list: show what there is
+-o | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
     "cluster scenarios": """
 --show | text | Tell the story of this one, with its commands
 --tag | text | Those alone that have this tag

@@ -23,8 +23,8 @@ from walctl.render.diagram_look import (
     classes,
 )
 from walctl.render.text import columns, printable
-from walctl.sim.diagram import (
-    SILENCE_US,
+from walctl.sim.diagram import SILENCE_US
+from walctl.sim.diagram_shapes import (
     Arrow,
     Band,
     Bar,
@@ -134,7 +134,9 @@ def body(made: Diagram, places: Places, *, is_page: bool) -> Iterator[str]:
     above += [_violation(each, number, places) for number, each in enumerate(wrong, 1)]
     yield '<g class="messages">'
     yield from (_fold(each, places, taken) for each in made.folds)
-    yield from (_arrow(each, places, taken, made, is_page) for each in made.arrows)
+    # Where there is not room for all words, those of lost messages come first.
+    arrows = sorted(made.arrows, key=lambda each: each.course is not Course.DROPPED)
+    yield from (_arrow(each, places, taken, made, is_page) for each in arrows)
     yield "</g>"
     yield from above
 
@@ -223,8 +225,8 @@ def _tick(each: Tick, places: Places, taken: Taken) -> str:
     if is_sync:
         inner += f'<path d="M{x - far:.1f} {y - 2.5:.1f}v5"/>'
     if isinstance(us, int) and is_slow:
-        taken.take(x - far - 68, y, 12)
-        inner += label(x - far - 3, y + 3, f"sync {us // 1000} ms", "s e o")
+        taken.take(x - 70, y - 7, 12)
+        inner += label(x - 7, y - 4, f"sync {us // 1000} ms", "s e o")
     return _thing("tick bad" if is_slow else "tick", words.told(event), inner)
 
 
@@ -364,6 +366,7 @@ def _violation(each: Instant, number: int, places: Places) -> str:
     )
     line = _across("line", GUTTER, places.width - MARGIN, each.y)
     letters = max(int((places.width - MARGIN - x) / (LETTER + 1)), 10)
-    said = words.violation(each.event)
-    inner = line + rings + label(x, each.y + 25, said, "o red b", letters=letters)
-    return _thing("wrong", words.told(each.event), inner, f' id="violation-{number}"')
+    said = label(x, each.y + 25, words.violation(each.event), "o red b", letters=letters)
+    # What a link leads to is the words: a line as wide as the page would be scrolled to sideways.
+    inner = f'{line}{rings}<g id="violation-{number}">{said}</g>'
+    return _thing("wrong", words.told(each.event), inner)

@@ -5,7 +5,7 @@ from math import cos, sin
 
 from walctl.render.diagram_look import kind_of
 from walctl.render.text import printable
-from walctl.sim.diagram import Course, Diagram
+from walctl.sim.diagram_shapes import Course, Diagram
 
 _CROSS = '<path d="M0 5L14 10"/><path class="x" d="M10 6l8 8m0 -8l-8 8"/>'
 _RING = '<line x1="0" x2="22" y1="8" y2="8"/><circle cx="11" cy="8" r="6"/>'

@@ -8,7 +8,7 @@ another sign beside it: a width, a dash, a word.
 from collections.abc import Iterator
 from typing import Final
 
-from walctl.sim.diagram import Arrow, Course, Diagram
+from walctl.sim.diagram_shapes import Arrow, Course, Diagram
 
 MARGIN: Final = 18.0
 GUTTER: Final = 104.0
@@ -109,6 +109,7 @@ def _colours(colours: dict[str, str]) -> str:
         f".map .tick.bad path,.wrong line,.wrong circle,.msg.dropped .x{{stroke:{c['red']}}}",
         f".map .red{{fill:{c['red']}}}",
         f".whole,.stripe,.own{{fill:{c['fault']}}}.edge{{stroke:{c['fault']}}}",
+        f".map .dot{{fill:{c['ink']};stroke:{c['ground']};stroke-width:.8}}",
         f".map .f{{fill:{c['faultword']}}}.bar rect{{stroke:{c['dim']}}}",
         f".fold path{{stroke:{c['beat']}}}",
     ]
@@ -174,7 +175,9 @@ class Places:
 class Taken:
     """Where words stand already, coarsely: words of messages keep away from there."""
 
-    WIDE, HIGH = 16.0, 10.0
+    WIDE, HIGH = 16.0, 5.0
+    HALF = 4.0
+    """Half of the height of a letter."""
 
     def __init__(self) -> None:
         self._cells: set[tuple[int, int]] = set()
@@ -195,8 +198,10 @@ class Taken:
         self, x: float, y: float, dx: float, dy: float, letters: int
     ) -> Iterator[tuple[int, int]]:
         for step in range(0, letters + 2, 2):
-            along = step * LETTER
-            yield int((x + dx * along) / self.WIDE), int((y + dy * along) / self.HIGH)
+            column = int((x + dx * step * LETTER) / self.WIDE)
+            middle = y + dy * step * LETTER
+            for edge in (middle - self.HALF, middle, middle + self.HALF):
+                yield column, int(edge / self.HIGH)
 
 
 def kind_of(arrow: Arrow) -> str:

@@ -13,7 +13,7 @@ from walctl.render import diagram_words as words
 from walctl.render.diagram import body, heads
 from walctl.render.diagram_legend import legend, text_of
 from walctl.render.diagram_look import STYLE, Places
-from walctl.sim.diagram import Diagram
+from walctl.sim.diagram_shapes import Diagram
 
 FILTERS: Final = (
     ("append", "append"),
@@ -27,8 +27,9 @@ FILTERS: Final = (
     ("faults", "faults"),
 )
 PAGE_STYLE: Final = (
-    "body{font:14px/1.45 ui-sans-serif,system-ui,'Helvetica Neue',Arial,sans-serif;margin:0;"
-    "background:#fff;color:#1f2430}main{padding:0 0 60vh}header{padding:14px 18px 4px}"
+    "html{scroll-padding-top:40vh}body{margin:0;width:max-content;min-width:100%;background:#fff;"
+    "font:14px/1.45 ui-sans-serif,system-ui,'Helvetica Neue',Arial,sans-serif;color:#1f2430}"
+    "main{padding:0 0 60vh}header{padding:14px 18px 4px;max-width:calc(100vw - 36px)}"
     "h1{font-size:18px;margin:0 0 2px}header p{margin:1px 0;color:#6b7280}"
     "header p.wrong{color:#c8102e;font-weight:600}a{color:inherit}"
     ".bar-top{position:sticky;top:0;z-index:2;background:#fffffff2;border-bottom:1px solid #dfe3ea}"
@@ -37,7 +38,7 @@ PAGE_STYLE: Final = (
     "input[type=search]{font:inherit;padding:2px 6px;width:15em;border:1px solid #b6bdc8;"
     "border-radius:4px;background:transparent;color:inherit}output{color:#6b7280}"
     "svg{display:block}.hit{stroke-opacity:0;stroke-width:9!important;pointer-events:stroke}"
-    ".scroll{overflow-x:visible}.i:hover>path:not(.hit){stroke-width:2.6}"
+    ".i:hover>path:not(.hit){stroke-width:2.6}"
     ".searching .i{opacity:.16}.searching .i.found,.searching .role,.tracing .role{opacity:1}"
     ".tracing .msg{opacity:.12}.tracing .msg.on,.tracing .msg.found{opacity:1}"
     ".i.here>path:not(.hit),.i.here rect{stroke-width:3}.off{display:none}"

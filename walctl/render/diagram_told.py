@@ -6,7 +6,7 @@ from pathlib import Path
 
 from walctl.render import diagram_words as words
 from walctl.render.screen import Screen
-from walctl.sim.diagram import Diagram
+from walctl.sim.diagram_shapes import Diagram
 
 
 @dataclass(frozen=True, slots=True)

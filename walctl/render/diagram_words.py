@@ -10,10 +10,11 @@ from typing import Any, Final
 from walctl.cluster.events import EventKind
 from walctl.cluster.quantities import show_duration
 from walctl.render.text import counted, index_range
-from walctl.sim.diagram import CLIENTS_MAX, Arrow, Bar, Course, Diagram
+from walctl.sim.diagram import CLIENTS_MAX
+from walctl.sim.diagram_shapes import Arrow, Bar, Course, Diagram
 from walctl.sim.diagram_state import Look, Stand
+from walctl.sim.trace_cut import MARKS_MAX, MESSAGES_MAX, Fold
 from walctl.sim.trace_file import Event, name_of
-from walctl.sim.trace_window import MARKS_MAX, MESSAGES_MAX, Fold
 
 US: Final = 1_000_000
 _SAID: Final = frozenset({"i", "t", "n", "g", "c", "k"})

@@ -17,6 +17,7 @@ from walctl.cluster.answers import Fate, Read
 from walctl.cluster.deeds import Ask
 from walctl.cluster.driver import Driver
 from walctl.cluster.events import EventKind
+from walctl.cluster.service import Service
 from walctl.cluster.waiting import Tell, Told
 from walctl.raft.types import NOBODY
 from walctl.sim.chance import Streams
@@ -152,7 +153,8 @@ class Clients:
 
     def _way_us(self, request: Request) -> int:
         """Drawn for the moment, so that a request less changes no other one's way."""
-        return WAY_US + (request.number * 7919 + request.tries * 104729) % WAY_US
+        drawn = request.call_us * 7919 + request.client * 15485863 + request.tries * 104729
+        return WAY_US + drawn % WAY_US
 
     def _try(self, request: Request) -> None:
         """Send it to the node that is likely to lead."""
@@ -203,8 +205,10 @@ class Clients:
                     return lambda driver, tell: driver.read_by_lease(tell)
             return lambda driver, tell: driver.read(tell)
         if request.is_handed_over:
-            return lambda driver, tell: _handed_over(driver, _payload(driver, request), tell)
-        return lambda driver, tell: driver.propose(_payload(driver, request), tell)
+            return lambda driver, tell: _handed_over(
+                driver, payload_of(driver.service, request), tell
+            )
+        return lambda driver, tell: driver.propose(payload_of(driver.service, request), tell)
 
     def _reply(self, request: Request, site: Site, seat: Seat | None, told: Told) -> None:
         """The node knows what became of it; the answer is on its way when its disk is done."""
@@ -263,6 +267,7 @@ class Clients:
 
     def _time_out(self, request: Request) -> None:
         if request.fate is None:
+            self._leaders.pop((request.client, request.group), None)
             is_certain = request.is_read or not request.node
             fate = Fate.FAIL if is_certain else Fate.UNKNOWN
             words = f"timed out: {request.words}" if request.words else "timed out"
@@ -282,8 +287,8 @@ class Clients:
             request.on_end()
 
 
-def _payload(driver: Driver, request: Request) -> bytes:
-    service = driver.service
+def payload_of(service: Service, request: Request) -> bytes:
+    """The entry that a write becomes."""
     match request.ask.verb:
         case "put":
             return service.put(request.key, request.value or b"")

@@ -17,6 +17,8 @@ OPEN_MAX: Final = 10_000
 """Messages on their way, and requests without an end, that are remembered."""
 FAULTS_MAX: Final = 200
 PAUSE: Final = "pause"
+_OF_PROCESS: Final = frozenset({PAUSE, "power-cut"})
+"""Faults that end with the process that has them, wherever it runs."""
 MESSAGE: Final = "m"
 _EVERYTHING: Final = frozenset({"heal", "restore", "all", "links", "net", "network"})
 """What a heal is called that is not the end of one fault alone."""
@@ -88,9 +90,13 @@ class OpenFault:
 
 
 class Faults:
-    """The faults that are on, in the order in which they began."""
+    """The faults that are on, in the order in which they began.
 
-    def __init__(self) -> None:
+    `is_lab`: every fault of a node is within its process there, and ends with it.
+    """
+
+    def __init__(self, *, is_lab: bool) -> None:
+        self.is_lab = is_lab
         self._open: list[OpenFault] = []
 
     def __iter__(self) -> Iterator[OpenFault]:
@@ -98,34 +104,46 @@ class Faults:
 
     def begin(self, event: Event) -> bool:
         """Take up a fault that lasts; false for one that is over at once."""
-        if event.fields.get("on") in PASSING or len(self._open) >= FAULTS_MAX:
+        if on_of(event) in PASSING or len(self._open) >= FAULTS_MAX:
             return False
         self._open.append(OpenFault(event, set(_links(event))))
         return True
 
     def end(self, event: Event) -> list[OpenFault]:
         """Those that a heal, or the end of a process, ends; they are taken out."""
-        ended = [each for each in self._open if _ends(event, each)]
+        if event.kind is EventKind.HEAL:
+            ended = [each for each in self._open if _ends(event, each)]
+        else:
+            ended = [
+                each
+                for each in self._open
+                if event.node is not None
+                and event.node == each.event.node
+                and (self.is_lab or on_of(each.event) in _OF_PROCESS)
+            ]
         self._open = [each for each in self._open if each not in ended]
         return ended
 
 
 def _ends(event: Event, fault: OpenFault) -> bool:
+    """Whether a heal ends a fault."""
     begun = fault.event
-    on = event.fields.get("on")
-    if event.kind is not EventKind.HEAL:
-        is_own = event.node is not None and event.node == begun.node
-        return is_own and begun.fields.get("on") == PAUSE
+    on = on_of(event)
     if node_of(event) != node_of(begun):
         return False
     well = set(_links(event))
     if well and fault.links:
         fault.links -= well
         return not fault.links
-    if on != begun.fields.get("on") and not (event.node is None and on in _EVERYTHING):
+    if on != on_of(begun) and not (event.node is None and on in _EVERYTHING):
         return False
-    kinds = {_args(each).get("kind") for each in (event, begun)}
-    return None in kinds or len(kinds) == 1
+    kind, begun_kind = _args(event).get("kind"), _args(begun).get("kind")
+    return kind is None or begun_kind is None or kind == begun_kind
+
+
+def on_of(event: Event) -> str:
+    """What a fault or a heal is called."""
+    return str(event.fields.get("on", ""))
 
 
 def node_of(event: Event) -> str | None:
@@ -147,8 +165,8 @@ def _links(event: Event) -> list[str]:
 class State:
     """Where a trace stands: `lanes` by their keys, faults, requests and messages that are open."""
 
-    def __init__(self) -> None:
-        self.faults = Faults()
+    def __init__(self, *, is_lab: bool) -> None:
+        self.faults = Faults(is_lab=is_lab)
         self.asked: dict[tuple[str, object], Event] = {}
         self.flying: dict[object, Event] = {}
 

@@ -328,7 +328,8 @@ class Site:
         self._plan_turn()
 
     def _plan_turn(self) -> None:
-        if self.is_paused or self._is_turn_planned:
+        # A node that died has no turn to come: it would be planned again and again for one moment.
+        if not self.is_up or self.is_paused or self._is_turn_planned:
             return
         self._is_turn_planned = True
         life = self.life
