@@ -6,7 +6,7 @@ acknowledged has to survive any number of these, at any moments. The kinds of `U
 than that.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -194,8 +194,17 @@ class Mischief:
             deed = Net(verb="ring")
         else:
             size = 1 + self.stream.below(len(nodes) - 1)
-            deed = Net(verb="split", rest=(f"{','.join(nodes[:size])}/{','.join(nodes[size:])}",))
+            deed = self._split(nodes[:size], nodes[size:])
         return [Timed(at_us, deed), self._heal(at_us)]
+
+    def _split(self, first: Sequence[str], second: Sequence[str]) -> Net:
+        """Two parts that do not hear each other. A split has to name every node that there is, and
+        whether one that was to come has come is not known here: then the links are named."""
+        if self.newest == self.cluster.nodes:
+            return Net(verb="split", rest=(f"{','.join(first)}/{','.join(second)}",))
+        pairs = [(each, other) for each in first for other in second]
+        links = [link for one, two in pairs for link in (f"{one}->{two}", f"{two}->{one}")]
+        return Net(verb="cut", rest=tuple(links))
 
     def _one_way(self, at_us: int) -> list[Timed]:
         """Some links are cut in one direction, perhaps for some kinds of messages alone."""
