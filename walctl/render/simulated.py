@@ -10,7 +10,7 @@ from walctl.render.text import counted, printable
 from walctl.sim.campaign import Tally
 from walctl.sim.replaying import Difference, Replayed
 from walctl.sim.run import Report
-from walctl.sim.safeguards import Safeguard
+from walctl.sim.safeguard import Safeguard
 
 WITNESSES_MAX: Final = 12
 HOUR_US: Final = 3_600_000_000

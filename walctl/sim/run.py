@@ -21,7 +21,8 @@ from walctl.errors import ExitStatus, UsageError, WalctlError
 from walctl.sim.planning import SimWish, plan
 from walctl.sim.play import OPERATIONS_MIN, Outcome, Watch, play
 from walctl.sim.recorder import Recorder
-from walctl.sim.safeguards import SAFEGUARDS, Safeguard
+from walctl.sim.safeguard import Safeguard
+from walctl.sim.safeguards import SAFEGUARDS
 from walctl.version import VERSION
 
 ENGINE: Final = "sim"
