@@ -14,7 +14,7 @@ from walctl.errors import ExitStatus, UsageError
 from walctl.fs.base import FileSystem
 from walctl.render import shrink as render
 from walctl.render.screen import Screen
-from walctl.sim.run import safeguards
+from walctl.sim.safeguards import named
 from walctl.sim.shrink import End, Progress, Shrunk, shrink
 from walctl.sim.trial import Limits
 from walctl.sim.watching import Watching
@@ -97,7 +97,7 @@ def command(
             scenario,
             seconds=time.monotonic,
             watch=Watching,
-            without=safeguards(names),
+            without=named(names),
             limits=Limits(runs_max=max_runs, seconds_max=max_seconds),
             on_progress=on_progress,
         )

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
@@ -17,6 +18,7 @@ from walctl.cli.world import writable
 from walctl.errors import AccessError, ExitStatus
 from walctl.fs.base import FileSystem
 from walctl.fs.writable import WritableFileSystem
+from walctl.render import crash_states
 from walctl.render import simulated as render
 from walctl.render.screen import Output, Screen
 from walctl.sim.campaign import (
@@ -27,6 +29,7 @@ from walctl.sim.campaign import (
     trace_path,
     twice_each,
 )
+from walctl.sim.crash_looking import Crash, look_at_crashes
 from walctl.sim.mischief import FAULTS, UNBOUNDED
 from walctl.sim.replaying import Replayed
 from walctl.sim.run import Report
@@ -67,6 +70,7 @@ Examples:
   walctl cluster sim --seeds 200 --swarm
   walctl cluster sim --seeds 500 --swarm --without quorum-check
   walctl cluster sim --seeds 20 --digest
+  walctl cluster sim --crash-states .walctl/fail-2f.jsonl
   walctl cluster sim --seed 0x2f --faults power,blackout --time 20s --trace run.jsonl
 """
 
@@ -100,6 +104,14 @@ Examples:
     is_flag=True,
     help="Run each seed twice, and name the first event that differs.",
 )
+@click.option(
+    "--crash-states",
+    "crashed",
+    type=PATH,
+    metavar="TRACE",
+    help="Play this trace's run again, and where a node dies, look at every state that a power cut"
+    " may leave its disk in.",
+)
 @click.option("--trace", type=PATH, metavar="FILE", help="Write the trace of the one run here.")
 @click.option(
     "--output-dir", type=PATH, metavar="DIR", help="Where traces go, if not into .walctl."
@@ -117,6 +129,7 @@ def command(
     digest: bool,
     check_determinism: bool,
     without: tuple[str, ...],
+    crashed: Path | None,
     **options: Any,
 ) -> None:
     """See `HELP`."""
@@ -126,6 +139,8 @@ def command(
         return
     if digest and check_determinism:
         raise click.UsageError("--digest and --check-determinism are two things.")
+    if crashed is not None:
+        ctx.exit(_crashes(screen, disk, crashed))
     job = job_of(without=without, **options)
     if job.trace is not None and (len(job.seeds) > 1 or digest or check_determinism):
         raise click.UsageError("--trace is of one run: give one --seed.")
@@ -252,6 +267,28 @@ class _Told:
 
 def _small(trace: str) -> str:
     return shlex.join(["walctl", "cluster", "shrink", trace]) if trace else ""
+
+
+def _crashes(screen: Screen, disk: FileSystem, path: Path) -> int:
+    """Look at all states at each death of a node."""
+    found: list[Crash] = []
+
+    def on_crash(crash: Crash) -> None:
+        found.append(crash)
+        if screen.output == Output.TEXT:
+            crash_states.crash_line(screen, crash)
+            screen.flush()
+
+    look_at_crashes(disk, path, on_crash)
+    if screen.output == Output.TEXT:
+        crash_states.crashes_end(screen, found)
+    else:
+        screen.show(found, text=crash_states.crashes_end, document=crash_states.crashes_document)
+    if any(each.bad for each in found):
+        return ExitStatus.DAMAGE
+    if not found:
+        screen.error(f"{path}: no node dies in this run")
+    return ExitStatus.CLEAN if found else ExitStatus.UNFINISHED
 
 
 def _checked(screen: Screen, disk: WritableFileSystem, job: Job) -> int:

@@ -279,6 +279,7 @@ scenario | text
 --without | text* | Take this protection away, may be repeated; list: show what there is
 --digest | flag | Print a hash of each run's events: SEED DIGEST
 --check-determinism | flag | Run each seed twice, and name the first event that differs
+--crash-states | file | Play this trace's run again, and where a node dies, look at every state tha…
 --trace | file | Write the trace of the one run here
 --output-dir | dir | Where traces go, if not into .walctl
 -o --output | [text json ndjson] | The form of what goes to standard output

@@ -7,7 +7,7 @@ import click
 
 from walctl.cluster.simulator_words import seed_of
 from walctl.errors import UsageError
-from walctl.sim.run import safeguards
+from walctl.sim.safeguards import named
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,6 +42,6 @@ def _known(
     if LIST in names:
         return (LIST,)
     try:
-        return tuple(each.name for each in safeguards(names))
+        return tuple(each.name for each in named(list(dict.fromkeys(names))))
     except UsageError as error:
         raise click.BadParameter(error.message) from error

@@ -148,12 +148,18 @@ def list_safeguards(screen: Screen, found: Sequence[Safeguard]) -> None:
     """Each protection that can be taken away, and what is to be seen then."""
     width = max(len(each.name) for each in found)
     for each in found:
-        screen.line(f"{each.name:{width}}  {each.words}")
+        breaks = f" [{', '.join(each.breaks)}]" if each.breaks else ""
+        screen.line(f"{each.name:{width}}  {each.words}{breaks}")
 
 
 def safeguards_document(found: Sequence[Safeguard]) -> object:
     """The same for JSON."""
-    return {"v": 1, "safeguards": [{"name": each.name, "words": each.words} for each in found]}
+    return {
+        "v": 1,
+        "safeguards": [
+            {"name": each.name, "words": each.words, "breaks": list(each.breaks)} for each in found
+        ],
+    }
 
 
 def report_document(report: Report) -> dict[str, object]:

@@ -24,9 +24,9 @@ from walctl.sim.run import (
     Sink,
     record,
     report_of,
-    safeguards,
     stopped_at,
 )
+from walctl.sim.safeguards import named
 from walctl.sim.trace_file import Trace
 from walctl.sim.trace_out import TraceOut
 from walctl.version import VERSION
@@ -111,7 +111,7 @@ def scenario_of(trace: Trace) -> tuple[Scenario, tuple[str, ...]]:
     if not isinstance(without, list) or not all(isinstance(each, str) for each in without):
         raise UsageError(f"{place}: expected names as options.{WITHOUT}, found something else")
     try:
-        safeguards(without)
+        named(without)
         return parse(text, name=header.scenario or trace.path.stem), tuple(without)
     except UsageError as error:
         raise UsageError(f"{place}: {error.message}") from error

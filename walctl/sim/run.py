@@ -5,8 +5,7 @@ and recorded: it is the same run, event by event. Its trace begins with all that
 it once more: the scenario's whole text and the protections that were missing.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,20 +16,19 @@ from walctl.cluster.deeds import Expect
 from walctl.cluster.events import EventKind, header
 from walctl.cluster.scenario import Scenario
 from walctl.cluster.steps import Step
-from walctl.errors import ExitStatus, UsageError, WalctlError
+from walctl.errors import ExitStatus, WalctlError
 from walctl.sim.planning import SimWish, plan
 from walctl.sim.play import OPERATIONS_MIN, Outcome, Watch, play
 from walctl.sim.recorder import Recorder
-from walctl.sim.safeguard import Safeguard
-from walctl.sim.safeguards import SAFEGUARDS
+from walctl.sim.safeguard import without as gone
+from walctl.sim.safeguards import named
+from walctl.sim.watching import Watching
 from walctl.version import VERSION
 
 ENGINE: Final = "sim"
 TEXT: Final = "text"
 WITHOUT: Final = "without"
 """Options of a trace's header: the scenario, and the protections that were missing."""
-WATCH: Final[Watch | None] = None
-"""Who looks on at every run."""
 _IDS: Final = {ClaimKind.LINEARIZABLE: "I15", ClaimKind.VERIFY: "I14"}
 """Claims that say what a promise says."""
 
@@ -66,36 +64,20 @@ class Report:
         return ExitStatus.UNFINISHED if self.error else ExitStatus.CLEAN
 
 
-def safeguards(names: Sequence[str]) -> list[Safeguard]:
-    """The protections of these names. Raises: UsageError, which lists all that there are."""
-    known = {each.name: each for each in SAFEGUARDS}
-    for name in names:
-        if name not in known:
-            there = ", ".join(known)
-            raise UsageError(f"expected the name of a safeguard, found {name!r}; there are {there}")
-    return [known[name] for name in dict.fromkeys(names)]
-
-
-@contextmanager
-def missing(names: Sequence[str]) -> Iterator[None]:
-    """These protections are gone while the block runs. Raises: UsageError."""
-    found = safeguards(names)
-    with ExitStack() as stack:
-        for safeguard in found:
-            stack.enter_context(safeguard.removed())
-        yield
-
-
 def run(
     scenario: Scenario,
     *,
     without: Sequence[str] = (),
     recorder: Recorder | None = None,
     on_step: OnStep = lambda step: None,
+    watch: Watch = Watching,
 ) -> Outcome:
-    """Play a scenario. Raises: UsageError, for a cluster or a protection that cannot be."""
-    with missing(without):
-        return play(scenario, watch=WATCH, recorder=recorder, on_step=on_step)
+    """Play a scenario; `watch` makes whoever looks on.
+
+    Raises: UsageError, for a cluster or a protection that cannot be.
+    """
+    with gone(named(without)):
+        return play(scenario, watch=watch, recorder=recorder, on_step=on_step)
 
 
 def record(
@@ -114,13 +96,9 @@ def record(
     except _SinkError as failure:
         raise failure.error from None
     violation = broken_by(outcome)
-    if violation is not None:
-        recorder.tell(
-            outcome.now_us,
-            EventKind.VIOLATION,
-            _violation_fields(violation),
-            group=violation.group or None,
-        )
+    if violation is not None and outcome.violation is None:
+        fields = {"id": violation.id, "words": violation.words}
+        recorder.tell(outcome.now_us, EventKind.VIOLATION, fields)
     return outcome, recorder.digest
 
 
@@ -180,7 +158,7 @@ def report_of(outcome: Outcome, *, digest: str | None = None) -> Report:
         elections=outcome.elections,
         operations=sum(outcome.counts.values()),
         succeeded=outcome.counts[Fate.OK],
-        event=outcome.lines if digest is not None and violation is not None else None,
+        event=outcome.lines - 1 if digest is not None and violation is not None else None,
         digest=digest,
     )
 
@@ -213,17 +191,3 @@ def _guarded(sink: Sink) -> Sink:
             raise _SinkError(error) from error
 
     return take
-
-
-def _violation_fields(violation: Violation) -> dict[str, object]:
-    """For the trace: what is 0 or empty says nothing, and is left out."""
-    fields: dict[str, object] = {
-        "id": violation.id,
-        "words": violation.words,
-        "term": violation.term,
-        "idx": violation.index,
-        "nodes": list(violation.nodes),
-        "also": list(violation.also),
-        "witnesses": list(violation.witnesses),
-    }
-    return {name: value for name, value in fields.items() if value}

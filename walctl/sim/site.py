@@ -421,6 +421,7 @@ class Site:
         is_power_cut = mode is not None and (mode is not CrashMode.CLEAN or keep is not None)
         for seat in self.seats.values():
             seat.driver = None
+        self.around.onlooker.dying(self)
         self.disk.crash(mode or CrashMode.CLEAN, keep)
         self.words = "killed"
         self.disk.lag_us = 0
