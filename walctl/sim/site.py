@@ -142,6 +142,8 @@ class Site:
         self.life = 0
         self.words = ""
         """Why it does not run, when nobody stopped it."""
+        self.barred = ""
+        """Why nobody may start it, as its operator knows; empty: anybody may."""
         self.busy_until_us = 0
         self._inbox: list[tuple[str, Message]] = []
         self._awake: dict[str, None] = {}
@@ -158,8 +160,8 @@ class Site:
     # Its life.
 
     def start(self) -> None:
-        """Begin to run: every member is taken up, or begins."""
-        if self.is_up:
+        """Begin to run: every member is taken up, or begins; not while it is barred."""
+        if self.is_up or self.barred:
             return
         self.is_up, self.is_paused, self.words = True, False, ""
         self.life += 1
