@@ -117,7 +117,7 @@ def heal(
     Raises: AccessError, when a file changed or cannot be read.
     """
     try:
-        return _Healer(own.survey, own_bound, disk, own_id).healed(peers)
+        return _Healer(own.survey, own_bound, disk, own_id, peers).healed(peers)
     except _StopError as stop:
         return Unhealed(reasons=stop.reasons)
 
@@ -125,12 +125,19 @@ def heal(
 class _Healer:
     """One member that is being healed."""
 
-    def __init__(self, survey: Survey, bound: Bound, disk: FileSystem, own_id: int | None) -> None:
+    def __init__(
+        self,
+        survey: Survey,
+        bound: Bound,
+        disk: FileSystem,
+        own_id: int | None,
+        peers: Sequence[Peer],
+    ) -> None:
         self.survey = survey
         self.bound = bound
         self.disk = disk
         self.witnessed = witnessed(survey)
-        self.metadata = _identity(survey, own_id)
+        self.metadata = _identity(survey, own_id, peers)
         self.seams = seams_of(survey)
         self.words: list[str] = []
 
@@ -445,9 +452,12 @@ class _Healer:
             raise _StopError(f"the log would end before entry {self.witnessed}")
 
 
-def _identity(survey: Survey, said_id: int | None) -> Metadata:
-    """Whose log it is; `said_id` where it names nobody. Raises: _StopError."""
+def _identity(survey: Survey, said_id: int | None, peers: Sequence[Peer]) -> Metadata:
+    """Whose log it is; `said_id` where it names nobody, or where no metadata of it can be read and
+    none of its peers' logs names anybody either. Raises: _StopError."""
     found = {placed.metadata for placed in survey.metadata}
+    if not found and said_id and all(peer.is_unnamed for peer in peers):
+        found = {placed.metadata for peer in peers for placed in peer.survey.metadata}
     metadata = next(iter(found)) if len(found) == 1 else None
     if metadata is not None and not metadata.raw and said_id:
         return replace(metadata, node_id=said_id)

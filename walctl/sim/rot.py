@@ -55,6 +55,8 @@ def rot(disk: SimFileSystem, deed: Damage, draw: Draw, *, is_honest: bool = Fals
     if is_honest and deed.verb in _LOSING and deed.file is None and deed.offset is None:
         deed = _honest(disk, deed, draw)
     path = _file(disk, deed, draw)
+    if deed.offset is None and not written_end(disk.raw_file(path)):
+        raise ClusterError(f"{deed.node}: {path} holds nothing that could rot")
     states = _states(disk, path.parents[1])
     size = disk.stat(path).size
     done = _done(disk, path, deed, draw)
@@ -163,7 +165,7 @@ def _file(disk: SimFileSystem, deed: Damage, draw: Draw) -> Path:
     if deed.file is None:
         names = [each.text for each in in_order(disk.names_in(folder / "wal"))]
         if not names:
-            raise UsageError(f"{folder / 'wal'}: holds no segment")
+            raise ClusterError(f"{deed.node}: {folder / 'wal'} holds no segment")
         return folder / "wal" / names[-1 if deed.verb == "truncate" else draw(len(names))]
     parts = Path(deed.file).parts
     if not parts or Path(deed.file).is_absolute() or ".." in parts:
