@@ -29,13 +29,14 @@ _NO_QUORUM: Final = frozenset({"L1", "L2", "L3"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepairRun:
-    """One run. `barred` are the nodes that a refused plan keeps from running at its end, `voters`
-    how many there are."""
+    """One run. `away` are the nodes that did not run when it was to converge, each with why: its
+    repair was refused, or the member itself refuses what is in its files. `voters` are how many
+    there are."""
 
     seed: int
     outcome: Outcome
     repairs: tuple[Repaired, ...]
-    barred: tuple[str, ...]
+    away: dict[str, str]
     voters: int
 
     @property
@@ -50,7 +51,7 @@ class RepairRun:
         found = self.outcome.violation
         if found is None:
             return True
-        if found.id in _NO_QUORUM and 2 * (self.voters - len(self.barred)) <= self.voters:
+        if found.id in _NO_QUORUM and 2 * (self.voters - len(self.away)) <= self.voters:
             return True
         return bool(found.suspects)
 
@@ -100,6 +101,8 @@ def run(seed: int, *, is_within: bool) -> RepairRun:
         seed=seed,
         outcome=outcome,
         repairs=tuple(world.repairs),
-        barred=tuple(name for name, site in world.sites.items() if site.barred),
+        away={
+            name: site.barred or site.words for name, site in world.sites.items() if not site.is_up
+        },
         voters=len(scenario.cluster.names),
     )

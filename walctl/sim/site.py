@@ -113,6 +113,8 @@ class Seat:
         self.group = group
         self.driver: Driver | None = None
         self.words = ""
+        self.refused = ""
+        """Why it did not start, where that is in its files."""
         self.is_removed = False
         self.life = 0
         """Which life of its node it belongs to."""
@@ -455,6 +457,7 @@ class Site:
             if isinstance(error, RaftPanic):
                 self.around.onlooker.panicked(seat, seat.words)
             elif isinstance(error, CorruptionError):
+                seat.refused = seat.words
                 self.around.onlooker.refused(seat, seat.words)
             return
         state = seat.driver.node.raft.hard_state
