@@ -66,6 +66,14 @@ _CALLS_MAX: Final = 12
 """A node that dies within a write does so before one of its next calls, up to this one."""
 
 
+_REPAIR_CALLS_MAX: Final = 60
+"""A repair makes about so many changes of the disk."""
+_ROTS: Final = ("flip", "flip", "zero", "zero", "truncate", "drop", "stale")
+_LATENT_PPM: Final = 30_000
+"""Of a file that cannot be read nothing is repaired: its node stays away."""
+_SNAP_ROTS: Final = frozenset({"flip", "zero", "truncate", "drop"})
+
+
 class Timed(NamedTuple):
     """A deed and its moment."""
 
@@ -389,19 +397,27 @@ class Mischief:
             return []
         if self.rotten is None:
             self.rotten = self._node()
-        return self._rotting(at_us, self.rotten, is_repaired=True)
+        return self._rotting(at_us, self.rotten)
 
-    def _rotting(self, at_us: int, node: str, *, is_repaired: bool) -> list[Timed]:
-        verb = self.stream.choice(("flip", "zero", "truncate"))
-        count = self.stream.between(1, 2_000) if verb == "truncate" else None
+    def _rotting(self, at_us: int, node: str, *, is_repaired: bool = True) -> list[Timed]:
+        """It is off for a while; then all happens at one moment, so that nobody starts it between
+        the damage and the repair. Sometimes the power goes in the middle of the repair."""
         end = self._later(at_us)
-        found: list[Timed] = [
-            Timed(at_us, Process(verb="stop", node=node)),
-            Timed(at_us, Damage(verb=verb, node=node, count=count)),
-        ]
+        found = [Timed(at_us, Process(verb="stop", node=node))]
+        found.append(Timed(end, Process(verb="stop", node=node)))
+        group = self.stream.choice(self.cluster.groups)
+        for _ in range(self.stream.choice((1, 1, 1, 2, 3))):
+            verb = "latent" if self.stream.happens(_LATENT_PPM) else self.stream.choice(_ROTS)
+            is_snap = verb in _SNAP_ROTS and self.stream.happens(150_000)
+            file = "snap" if is_snap else None
+            found.append(Timed(end, Damage(verb=verb, node=node, group=group, file=file)))
         if is_repaired:
             others = tuple(each for each in self.nodes if each != node)
-            found.append(Timed(end, Repair(node=node, sources=others)))
+            mode, call = CrashMode.CLEAN, None
+            if self.stream.happens(250_000):
+                mode, call = self.stream.choice(_MODES), 1 + self.stream.below(_REPAIR_CALLS_MAX)
+            deed = Repair(node=node, sources=others, group=group, mode=mode, call=call)
+            found.append(Timed(end, deed))
         return [*found, Timed(end, Process(verb="start", node=node))]
 
     # More than a cluster survives.
@@ -436,4 +452,5 @@ class Mischief:
         ]
 
     def _rot_any(self, at_us: int) -> list[Timed]:
-        return self._rotting(at_us, self._node(), is_repaired=False)
+        """Any node's disk, in any way; mostly somebody tries to repair it."""
+        return self._rotting(at_us, self._node(), is_repaired=self.stream.happens(800_000))
