@@ -106,10 +106,11 @@ def test_what_processes_can_do_is_not_refused(line: str) -> None:
 
 
 def test_what_a_cluster_says_for_the_simulator_is_left_out_or_done() -> None:
-    words = "cluster 3 seed=1 budget=off net=1ms sync=1ms segment=16KiB catch-up=7"
+    words = "cluster 3 seed=1 budget=off net=1ms sync=1ms segment=16KiB catch-up=7 append=1"
     cluster = parse(words, name="f").cluster
-    assert left_out(cluster, Engine.WALCTL) == ("seed", "budget", "sync")
-    assert left_out(cluster, Engine.ETCD) == ("seed", "budget", "sync", "segment", "catch-up")
+    assert left_out(cluster, Engine.WALCTL) == ("seed", "budget", "sync", "append")
+    beside = ("seed", "budget", "sync", "append", "segment", "catch-up")
+    assert left_out(cluster, Engine.ETCD) == beside
     wish = wish_of(cluster, Path("lab"), engine=Engine.WALCTL, program=None)
     assert (wish.settings.segment_bytes, wish.settings.catch_up_entries) == (16384, 7)
     assert left_out(parse("cluster 3", name="f").cluster, Engine.ETCD) == ()

@@ -44,6 +44,8 @@ class Place:
     snapshot_count: int = 10_000
     catch_up_entries: int = 10_000
     segment_bytes: int = 64_000_000
+    append_bytes: int = 1 << 20
+    """Entries in one append, one at least; as raftexample has it."""
 
 
 @dataclass(slots=True)

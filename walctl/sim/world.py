@@ -73,6 +73,8 @@ class World:
         self.streams = Streams(made.seed if made.seed is not None else _FIRST_SEED)
         self.onlooker = onlooker or Onlooker()
         self.recorder = recorder
+        self.elections: dict[str, int] = {}
+        """How often a member of each group became leader."""
         self.network = Network(self.clock, self.streams, self, base=made.link or LINK)
         self.clients = Clients(self)
         self.sites: dict[str, Site] = {}
@@ -181,6 +183,9 @@ class World:
         group: str | None,
     ) -> None:
         """One event of the trace."""
+        if kind is EventKind.ROLE and fields["to"] == "leader":
+            place = group or ""
+            self.elections[place] = self.elections.get(place, 0) + 1
         if self.recorder is not None:
             self.recorder.tell(self.clock.now_us, kind, fields, node=node, group=group)
 
@@ -415,6 +420,7 @@ def _ways(made: MakeCluster) -> Ways:
         if made.catch_up_entries is None
         else made.catch_up_entries,
         segment_bytes=made.segment_bytes or usual.segment_bytes,
+        append_bytes=usual.append_bytes if made.append_bytes is None else made.append_bytes,
         sync_us=usual.sync_us if made.sync_us is None else made.sync_us,
         sync_jitter_us=made.sync_jitter_us if made.sync_us is not None else usual.sync_jitter_us,
     )
