@@ -72,7 +72,16 @@ def parse_pair(data: bytes | memoryview) -> Pair:
 
     Raises: FormatError, with the offset in `data` of what does not fit.
     """
-    stream = _Stream(bytes(data))
+    found = _short_pair(data) if isinstance(data, bytes) else None
+    return parse_stream(bytes(data)) if found is None else found
+
+
+def parse_stream(data: bytes) -> Pair:
+    """The same whatever form it has, piece by piece: `parse_pair` without its shortcut.
+
+    Raises: FormatError.
+    """
+    stream = _Stream(data)
     message = stream.message("a description of the type")
     layout = _layout_of(message)
     message = stream.message("a value")
@@ -80,6 +89,27 @@ def parse_pair(data: bytes | memoryview) -> Pair:
     if not stream.is_at_end:
         raise WireError("bytes follow the value", offset=stream.position)
     return pair
+
+
+def _short_pair(data: bytes) -> Pair | None:
+    """The pair in a proposal as `build_pair` makes it, of no more than 127 bytes in its second
+    message and with a key; `None` for any other. What a state machine applies is mostly that:
+
+        <description> <length> ff80 01 <length> <key> 01 <length> <value> 00
+    """
+    size, start = len(data), len(_DESCRIPTION)
+    body = start + 1
+    if not start + 8 <= size < body + 0x80 or not data.startswith(_DESCRIPTION):
+        return None
+    key = body + 4
+    key_stop = key + data[key - 1]
+    value = key_stop + 2
+    if value >= size or data[start] != size - body or data[body : key - 1] != b"\xff\x80\x01":
+        return None
+    stop = value + data[value - 1]
+    if stop != size - 1 or data[key_stop] != 1 or data[stop] != 0:
+        return None
+    return Pair(data[key:key_stop], data[value:stop])
 
 
 def build_pair(pair: Pair) -> bytes:

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.wal.writing import created, puts, state
-from walctl.cluster.at_rest import AtRest, written_end
+from walctl.cluster.at_rest import AtRest
 from walctl.errors import AccessError, UsageError
 from walctl.fs.memory import MemoryFileSystem
 from walctl.fs.real import RealFileSystem
+from walctl.fs.rot import written_end
 from walctl.inspect.verify import verify
 from walctl.model.finding import Code
 

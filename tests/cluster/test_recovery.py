@@ -10,7 +10,6 @@ from fixtures.recipes import etcd
 from tests.corpus import copy_tree, fingerprint, needs_corpus, unpacked
 from tests.inspect.answers import damaged_member, of_kind
 from tests.replay.stored import MEMBER, SEGMENT, SNAP, WAL, created, everything, new_disk
-from walctl.cluster.at_rest import written_end
 from walctl.cluster.recovery import Cut, reopen
 from walctl.errors import AccessError, CorruptionError
 from walctl.fs.crash import KEPT, LOST, Crash, Sampled
@@ -18,6 +17,7 @@ from walctl.fs.faults import KillAt, Killed
 from walctl.fs.memory import MemoryFileSystem
 from walctl.fs.nodes import READING, Call
 from walctl.fs.real import RealFileSystem
+from walctl.fs.rot import written_end
 from walctl.raft.types import Entry, HardState
 from walctl.replay.walstorage import WalStorage
 

@@ -1,6 +1,7 @@
 """raftexample's gob pair: the vectors of its notes, every entry of real logs, and hostile bytes."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from formats import raftexample
 from formats.errors import FormatError, LimitError, TruncatedError, WireError
-from formats.gob import DESCRIPTION_BYTES_MAX, Pair, build_pair, parse_pair
+from formats.gob import DESCRIPTION_BYTES_MAX, Pair, build_pair, parse_pair, parse_stream
 from tests.corpus import needs_corpus, unpacked
 from tests.formats.proposals import entries_of, snapshot_data
 
@@ -249,3 +250,45 @@ def test_a_description_beyond_any_use_is_not_read() -> None:
     huge = b"\xfd" + (DESCRIPTION_BYTES_MAX + 1).to_bytes(3, "big")
     with pytest.raises(LimitError):
         parse_pair(huge + bytes(DESCRIPTION_BYTES_MAX + 1))
+
+
+SHORT = st.binary(max_size=8)
+LONG = st.integers(0, 140).map(bytes)
+
+
+@given(
+    st.builds(Pair, key=SHORT | LONG, value=SHORT | LONG).map(build_pair),
+    st.lists(st.tuples(st.integers(0, 60), st.integers(0, 2), st.binary(max_size=2)), max_size=3),
+)
+def test_the_shortcut_for_short_pairs_gives_what_the_definition_gives(
+    data: bytes, changes: list[tuple[int, int, bytes]]
+) -> None:
+    for place, count, other in changes:
+        data = data[:-place] + other + data[len(data) - place + count :] if place else data + other
+    assert came_of(parse_pair, data) == came_of(parse_stream, data)
+
+
+def test_the_shortcut_errs_in_no_byte_of_a_short_pair() -> None:
+    for pair in (Pair(b"k", b"v"), Pair(b"", b"v"), Pair(b"k", b""), Pair(b"key", b"\x01" * 110)):
+        whole = build_pair(pair)
+        assert parse_stream(whole) == pair
+        for place in (0, *range(30, min(len(whole), 50)), len(whole) - 1):
+            for byte in range(256):
+                data = whole[:place] + bytes((byte,)) + whole[place + 1 :]
+                assert came_of(parse_pair, data) == came_of(parse_stream, data)
+
+
+def test_the_shortcut_takes_no_number_for_a_length_that_is_none() -> None:
+    head = build_pair(Pair(b"", b""))[:32]
+    for size in range(100, 160):
+        value = b"\xff\x80\x01\x03key\x01" + bytes((size,)) + bytes(size) + b"\0"
+        data = head + bytes((len(value),)) + value
+        assert came_of(parse_pair, data) == came_of(parse_stream, data)
+
+
+def came_of(parse: Callable[[bytes], Pair], data: bytes) -> Pair | str:
+    """What comes of reading these bytes."""
+    try:
+        return parse(data)
+    except FormatError as error:
+        return f"{error.offset}: {error.message}"

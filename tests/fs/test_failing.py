@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from walctl.errors import AccessError
+from walctl.errors import AccessError, UsageError
 from walctl.fs.crash import KEPT, LOST, Crash, First, Sampled
 from walctl.fs.disk_faults import CrashMode, DiskFault, DiskFaultKind, Draw
 from walctl.fs.failing import FailingFileSystem
@@ -484,3 +484,10 @@ def test_nothing_stays_open_when_all_is_synced_and_closed() -> None:
     assert disk.unsynced.nodes == []
     assert disk.unsynced.names == []
     assert disk.unsynced.open_files == 0
+
+
+def test_what_only_a_simulated_disk_does_is_refused() -> None:
+    disk = failing(base())
+    with pytest.raises(UsageError, match="the simulator's is"):
+        disk.set(DiskFault(kind=DiskFaultKind.MISDIRECTED))
+    assert disk.faults() == []

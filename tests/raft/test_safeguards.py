@@ -15,7 +15,8 @@ import pytest
 from tests.raft import test_paper, test_thesis, test_unstable
 from tests.raft.world import Hostile
 from walctl.raft.errors import RaftError, RaftPanic
-from walctl.sim.safeguards import SAFEGUARDS, Safeguard
+from walctl.sim.safeguard import Safeguard
+from walctl.sim.safeguards_raft import OF_RAFT as SAFEGUARDS
 
 WORLDS = 40
 

@@ -58,7 +58,7 @@ def test_an_entry_that_was_saved_a_moment_ago_is_not_read_from_the_disk() -> Non
 
 
 def test_the_type_of_an_entry_is_the_number_that_the_disk_has() -> None:
-    disk, storage = two_entries()
+    _, storage = two_entries()
     storage.save(None, [Entry(1, 3, EntryType.CONF_CHANGE, b"")])
     (found,) = storage.entries(3, 4, UNLIMITED)
     assert type(found.type) is int

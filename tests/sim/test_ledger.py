@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import crc32c
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from formats import raftpb, walpb
 from formats.raftpb import EntryType
+from formats.walpb import RecordType
 from tests.corpus import names, needs_corpus, unpacked
 from tests.sim.test_disk import World
 from walctl.cluster.recovery import reopen
@@ -23,7 +26,8 @@ from walctl.replay.walstorage import WalStorage
 from walctl.sim.disk import SimDisk
 from walctl.sim.disk_files import SimFileSystem
 from walctl.sim.ledger import Ledger, Ledgers
-from walctl.sim.log_bytes import View, digest_of
+from walctl.sim.log_bytes import ENTRY, MARK, STATE, View, digest_of, read_frames
+from walctl.wal.encoder import frame_of
 
 FOLDER, SNAP = Path("/g1/wal"), Path("/g1/snap")
 
@@ -316,3 +320,37 @@ def test_an_entry_is_known_by_its_kind_and_its_bytes() -> None:
     normal, change = int(EntryType.NORMAL), int(EntryType.CONF_CHANGE)
     assert len({digest_of(normal, b"a"), digest_of(change, b"a"), digest_of(normal, b"b")}) == 3
     assert digest_of(normal, None) == digest_of(normal, b"")
+
+
+@given(
+    numbers=st.tuples(*[st.one_of(st.integers(0, 3), st.integers(0, (1 << 64) - 1))] * 3),
+    payload=st.one_of(st.none(), st.binary(max_size=300)),
+    kind=st.sampled_from((ENTRY, STATE, MARK)),
+    crc=st.one_of(st.integers(0, 1 << 10), st.integers(0, (1 << 32) - 1)),
+)
+def test_every_record_that_the_writers_codec_makes_is_read_back(
+    numbers: tuple[int, int, int], payload: bytes | None, kind: int, crc: int
+) -> None:
+    first, second, third = numbers
+    if kind == ENTRY:
+        body = raftpb.ENTRY.build(raftpb.Entry(type=1, term=second, index=first, data=payload))
+        expected = first, second, digest_of(1, payload)
+    elif kind == STATE:
+        body = raftpb.HARD_STATE.build(raftpb.HardState(term=first, vote=second, commit=third))
+        expected = numbers
+    else:
+        body = walpb.SNAPSHOT.build(walpb.Snapshot(index=first, term=second))
+        expected = first, second, 0
+    frame = frame_of(RecordType(kind), crc32c.crc32c(body, crc), body)
+    read = read_frames(frame + bytes(8), crc)
+    assert read.items == [(kind, *expected, len(frame))]
+    assert not read.is_bad
+
+
+@given(data=st.binary(max_size=60), at=st.integers(0, 30))
+def test_no_bytes_make_the_parser_fail(data: bytes, at: int) -> None:
+    body = raftpb.ENTRY.build(raftpb.Entry(type=0, term=1, index=2, data=b"abc"))
+    frame = frame_of(RecordType.ENTRY, crc32c.crc32c(body, 0), body)
+    for each in (data, frame[:at] + data, len(data).to_bytes(8, "little") + data):
+        read = read_frames(each, 0)
+        assert 0 <= read.end <= len(each)

@@ -59,8 +59,6 @@ def survived(
     member.durable_snapshot, member.durable_snapshot_term = snapshot
     member.unsynced_from = NEVER
     member.taken_back = 0
-    member.lead_term = 0
-    member.is_up = False
 
 
 def forgave(member: Member) -> None:

@@ -7,7 +7,7 @@ names of members are Raft ids):
     founded          the group begins with these voters, by entries up to `index`
     started          a life of a member begins, with what it has read from its disk
     wrote_entry …    bytes have gone into its log file: entry, hard state, snapshot marker
-    synced           all that it has written is durable
+    synced           all that it has written is durable; part_synced: some of it is
     granted          a vote response that grants leaves (no pre-vote)
     accepted         an append response that accepts leaves, also for a snapshot
     campaigned       a vote request leaves (no pre-vote)
@@ -79,6 +79,10 @@ class Watcher:
         """Violations of what is not watched."""
         return tuple(self._scene.passed)
 
+    def is_suspect(self, node: str) -> bool:
+        """Whether a node has forgotten what it had promised, by a fault that is forgiven."""
+        return node in self._members and self._members[node].is_suspect
+
     @property
     def floor(self) -> int:
         """What is known of entries below this index is forgotten."""
@@ -110,8 +114,9 @@ class Watcher:
 
     def stopped(self, node: str) -> None:
         """A member has ended."""
-        member = self._members[node]
-        member.is_up, member.lead_term = False, 0
+        member = self._members.get(node)
+        if member is not None:
+            member.is_up, member.lead_term = False, 0
 
     def survived(
         self,
@@ -122,7 +127,7 @@ class Watcher:
         state: tuple[int, int, int] = (0, 0, 0),
         snapshot: tuple[int, int] = (0, 0),
     ) -> None:
-        """What the files of a node that does not run hold now, all of it durable.
+        """What the files of a node hold now, all of it durable, whatever it had written before.
 
         `entries` are (index, term, digest), consecutive; `state` is (term, vote, commit);
         `snapshot` (index, term) is the one that a start would begin with.
@@ -157,6 +162,21 @@ class Watcher:
         """All that was written is durable."""
         member = self._members[node]
         member.sync()
+        if member.taken_back:
+            logs_agree.judge_taken_back(self._scene, member)
+
+    def part_synced(
+        self,
+        node: str,
+        *,
+        unsynced_from: int | None,
+        state: tuple[int, int, int],
+        snapshot: tuple[int, int],
+    ) -> None:
+        """Of what was written the front is durable, as `state` and `snapshot`, and entries in front
+        of `unsynced_from` (`None`: all of them)."""
+        member = self._members[node]
+        member.sync_part(unsynced_from, state, snapshot)
         if member.taken_back:
             logs_agree.judge_taken_back(self._scene, member)
 

@@ -151,3 +151,13 @@ class Member:
             self.durable_vote = self.promised_vote = self.file_vote
         self.durable_commit = self.promised_commit = self.file_commit
         self.durable_snapshot, self.durable_snapshot_term = self.snapshot, self.snapshot_term
+
+    def sync_part(
+        self, unsynced_from: int | None, state: tuple[int, int, int], snapshot: tuple[int, int]
+    ) -> None:
+        """Entries in front of `unsynced_from` (`None`: all) are durable, and this state and marker
+        are."""
+        self.unsynced_from = NEVER if unsynced_from is None else unsynced_from
+        self.durable_term, self.durable_vote, self.durable_commit = state
+        self.promised_term, self.promised_vote, self.promised_commit = state
+        self.durable_snapshot, self.durable_snapshot_term = snapshot

@@ -18,19 +18,15 @@ from typing import Any, Final
 
 from walctl.cluster.lab import KEPT_FOLDER, NAME, demand_name
 from walctl.errors import AccessError, UsageError
-from walctl.fs.base import File, Kind
+from walctl.fs.base import Kind
 from walctl.fs.disk_faults import Draw
-from walctl.fs.hashing import WINDOW_BYTES
+from walctl.fs.rot import PAGE_BYTES, Rotted, end_early, flip_bit, put_zeros
 from walctl.fs.trees import copy_tree, remove_tree
 from walctl.fs.writable import WritableFileSystem
 from walctl.repair.new_file import PART_PREFIX
 from walctl.wal.names import in_order
 
-PAGE_BYTES: Final = 4096
-ZEROED_BYTES_MAX: Final = 1 << 30
-_WAL = ("member", "wal")
-_SHOWN_BYTES_MAX = 32
-"""As many bytes of what was there are told."""
+_WAL: Final = ("member", "wal")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,18 +94,8 @@ class AtRest:
         """
         path = self._file(group, file)
         with self._disk.open_file(path) as opened:
-            where = self._within(opened, offset)
-            mask = 1 << (self._draw(8) if bit is None else bit)
-            if mask > 0x80:
-                raise UsageError(f"expected a bit from 0 to 7, found {bit}")
-            before = opened.read_at(where, 1)
-            after = bytes([before[0] ^ mask])
-            opened.write_at(where, after)
-            opened.sync()
-        place = self._place(group, path)
-        return Done(
-            what="flip", group=group, file=place, offset=where, size=1, before=before, after=after
-        )
+            done = flip_bit(opened, draw=self._draw, offset=offset, bit=bit)
+        return self._done("flip", group, path, done)
 
     def zero(
         self,
@@ -123,22 +109,10 @@ class AtRest:
 
         Raises: UsageError, AccessError.
         """
-        if not 0 < size <= ZEROED_BYTES_MAX:
-            raise UsageError(f"expected 1 to {ZEROED_BYTES_MAX} bytes, found {size}")
         path = self._file(group, file)
         with self._disk.open_file(path) as opened:
-            where = self._within(opened, offset)
-            if offset is None:
-                where -= where % PAGE_BYTES
-            stop = min(where + size, opened.stat().size)
-            before = opened.read_at(where, min(stop - where, _SHOWN_BYTES_MAX))
-            for start in range(where, stop, WINDOW_BYTES):
-                opened.write_at(start, bytes(min(WINDOW_BYTES, stop - start)))
-            opened.sync()
-        place = self._place(group, path)
-        return Done(
-            what="zero", group=group, file=place, offset=where, size=stop - where, before=before
-        )
+            done = put_zeros(opened, draw=self._draw, offset=offset, size=size)
+        return self._done("zero", group, path, done)
 
     def truncate(
         self, group: str, *, file: str | None = None, size: int | None = None, drop: int = 0
@@ -149,16 +123,8 @@ class AtRest:
         """
         path = self._file(group, file, is_last=True)
         with self._disk.open_file(path) as opened:
-            end = written_end(opened)
-            if size is None:
-                size = max(0, end - (drop or 1 + self._draw(PAGE_BYTES)))
-            if not 0 <= size <= opened.stat().size:
-                raise UsageError(f"{path}: expected a size up to {opened.stat().size}")
-            before = opened.read_at(size, min(max(0, end - size), _SHOWN_BYTES_MAX))
-            opened.truncate(size)
-            opened.sync()
-        place, lost = self._place(group, path), max(0, end - size)
-        return Done(what="truncate", group=group, file=place, offset=size, size=lost, before=before)
+            done = end_early(opened, draw=self._draw, size=size, drop=drop)
+        return self._done("truncate", group, path, done)
 
     def drop(self, group: str, *, file: str | None = None) -> Done:
         """Remove one segment (drawn), or another file. Raises: UsageError, AccessError."""
@@ -263,17 +229,17 @@ class AtRest:
             raise UsageError(f"{path}: expected a plain file")
         return path
 
-    def _within(self, file: File, offset: int | None) -> int:
-        """A place in a file that holds a byte."""
-        if offset is None:
-            end = written_end(file)
-            if not end:
-                raise UsageError(f"{file.path}: nothing was written to it")
-            return self._draw(end)
-        size = file.stat().size
-        if not 0 <= offset < size:
-            raise UsageError(f"{file.path}: expected an offset below {size}, found {offset}")
-        return offset
+    def _done(self, what: str, group: str, path: Path, done: Rotted) -> Done:
+        place = self._place(group, path)
+        return Done(
+            what=what,
+            group=group,
+            file=place,
+            offset=done.offset,
+            size=done.size,
+            before=done.before,
+            after=done.after,
+        )
 
     def _place(self, group: str, path: Path) -> str:
         return str(path.relative_to(self._node / group))
@@ -297,16 +263,6 @@ class AtRest:
             raise AccessError(
                 f"{self._node}: process {found[0]} has files of it open: stop the node first"
             )
-
-
-def written_end(file: File) -> int:
-    """Where the zeros begin with which a file ends."""
-    for start, stop in reversed(list(file.data_ranges(0, file.stat().size))):
-        for first in reversed(range(start, stop, WINDOW_BYTES)):
-            data = file.read_at(first, min(WINDOW_BYTES, stop - first)).rstrip(b"\0")
-            if data:
-                return first + len(data)
-    return 0
 
 
 def _way(folder: Path, path: Path) -> Iterator[Path]:

@@ -15,9 +15,8 @@ from walctl.fs.disk_faults import DiskFaultKind as DiskFaultKind
 
 PPM = 1_000_000
 """Millionths in a whole."""
-PASSING: Final = frozenset(
-    {"kill", "clock-jump", "flip", "zero", "truncate", "drop", "wipe", "rewind", "keep"}
-)
+_ROT: Final = frozenset({"flip", "zero", "truncate", "drop", "latent", "stale"})
+PASSING: Final = _ROT | frozenset({"kill", "clock-jump", "wipe", "rewind", "keep"})
 """What is done once, and is not on afterwards: it has nothing to take off."""
 
 

@@ -95,6 +95,8 @@ class Traffic:
                 self.on_call(call, path)
             finally:
                 self._is_telling = False
+        if not self._armed:
+            return
         # All of them count, also where the first has failed the call already.
         reasons = [reason for armed in self._armed if (reason := armed.reason(call)) is not None]
         if reasons:

@@ -298,7 +298,7 @@ class RawNode:
     ) -> tuple[Message, ...]:
         raft = self.raft
         if not self._is_async:
-            others = (each for each in raft.after_append if each.target != raft.id)
+            others = [each for each in raft.after_append if each.target != raft.id]
             return (*raft.messages, *others)
         work: list[Message] = []
         if entries or hard is not None or snapshot is not None or raft.after_append:

@@ -28,7 +28,7 @@ def encoding_bytes(entry: Entry) -> int:
 
 def payload_bytes(entries: Sequence[Entry]) -> int:
     """Bytes of the data of all of them."""
-    return sum(len(entry.data) for entry in entries if entry.data)
+    return sum([len(entry.data) for entry in entries if entry.data])
 
 
 def total_bytes(entries: Sequence[Entry]) -> int:

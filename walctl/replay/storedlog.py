@@ -2,7 +2,8 @@
 
 Nothing is cached, because a Raft log is written often and hardly ever read: a leader reads it for a
 follower that lags behind, a starting node once. Here it is only read; `walstorage` adds the calls
-that write, and keeps what it wrote a moment ago. What a damaged log holds behind its first gap is not there, as for a starting member.
+that write, and keeps what it wrote a moment ago. What a damaged log holds behind its first gap is
+not there, as for a starting member.
 """
 
 from collections.abc import Iterator, Sequence

@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from walctl.cluster.deeds import Damage
 from walctl.cluster.events import EventKind
 from walctl.cluster.surroundings import Place
 from walctl.errors import UsageError
@@ -27,10 +28,12 @@ from walctl.fs.set_faults import SetFaults
 from walctl.fs.unsynced import Toll
 from walctl.sim.chance import Streams
 from walctl.sim.disk_files import SimFileSystem, Watch, Ways
+from walctl.sim.rot import rot
 
 Tell = Callable[[EventKind, Mapping[str, Any]], None]
 
 ROOT = Path("/")
+SHOWN_BYTES_MAX = 32
 _NAMES = "names"
 
 
@@ -166,7 +169,26 @@ class SimDisk:
         files, names = self.fs.unsynced()
         return atoms_of(files, names, is_torn=True)
 
-    # Operators.
+    # What is done to a node that does not run.
+
+    def damage(self, deed: Damage) -> dict[str, Any]:
+        """Let something rot; what was done, for an event's `args`.
+
+        Raises: UsageError, AccessError.
+        """
+        stream = self._streams.fresh(f"rot/{self.node}/{self._now_us()}")
+        path, done = rot(self.fs, deed, stream.below)
+        self._changed()
+        group, *rest = path.parts[1:]
+        args = {
+            "g": group,
+            "file": "/".join(rest),
+            "offset": done.offset,
+            "size": done.size,
+            "before": done.before[:SHOWN_BYTES_MAX].hex() or None,
+            "after": done.after.hex() or None,
+        }
+        return {key: value for key, value in args.items() if value is not None}
 
     def wipe(self, group: str | None = None) -> None:
         """Take away the directory of a group, or (`None`) of all."""

@@ -223,9 +223,18 @@ class SimFileSystem(MemoryFileSystem):
                 found[node.inode] = label
         return found
 
-    def node_of(self, path: Path) -> Plain:
-        """The plain file at `path`. Raises: AccessError."""
-        return self._tree.plain(path)
+    def names_in(self, folder: Path) -> list[str]:
+        """Names of the plain files of a folder, sorted; none where there is no such folder."""
+        return [name for name, _, _ in self.files_in(folder)]
+
+    def raw_file(self, path: Path) -> MemoryWritableFile:
+        """A file as its sectors are, past all that a program meets. Raises: AccessError."""
+        return MemoryWritableFile(self, self._tree, path, self._tree.plain(path))
+
+    def drop(self, path: Path) -> None:
+        """Take a file away for good, as `raw_file` sees it. Raises: AccessError."""
+        super().remove(path)
+        super().sync_dir(path.parent)
 
     def put(self, name: str, other: "SimFileSystem | None") -> None:
         """Let the directory `/name` be what `other` holds there (it is given away), or nothing."""

@@ -94,6 +94,13 @@ class Ledger:
         if self.listener is not None:
             self.listener.reread(len(self._waiting))
 
+    def records(self, disk: SimFileSystem) -> tuple[list[Item], list[Item]]:
+        """What every record says, read anew: those that are durable, and those behind them."""
+        anew = Ledger(self.folder)
+        anew.begin(disk)
+        durable = _durable_items(anew._segments)
+        return durable, [item for item, _ in anew._waiting]
+
     def survived(self) -> View:
         """What the log says, which is all there is after a crash; to be kept."""
         return self.now.copy()
@@ -166,9 +173,10 @@ class Ledger:
         for segment in self._segments[first:]:
             if self.is_bad:
                 break
-            data = _front(segment.node.contents)
+            whole = _front(segment.node.contents)
+            data = whole[: min((start for start, _, _ in segment.node.bad), default=len(whole))]
             read = read_frames(data, self._crc)
-            self._crc, self.is_bad = read.crc, read.is_bad
+            self._crc, self.is_bad = read.crc, read.is_bad or len(data) < len(whole)
             segment.seen, segment.tail = _seen(data, read.end)
             segment.synced = segment.seen if segment.node.durable is None else 0
             for item in read.items:

@@ -95,9 +95,9 @@ class Read:
 def read_frames(data: bytes, crc: int, *, base: int = 0) -> Read:
     """Read whole frames from the beginning of `data`, which stands at `base` of its file."""
     items: list[Item] = []
-    position, total, checksum = 0, len(data), crc32c.crc32c
+    position, total, checksum, from_bytes = 0, len(data), crc32c.crc32c, int.from_bytes
     while position + _FIELD <= total:
-        word = int.from_bytes(data[position : position + _FIELD], "little")
+        word = from_bytes(data[position : position + _FIELD], "little")
         if word == 0:
             break
         start = position + _FIELD
@@ -105,23 +105,39 @@ def read_frames(data: bytes, crc: int, *, base: int = 0) -> Read:
         end = stop + (word >> 56 & 7 if word & _PADDED else 0)
         if end > total:
             break
-        found = _record(data[start:stop])
-        if found is None:
+        word = from_bytes(data[start + 3 : start + 8], "little")
+        if (
+            stop - start > 10
+            and word & 0x8080808080 == _FOUR_MORE
+            and data[start + 8] == 0x1A
+            and data[start + 9] == stop - start - 10 < 0x80
+            and data[start] == 0x08
+            and data[start + 2] == 0x10
+        ):
+            # A short record whose checksum takes five bytes, as nearly all are.
+            kind, body = data[start + 1], data[start + 10 : stop]
+            stored = (
+                word & 0x7F
+                | word >> 1 & 0x3F80
+                | word >> 2 & 0x1FC000
+                | word >> 3 & 0xFE00000
+                | word >> 4 & 0xF0000000
+            )
+        elif (found := _record(data[start:stop])) is not None:
+            kind, stored, body = found
+        else:
             return Read(items, position, crc, True)
-        kind, stored, body = found
         if kind == CHECKSUM:
             if crc not in (0, stored):
                 return Read(items, position, crc, True)
             crc = stored
         else:
-            crc_after = checksum(body, crc)
-            if crc_after != stored:
+            after = checksum(body, crc)
+            numbers = _numbers(kind, body) if kind != _METADATA else ()
+            if after != stored or numbers is None:
                 return Read(items, position, crc, True)
-            crc = crc_after
-            if kind != _METADATA:
-                numbers = _numbers(kind, body)
-                if numbers is None:
-                    return Read(items, position, crc, True)
+            crc = after
+            if numbers:
                 items.append((kind, *numbers, base + end))
         position = end
     return Read(items, position, crc, False)
@@ -129,23 +145,6 @@ def read_frames(data: bytes, crc: int, *, base: int = 0) -> Read:
 
 def _record(record: bytes) -> tuple[int, int, bytes] | None:
     """Type, checksum and data of a record; `None` for anything else."""
-    word = int.from_bytes(record[3:8], "little")
-    if word & 0x8080808080 == _FOUR_MORE and record[0] == 0x08 and record[2] == 0x10:
-        stored = (
-            word & 0x7F
-            | word >> 1 & 0x3F80
-            | word >> 2 & 0x1FC000
-            | word >> 3 & 0xFE00000
-            | word >> 4 & 0xF0000000
-        )
-        total = len(record)
-        if total > 9 and record[8] == 0x1A:
-            at = 10
-            size = record[9]
-            if size & 0x80:
-                size, at = _varint(record, 9)
-            if at + size == total:
-                return record[1], stored, record[at:]
     fields = _fields(record)
     if fields is None:
         return None
@@ -157,6 +156,12 @@ def _record(record: bytes) -> tuple[int, int, bytes] | None:
 
 def _numbers(kind: int, body: bytes) -> tuple[int, int, int] | None:
     """The numbers of an item; `None` for what is no such message."""
+    if kind == STATE and body[:5:2] == b"\x08\x10\x18" and body[1] < 0x80 and body[3] < 0x80:
+        try:
+            commit, end = _varint(body, 5)
+        except IndexError:
+            return None
+        return (body[1], body[3], commit) if end == len(body) else None
     if kind == ENTRY and body[:1] == b"\x08" and body[2:3] == b"\x10":
         try:
             term, at = body[3], 4

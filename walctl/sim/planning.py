@@ -3,7 +3,6 @@
     clients     requests at random moments, put, get and compare-and-swap, over a few keys
     faults      one after the other, each ended again (`mischief`)
     converge    at the end of the time all is healed, and has to come together
-    expect      linearizable, and every directory clean or harmless
 
 With `is_swarm` the seed decides what kind of cluster it is, and which kinds of faults it meets at
 all: a run that has a few of them, and those often, finds what one with all of them in equal shares
@@ -16,8 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from walctl.cluster.claim import Claim, ClaimKind
-from walctl.cluster.deeds import Ask, Converge, Deed, Expect, MakeCluster
+from walctl.cluster.deeds import Ask, Converge, MakeCluster
 from walctl.cluster.faults import LinkFault
 from walctl.cluster.scenario import Command, Scenario
 from walctl.errors import UsageError
@@ -67,14 +65,12 @@ def plan(wish: SimWish) -> Scenario:
         wish, cluster = _swarm(wish, cluster, streams["plan/swarm"])
     timed = [*_requests(wish, streams), *_faults(wish, cluster, streams)]
     timed.sort(key=lambda each: each.at_us)  # stable: a fault's parts keep their order
-    end = [
-        Command(line=0, deed=Converge(), at_us=wish.time_us),
-        Command(line=0, deed=_expect(ClaimKind.LINEARIZABLE)),
-        Command(line=0, deed=_expect(ClaimKind.VERIFY, "harmless")),
-    ]
-    commands = [Command(line=0, deed=each.deed, at_us=each.at_us) for each in timed]
-    numbered = (replace(each, line=line) for line, each in enumerate([*commands, *end], start=2))
-    return Scenario(name=wish.name, cluster=cluster, commands=tuple(numbered))
+    timed.append(Timed(wish.time_us, Converge()))
+    commands = (
+        Command(line=line, deed=each.deed, at_us=each.at_us)
+        for line, each in enumerate(timed, start=2)
+    )
+    return Scenario(name=wish.name, cluster=cluster, commands=tuple(commands))
 
 
 def _check(wish: SimWish) -> None:
@@ -183,7 +179,3 @@ def _faults(wish: SimWish, cluster: MakeCluster, streams: Streams) -> Iterator[T
         yield from (
             each for each in mischief.begun(at_us, wish.time_us) if each.at_us < wish.time_us
         )
-
-
-def _expect(what: ClaimKind, text: str = "") -> Deed:
-    return Expect(claim=Claim(what=what, text=text))

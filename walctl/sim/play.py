@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from walctl.checker.judged import violation as unordered
+from walctl.checker.linearizable import check
 from walctl.checker.violation import Violated, Violation
 from walctl.cluster.answers import Fate
 from walctl.cluster.claim import Claim, ClaimKind
@@ -26,6 +28,7 @@ from walctl.cluster.deeds import (
     Run,
     Stabilize,
 )
+from walctl.cluster.events import EventKind
 from walctl.cluster.scenario import Command, Scenario
 from walctl.cluster.steps import Done, Step
 from walctl.errors import ClusterError, ExitStatus, WalctlError
@@ -38,6 +41,7 @@ from walctl.sim.loads import SimLoad
 from walctl.sim.onlooker import Onlooker
 from walctl.sim.operators import Operation, Operator
 from walctl.sim.recorder import Recorder
+from walctl.sim.watching import Watching
 from walctl.sim.world import World
 
 UNTIL_US: Final = 60_000_000
@@ -124,6 +128,7 @@ class Player:
         self._on_step = on_step
         self._steps: list[Step] = []
         self._loads: list[SimLoad] = []
+        self._is_finished = False
 
     def play(self) -> Outcome:
         """Do all commands."""
@@ -139,6 +144,8 @@ class Player:
             self._on_step(step)
             if step.is_broken:
                 break
+        if self.claims.violation is None and not any(each.is_broken for each in self._steps):
+            self._finish()
         recorder = world.recorder
         return Outcome(
             scenario=self._scenario,
@@ -175,8 +182,34 @@ class Player:
         try:
             return deed()
         except Violated as error:
-            self.claims.violation = error.violation
+            self._keep(error.violation)
             return None
+
+    def _keep(self, found: Violation) -> None:
+        """The run has found what it is for."""
+        self.claims.violation = found
+        fields = {"id": found.id, "words": found.words, "nodes": list(found.nodes)}
+        group = found.group or None
+        self.world.tell(EventKind.VIOLATION, fields, node=None, group=group)
+
+    def _finish(self) -> None:
+        """All ends as it should; what can only be said then is said: that files hold what their
+        members said, that all that was acknowledged is there, that clients saw one order."""
+        if self._is_finished:
+            return
+        self._is_finished = True
+        if isinstance(self.world.onlooker, Watching):
+            self._guarded(self._end_all)
+
+    def _end_all(self) -> None:
+        self._end_loads()
+        for site in self.world.sites.values():
+            site.stop()
+        if isinstance(self.world.onlooker, Watching):
+            self.world.onlooker.finished()
+        found = unordered(check(self.world.clients.history()))
+        if found is not None:
+            raise Violated(found)
 
     def do(self, command: Command) -> Done:
         """Do what a command says. Raises: WalctlError, Violated."""
@@ -274,6 +307,8 @@ class Player:
     def _judge(self, claim: Claim) -> Done:
         if claim.what in _OF_ALL:
             self._end_loads()
+        if claim.what is ClaimKind.VIOLATION and self.claims.violation is None:
+            self._finish()
         if claim.what is ClaimKind.DIGESTS and not claim.is_not:
             # Members that run apply at their own pace: they get some time to be alike.
             found = self._until(claim, DIGEST_US)

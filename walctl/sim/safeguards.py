@@ -1,263 +1,28 @@
-"""Every protection of Raft that has a name, and the override that takes it away.
+"""Every protection that has a name, and the override that takes it away.
 
-A cluster without one of them breaks a promise sooner or later, and a suite or a simulation that
-does not notice is not worth much: tests apply each as a mutant, and the simulator shows what it
-costs. An override changes a single rule, in the one place where the rule lives; it holds for the
-whole process while its context is open, and is undone when that ends.
+A cluster without one of them breaks a promise sooner or later, and a suite or a simulator that does
+not notice is not worth much: tests apply each as a mutant, and the simulator shows what it costs.
+An override changes a single rule, in the one place where the rule lives; it holds for the whole
+process while its context is open, and is undone when that ends. Nothing outside this room knows of
+them: no process of a lab can be started without one.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Final
 
-from formats.raftpb import MessageType
-from walctl.raft import core, election, follower, leader, quorum
-from walctl.raft.core import Raft
-from walctl.raft.log import Log
-from walctl.raft.progress import Progress
-from walctl.raft.quorum import INFINITE, VoteResult
-from walctl.raft.tracker import Tracker
-from walctl.raft.types import NOBODY, EntryID, HardState, Message, Snapshot
-from walctl.raft.unstable import Unstable
+from walctl.errors import UsageError
+from walctl.sim.safeguard import Safeguard
+from walctl.sim.safeguards_member import OF_MEMBERS
+from walctl.sim.safeguards_raft import OF_RAFT
+
+SAFEGUARDS: Final[tuple[Safeguard, ...]] = (*OF_RAFT, *OF_MEMBERS)
+"""All of them."""
+BY_NAME: Final[Mapping[str, Safeguard]] = {each.name: each for each in SAFEGUARDS}
 
 
-@dataclass(frozen=True, slots=True)
-class Safeguard:
-    """One protection: its name, what it guards against, and what replaces it when it is gone.
-
-    `owner` has the rule under `attribute`; `without` takes its place.
-    """
-
-    name: str
-    words: str
-    owner: Any
-    attribute: str
-    without: Any
-
-    @contextmanager
-    def removed(self) -> Iterator[None]:
-        """Let the protection be gone while the block runs."""
-        before = vars(self.owner)[self.attribute]
-        setattr(self.owner, self.attribute, self.without)
-        try:
-            yield
-        finally:
-            setattr(self.owner, self.attribute, before)
-
-
-def _always(value: object) -> Callable[..., object]:
-    return lambda *args, **kwargs: value
-
-
-def _without_vote(raft: Raft) -> HardState:
-    return HardState(term=raft.term, vote=NOBODY, commit=raft.log.committed)
-
-
-def _without_term(raft: Raft) -> HardState:
-    return HardState(term=0, vote=raft.vote, commit=raft.log.committed)
-
-
-def _commit_by_count(log: Log, index: int, term: int) -> bool:
-    if index <= log.committed or log.known_term(index) is None:
-        return False
-    log.commit_to(index)
-    return True
-
-
-def _with_learners(tracker: Tracker) -> int:
-    everybody = tracker.config.incoming | tracker.config.learners
-    return quorum.committed_index(everybody, lambda node: tracker.progress[node].match)
-
-
-def _incoming_commit(tracker: Tracker) -> int:
-    return quorum.committed_index(
-        tracker.config.incoming, lambda node: tracker.progress[node].match
-    )
-
-
-def _incoming_result(tracker: Tracker) -> VoteResult:
-    return quorum.vote_result(tracker.config.incoming, tracker.votes)
-
-
-def _half_is_enough(voters: Any, acked: Callable[[int], int]) -> int:
-    ranked = sorted(map(acked, voters))
-    return ranked[len(ranked) // 2] if ranked else INFINITE
-
-
-def _one_vote_wins(voters: Any, votes: Any) -> VoteResult:
-    return VoteResult.WON if any(votes.values()) else VoteResult.PENDING
-
-
-def _without_hint(progress: Progress, rejected: int, hint: int) -> bool:
-    if progress.next - 1 != rejected:
-        return False
-    progress.next = max(rejected, progress.match + 1)
-    progress.is_flow_paused = False
-    return True
-
-
-def _apply_all(log: Log, *, allow_unstable: bool) -> int:
-    return log.last_index()
-
-
-def _from_the_first(log: Log, entries: Any) -> int | None:
-    return 0 if entries else None
-
-
-def _hear_the_past(raft: Raft, message: Message) -> None:
-    raft._step_by_role(message)
-
-
-def _beat_with_everything(raft: Raft) -> None:
-    for node, _ in raft.tracker.in_order():
-        if node != raft.id:
-            raft.send(Message(MessageType.HEARTBEAT, node, commit=raft.log.committed))
-
-
-def _answer_at_once(raft: Raft, request: Message) -> None:
-    leader._answer_read(raft, request, raft.log.committed)
-
-
-def _restore_anything(raft: Raft, snapshot: Snapshot) -> bool:
-    raft.log.restore(snapshot)
-    raft.restore_config(snapshot.conf_state, last_index=snapshot.index)
-    return True
-
-
-def _stable_by_index(unstable: Unstable, *, term: int, index: int) -> None:
-    if index >= unstable.offset:
-        del unstable.entries[: index + 1 - unstable.offset]
-        unstable.offset = index + 1
-        unstable.offset_in_progress = max(unstable.offset_in_progress, unstable.offset)
-
-
-def _accept_blindly(log: Log, before: EntryID, entries: Any, leader_commit: int) -> int | None:
-    last = before.index + len(entries)
-    if entries and entries[0].index > log.committed and entries[0].index <= log.last_index() + 1:
-        log.append(entries)
-    log.commit_to(min(leader_commit, last, log.last_index()))
-    return last
-
-
-def _stay_leader(raft: Raft) -> None:
-    for node, progress in raft.tracker.progress.items():
-        if node != raft.id:
-            progress.is_active = False
-
-
-SAFEGUARDS: tuple[Safeguard, ...] = (
-    Safeguard("one-vote-a-term", "two leaders in a term", election, "can_grant", _always(True)),
-    Safeguard(
-        "up-to-date-candidates",
-        "a leader that lacks committed entries",
-        Log,
-        "is_up_to_date",
-        _always(True),
-    ),
-    Safeguard(
-        "own-term-commits",
-        "an entry that is committed by count and replaced (figure 8)",
-        Log,
-        "commit_in_term",
-        _commit_by_count,
-    ),
-    Safeguard(
-        "votes-are-stored",
-        "a node that votes again after a restart",
-        Raft,
-        "hard_state",
-        property(_without_vote),
-    ),
-    Safeguard(
-        "terms-are-stored",
-        "a node that goes back in terms after a restart",
-        Raft,
-        "hard_state",
-        property(_without_term),
-    ),
-    Safeguard(
-        "learners-do-not-count",
-        "a quorum made of learners",
-        Tracker,
-        "committed_index",
-        _with_learners,
-    ),
-    Safeguard(
-        "both-halves-commit",
-        "two disjoint quorums while the membership changes",
-        Tracker,
-        "committed_index",
-        _incoming_commit,
-    ),
-    Safeguard(
-        "both-halves-elect",
-        "two leaders while the membership changes",
-        Tracker,
-        "election_result",
-        _incoming_result,
-    ),
-    Safeguard(
-        "majorities-commit", "loss with half the nodes", quorum, "committed_index", _half_is_enough
-    ),
-    Safeguard("majorities-elect", "two leaders in a term", quorum, "vote_result", _one_vote_wins),
-    Safeguard(
-        "reject-hints",
-        "one round trip for each entry of a diverged log",
-        Progress,
-        "decrease",
-        _without_hint,
-    ),
-    Safeguard("commit-before-apply", "state that is taken back", Log, "appliable_to", _apply_all),
-    Safeguard(
-        "log-matching", "logs that differ below an equal entry", Log, "accept", _accept_blindly
-    ),
-    Safeguard(
-        "only-conflicts-truncate",
-        "entries that an old append takes back",
-        Log,
-        "_first_conflict",
-        _from_the_first,
-    ),
-    Safeguard(
-        "lower-terms-are-past", "a leader of the past", Raft, "_answer_lower_term", _hear_the_past
-    ),
-    Safeguard(
-        "heartbeats-up-to-match",
-        "a commit beyond what a follower holds",
-        leader,
-        "broadcast_heartbeat",
-        _beat_with_everything,
-    ),
-    Safeguard(
-        "one-change-at-a-time",
-        "quorums that do not meet",
-        leader,
-        "_is_refused",
-        _always(False),
-    ),
-    Safeguard(
-        "promises-after-writing",
-        "a vote or acknowledgement that is forgotten",
-        core,
-        "_AFTER_APPEND",
-        frozenset(),
-    ),
-    Safeguard("reads-are-confirmed", "a stale read", leader, "_process_read", _answer_at_once),
-    Safeguard(
-        "snapshots-only-forward",
-        "a state that goes back",
-        follower,
-        "restore",
-        _restore_anything,
-    ),
-    Safeguard(
-        "stable-by-term",
-        "an entry that is taken for durable and was replaced",
-        Unstable,
-        "stable_to",
-        _stable_by_index,
-    ),
-    Safeguard("quorum-check", "a leader that nobody hears", leader, "_check_quorum", _stay_leader),
-)
-"""All of them; the simulator and the mutation tests share this list."""
+def named(names: Sequence[str]) -> tuple[Safeguard, ...]:
+    """The safeguards of these names. Raises: UsageError."""
+    for name in names:
+        if name not in BY_NAME:
+            raise UsageError(f"expected a safeguard ({', '.join(BY_NAME)}), found {name!r}")
+    return tuple(BY_NAME[name] for name in names)

@@ -18,7 +18,7 @@ from walctl.cluster.events import EventKind
 from walctl.cluster.service import Done, Frozen, KvService
 from walctl.cluster.surroundings import Job, Place, Surroundings
 from walctl.cluster.waiting import Tell, Told
-from walctl.errors import RefusedError, WalctlError
+from walctl.errors import CorruptionError, RefusedError, WalctlError
 from walctl.fs.disk_faults import CrashMode
 from walctl.fs.faults import Killed
 from walctl.machine.base import Entry as MachineEntry
@@ -450,7 +450,7 @@ class Site:
             self._tell(EventKind.CRASH, {"why": seat.words}, group)
             if isinstance(error, RaftPanic):
                 self.around.onlooker.panicked(seat, seat.words)
-            else:
+            elif isinstance(error, CorruptionError):
                 self.around.onlooker.refused(seat, seat.words)
             return
         state = seat.driver.node.raft.hard_state

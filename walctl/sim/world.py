@@ -36,7 +36,7 @@ from walctl.cluster.events import EventKind
 from walctl.cluster.faults import LinkFault
 from walctl.cluster.topology import change, resolve
 from walctl.cluster.waiting import Told
-from walctl.errors import ClusterError, UnsupportedError, UsageError
+from walctl.errors import ClusterError, UsageError
 from walctl.fs.disk_faults import CrashMode
 from walctl.raft.describe import message_type
 from walctl.raft.types import NOBODY, Message
@@ -309,7 +309,8 @@ class World:
             raise ClusterError(f"{site.name}: expected a node that does not run, found it running")
         words = deed.words
         if isinstance(deed, Damage):
-            raise UnsupportedError(f"{words}: not in the simulator yet")
+            args = site.disk.damage(replace(deed, group=self.group(deed.group)))
+            words = f"{words}: {args}"
         elif deed.verb == "wipe":
             site.disk.wipe(deed.group)
         elif is_copy:

@@ -89,9 +89,25 @@ def lower_conf_state(conf: ConfState) -> raftpb.ConfState:
 
 def frame_of(kind: RecordType, crc: int, data: bytes | None) -> bytes:
     """The frame of one record that stores `crc`: length field, record, padding."""
-    if crc < _FIVE_BYTES_MIN or data is None:
+    if data is None:
         return build_frame(walpb.RECORD.build(walpb.Record(type=int(kind), crc=crc, data=data)))
-    # The seven bits of each group spread over a byte each, all but the last with its high bit.
+    stored = build_varint(crc) if crc < _FIVE_BYTES_MIN else _five_bytes(crc)
+    size = len(data)
+    width = _varint(size)
+    word = join_length(4 + len(stored) + len(width) + size)
+    return b"%b\x08%c\x10%b\x1a%b%b%b" % (
+        word.to_bytes(_LENGTH_FIELD_BYTES, "little"),
+        kind,
+        stored,
+        width,
+        data,
+        _PADDINGS[word >> 56 & 7],
+    )
+
+
+def _five_bytes(crc: int) -> bytes:
+    """A varint that takes five bytes: the seven bits of each group spread over a byte each, all but
+    the last with its high bit."""
     spread = (
         0x80808080
         | crc & 0x7F
@@ -100,17 +116,7 @@ def frame_of(kind: RecordType, crc: int, data: bytes | None) -> bytes:
         | (crc & 0xFE00000) << 3
         | (crc & 0xF0000000) << 4
     )
-    size = len(data)
-    width = _varint(size)
-    word = join_length(9 + len(width) + size)
-    return b"%b\x08%c\x10%b\x1a%b%b%b" % (
-        word.to_bytes(_LENGTH_FIELD_BYTES, "little"),
-        kind,
-        spread.to_bytes(5, "little"),
-        width,
-        data,
-        _PADDINGS[word >> 56 & 7],
-    )
+    return spread.to_bytes(5, "little")
 
 
 _PADDINGS = tuple(bytes(count) for count in range(8))

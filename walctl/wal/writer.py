@@ -23,8 +23,7 @@ written before the log was opened still counts when a segment gets its name.
 Source: etcd-data-dir notes 1.2, 2.2, 2.3, 4.2 to 4.5 and 4.7.
 """
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -83,7 +82,7 @@ class Wal:
         self._reach = reach
         self._state = NO_STATE
         self._segment_bytes = segment_bytes
-        self._trouble: str | None = None
+        self._care = _Care(folder, self._placed)
         self._is_closed = False
         self._spare = Spare(disk, folder, size=segment_bytes)
         self._spare.prepare()
@@ -187,17 +186,22 @@ class Wal:
         if state == NO_STATE and not entries:
             return ()
         self._demand_fitting(entries)
-        is_new = (state.term, state.vote) != (self._state.term, self._state.vote)
-        with self._carefully():
+        must_sync = self._must_sync(state, entries)
+        with self._care:
             offsets = self._encoder.add_entries(entries)
             if entries:
                 self._last_written = self._reach = entries[-1].index
             self._add_state(state)
             if self._encoder.written >= self._segment_bytes:
                 self._cut()
-            elif entries or is_new:
+            elif must_sync:
                 self._encoder.sync()
         return offsets if entries else ()
+
+    def _must_sync(self, state: HardState, entries: Sequence[Entry]) -> bool:
+        """Whether somebody may be told of it at once: all but a commit that moved."""
+        is_new = (state.term, state.vote) != (self._state.term, self._state.vote)
+        return bool(entries) or is_new
 
     def save_snapshot(self, mark: SnapshotMark) -> None:
         """Append the marker of a snapshot whose file is on the disk already; synced.
@@ -222,7 +226,7 @@ class Wal:
 
         Raises: AccessError.
         """
-        with self._carefully():
+        with self._care:
             self._encoder.sync()
 
     def release_to(self, index: int) -> None:
@@ -242,14 +246,14 @@ class Wal:
         if self._is_closed:
             return
         self._is_closed = True
-        is_well = self._trouble is None
+        is_well = self._care.trouble is None
         try:
             self._spare.close(is_removed=is_well)
             if is_well:
-                with self._carefully():
+                with self._care:
                     self._encoder.sync()
         finally:
-            self._trouble = self._trouble or f"{self.folder}: the log is closed"
+            self._care.trouble = self._care.trouble or f"{self.folder}: the log is closed"
             for each in self._held:
                 each.file.close()
 
@@ -259,19 +263,6 @@ class Wal:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    @contextlib.contextmanager
-    def _carefully(self) -> Iterator[None]:
-        """Around everything that writes: what does not come to its end was the last of it."""
-        if self._trouble is not None:
-            raise AccessError(self._trouble)
-        self._trouble = f"{self.folder}: not written to any more: a call was interrupted"
-        try:
-            yield
-        except AccessError as error:
-            self._trouble = f"{self.folder}: not written to any more, after: {error.message}"
-            raise AccessError(self._placed(error.message)) from error
-        self._trouble = None
-
     def _placed(self, words: str) -> str:
         """An error of the disk, with the segment: the open file may have had another name."""
         place = str(self.folder / self.segment)
@@ -279,7 +270,7 @@ class Wal:
 
     def _write_mark(self, mark: SnapshotMark) -> None:
         """A marker, whatever it has: etcd 3.4 wrote none with a conf state."""
-        with self._carefully():
+        with self._care:
             self._encoder.add(RecordType.SNAPSHOT, mark_bytes(mark))
             self._marked = max(self._marked, mark.index)
             self._reach = max(self._reach, mark.index)
@@ -333,6 +324,32 @@ class Wal:
         self._disk.rename(file.path, self.folder / name.text)
         self._disk.sync_dir(self.folder)
         self._spare.prepare()
+
+
+class _Care:
+    """Around everything that writes: what does not come to its end was the last of it.
+
+    `trouble` says why nothing is written any more. `placed` puts the segment into an error's words.
+    A generator in this place would take longer than the two calls (a fortieth of a Raft message).
+    """
+
+    def __init__(self, folder: Path, placed: Callable[[str], str]) -> None:
+        self.trouble: str | None = None
+        self._words = f"{folder}: not written to any more"
+        self._interrupted = f"{self._words}: a call was interrupted"
+        self._placed = placed
+
+    def __enter__(self) -> None:
+        if self.trouble is not None:
+            raise AccessError(self.trouble)
+        self.trouble = self._interrupted
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            self.trouble = None
+        elif isinstance(error, AccessError):
+            self.trouble = f"{self._words}, after: {error.message}"
+            raise AccessError(self._placed(error.message)) from error
 
 
 def _begun(file: WritableFile, metadata: bytes | None, segment_bytes: int) -> Encoder:

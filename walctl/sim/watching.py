@@ -1,0 +1,368 @@
+"""From the world to the promises: who looks on, and tells a watcher of each group what it sees.
+
+    disk      Ledgers, from the bytes     wrote_entry, wrote_state, wrote_snapshot, synced, survived
+    messages  as they leave               granted, accepted, campaigned, leader_said, …
+    members   at their work               applied, configured, snapshot_…, acknowledged, stood
+    lives     and their ends              started, stopped, refused, panicked, examined
+
+What is durable nobody is asked for: it is told from what the disk has been given. A violation comes
+out of whatever the world was doing, as `Violated`.
+"""
+
+from collections import deque
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from formats.raftpb import MessageType
+from walctl.checker.invariants import Watcher
+from walctl.cluster.answers import Fate
+from walctl.cluster.driver import Driver
+from walctl.cluster.events import EventKind
+from walctl.cluster.service import Done
+from walctl.cluster.waiting import Told
+from walctl.inspect.verify import verify
+from walctl.model.finding import Verdict
+from walctl.raft.types import Entry, Message, Role
+from walctl.sim.clients import Request
+from walctl.sim.ledger import Ledger, Ledgers
+from walctl.sim.onlooker import Onlooker
+from walctl.sim.site import Seat, Site
+from walctl.sim.world import World
+
+_ENTRY, _STATE, _MARK = 0, 1, 2
+_LEADERS: Final = frozenset({MessageType.APP, MessageType.HEARTBEAT, MessageType.SNAP})
+_VOTE, _VOTE_RESP = MessageType.VOTE, MessageType.VOTE_RESP
+_APP, _APP_RESP = MessageType.APP, MessageType.APP_RESP
+
+
+class Watching(Onlooker):
+    """Looks on in `world`, and knows a watcher of each of its groups.
+
+    `only` are the invariants that end a run (none: all that a watcher knows).
+    """
+
+    def __init__(self, world: World, *, only: Collection[str] = ()) -> None:
+        self.watchers: dict[str, Watcher] = {}
+        self._world = world
+        self._only = only
+        self._logs: dict[tuple[str, str], Log] = {}
+        self._stood: dict[Seat, tuple[object, ...]] = {}
+        self._stopping: dict[str, Verdict] = {}
+
+    def finished(self) -> None:
+        """The run is over: say what can only be said then. Raises: Violated."""
+        for watcher in self.watchers.values():
+            watcher.finished()
+
+    def forgive(self, node: str) -> None:
+        """What a node had promised may be gone, by a fault that nobody has to survive."""
+        for group, watcher in self.watchers.items():
+            if (node, group) in self._logs:
+                watcher.forgave(node)
+
+    # Lives.
+
+    def started(self, seat: Seat) -> None:
+        """See `Onlooker`."""
+        driver = _driver(seat)
+        log = self._log(seat)
+        state, _ = driver.storage.initial_state()
+        if log.is_unclear:
+            log.take(driver)
+        log.watcher.started(
+            seat.name,
+            raft_id=seat.site.id,
+            term=state.term,
+            vote=state.vote,
+            commit=state.commit,
+            last=driver.storage.last_index(),
+            applied=driver.applied,
+        )
+        self._configured(seat, driver.applied)
+
+    def refused(self, seat: Seat, words: str) -> None:
+        """See `Onlooker`."""
+        watcher = self._log(seat).watcher
+        if not watcher.is_suspect(seat.name):
+            watcher.refused(seat.name, words)
+
+    def panicked(self, seat: Seat, words: str) -> None:
+        """See `Onlooker`."""
+        self._log(seat).watcher.panicked(seat.name, words)
+
+    def ended(self, seat: Seat, words: str) -> None:
+        """See `Onlooker`."""
+        self._log(seat).watcher.stopped(seat.name)
+        self._stood.pop(seat, None)
+
+    def stopped(self, seat: Seat) -> None:
+        """See `Onlooker`; what its files say then is what it said itself."""
+        log = self._log(seat)
+        self._stood.pop(seat, None)
+        driver = _driver(seat)
+        if log.watcher.is_suspect(seat.name):
+            log.watcher.stopped(seat.name)
+            return
+        raft = driver.node.raft
+        folder = driver.place.wal.parent
+        report = verify(seat.site.disk.fs, folder)
+        words = report.error or ""
+        if report.verdict is Verdict.DAMAGED:
+            words = ", ".join(sorted({str(each.code) for each in report.findings}))
+        view = log.ledger.now
+        log.watcher.stopped(seat.name)
+        log.watcher.examined(
+            seat.name,
+            term=view.state[0],
+            vote=view.state[1],
+            commit=view.state[2],
+            last=max(view.last, raft.log.storage.last_index()),
+            words=words,
+        )
+
+    def crashed(self, site: Site, *, is_power_cut: bool) -> None:
+        """See `Onlooker`."""
+        for seat in site.seats.values():
+            self._stood.pop(seat, None)
+            log = self._logs.get((site.name, seat.group))
+            if log is not None:
+                log.watcher.stopped(site.name)
+
+    def tampered(self, site: Site, words: str) -> None:
+        """See `Onlooker`."""
+        self.forgive(site.name)
+
+    # Messages.
+
+    def sends(self, seat: Seat, message: Message) -> None:
+        """See `Onlooker`."""
+        kind = message.type
+        if kind in _LEADERS:
+            watcher = self.watchers[seat.group]
+            watcher.leader_said(seat.name, message.term)
+            if kind is _APP and message.entries:
+                for entry in message.entries:
+                    if entry.type:
+                        self._proposed(watcher, seat, message.term, entry)
+        elif kind is _APP_RESP:
+            if not message.reject:
+                self.watchers[seat.group].accepted(seat.name, message.term, message.index)
+        elif kind is _VOTE_RESP:
+            if not message.reject:
+                self.watchers[seat.group].granted(seat.name, message.term, message.target)
+        elif kind is _VOTE:
+            self.watchers[seat.group].campaigned(seat.name, message.term)
+
+    def _proposed(self, watcher: Watcher, seat: Seat, term: int, entry: Entry) -> None:
+        """A leader sends a change of the membership: the first time, it has just proposed it."""
+        if entry.term == term:
+            applied = _driver(seat).applied
+            watcher.proposed_config(seat.name, term, entry.index, applied=applied)
+
+    # Work.
+
+    def told(self, seat: Seat, kind: EventKind, fields: Mapping[str, Any]) -> None:
+        """See `Onlooker`."""
+        if kind is EventKind.CONF:
+            self.watchers[seat.group].configured(
+                seat.name,
+                fields["idx"],
+                fields["voters"],
+                fields.get("outgoing", ()),
+                fields.get("learners", ()),
+            )
+        elif kind is EventKind.SNAP_RECV:
+            index = fields["idx"]
+            digest = _driver(seat).service.digest()
+            watcher = self.watchers[seat.group]
+            watcher.snapshot_restored(seat.name, index, fields["term"], digest)
+            self._configured(seat, index)
+
+    def frozen(self, seat: Seat, index: int, term: int) -> None:
+        """See `Onlooker`."""
+        digest = _driver(seat).service.digest()
+        self.watchers[seat.group].snapshot_made(seat.name, index, term, digest)
+
+    def applied(self, seat: Seat, entry: Entry, done: Done) -> None:
+        """See `Onlooker`."""
+        self.watchers[seat.group].applied(
+            seat.name, entry.index, entry.term, entry.data or b"", entry.type or 0
+        )
+
+    def worked(self, seat: Seat) -> None:
+        """See `Onlooker`."""
+        driver = _driver(seat)
+        raft = driver.node.raft
+        log = raft.log
+        first = driver.storage.first_index()
+        is_leader = raft.role is Role.LEADER
+        stands = (
+            raft.term, raft.vote, log.committed, log.last_index(), driver.applied, is_leader, first
+        )  # fmt: skip
+        before = self._stood.get(seat)
+        if stands == before:
+            return
+        self._stood[seat] = stands
+        watcher = self.watchers[seat.group]
+        term, vote, commit, last, applied, _, _ = stands
+        watcher.stood(
+            seat.name,
+            term=term,
+            vote=vote,
+            is_leader=is_leader,
+            commit=commit,
+            last=last,
+            applied=applied,
+        )
+        if before is not None and first != before[-1]:
+            watcher.compacted(seat.name, first - 1)
+
+    def answered(self, seat: Seat, request: Request, told: Told) -> None:
+        """See `Onlooker`."""
+        if told.fate is not Fate.OK or request.is_read or told.index is None:
+            return
+        term = _driver(seat).node.raft.log.known_term(told.index)
+        if term is not None:
+            self.watchers[seat.group].acknowledged(seat.name, told.index, term)
+
+    # Below here.
+
+    def _configured(self, seat: Seat, index: int) -> None:
+        conf = _driver(seat).conf_state
+        self.watchers[seat.group].configured(
+            seat.name, index, conf.voters, conf.voters_outgoing, conf.learners
+        )
+
+    def _log(self, seat: Seat) -> "Log":
+        """The log of a seat; from the first time on its disk is watched."""
+        site = seat.site
+        if site.disk.watch is None:
+            site.disk.watch = Ledgers(lambda group: self._heard(site, group))
+        key = (site.name, seat.group)
+        return self._logs.get(key) or self._heard(site, seat.group)
+
+    def _heard(self, site: Site, group: str) -> "Log":
+        key = (site.name, group)
+        found = self._logs.get(key)
+        if found is None:
+            found = self._logs[key] = Log(self._watcher(group), site, group)
+        return found
+
+    def _watcher(self, group: str) -> Watcher:
+        watcher = self.watchers.get(group)
+        if watcher is None:
+            world = self._world
+            watcher = self.watchers[group] = Watcher(
+                group, now_us=lambda: world.clock.now_us, only=self._only
+            )
+            founders = world.founders(group)
+            watcher.founded(founders, index=len(founders))
+        return watcher
+
+
+class Log:
+    """One member's log, as a ledger tells of it: passed on to the watcher of its group.
+
+    `is_unclear`: it was read again, and entries that a leader's snapshot has replaced stand among
+    those that count; the member will say which.
+    """
+
+    def __init__(self, watcher: Watcher, site: Site, group: str) -> None:
+        self.watcher = watcher
+        self.is_unclear = False
+        self._node = site.name
+        self._id = site.id
+        self._group = group
+        self._site = site
+        self._waiting: deque[tuple[int, int]] = deque()
+        """Kind, and index, of what is not durable, in the order in which it was written."""
+        self._believed = (0, 0)
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where it is from."""
+        watch = self._site.disk.watch
+        assert isinstance(watch, Ledgers), "set when its node began"
+        return watch[self._group]
+
+    def wrote_entry(self, index: int, term: int, digest: int) -> None:
+        """See `ledger.Listener`."""
+        self._waiting.append((_ENTRY, index))
+        self.watcher.wrote_entry(self._node, index, term, digest)
+
+    def wrote_state(self, term: int, vote: int, commit: int) -> None:
+        """See `ledger.Listener`."""
+        self._waiting.append((_STATE, 0))
+        self.watcher.wrote_state(self._node, term, vote, commit)
+
+    def wrote_snapshot(self, index: int, term: int) -> None:
+        """See `ledger.Listener`."""
+        self._waiting.append((_MARK, index))
+        self._believed = (index, term)
+        self.watcher.wrote_snapshot(self._node, index, term)
+
+    def synced(self, count: int) -> None:
+        """See `ledger.Listener`."""
+        waiting = self._waiting
+        if count == len(waiting):
+            waiting.clear()
+            self.watcher.synced(self._node)
+            return
+        for _ in range(count):
+            waiting.popleft()
+        self._part_synced()
+
+    def reread(self, waiting: int) -> None:
+        """See `ledger.Listener`."""
+        view = self.ledger.now
+        if view.state[2] >= view.mark[0]:
+            self._believed = view.mark
+        index, term = self._believed
+        entries = view.entries
+        self.is_unclear = index in entries and entries[index][0] != term
+        behind = [(at, *entries[at]) for at in entries if at > index]
+        self.watcher.survived(
+            self._node,
+            raft_id=self._id,
+            entries=() if self.is_unclear else behind,
+            state=view.state,
+            snapshot=self._believed,
+        )
+        self._waiting.clear()
+        if waiting:
+            # Which these are is not told; all entries that are not durable alike are among them.
+            durable = self.ledger.durable
+            new = [at for at in entries if durable.entries.get(at) != entries[at]]
+            self._waiting.extend([(_ENTRY, min(new, default=0))] * waiting)
+            self._part_synced()
+
+    def take(self, driver: Driver) -> None:
+        """Take a member's word for which of its entries count."""
+        storage = driver.storage
+        first, last = storage.first_index(), storage.last_index()
+        view = self.ledger.now
+        snapshot = storage.snapshot()
+        self.watcher.survived(
+            self._node,
+            raft_id=self._id,
+            entries=[(at, storage.term(at), 0) for at in range(first, last + 1)],
+            state=view.state,
+            snapshot=(snapshot.index, snapshot.term),
+        )
+        self.is_unclear = False
+
+    def _part_synced(self) -> None:
+        durable = self.ledger.durable
+        indexes = [index for kind, index in self._waiting if kind == _ENTRY and index]
+        self.watcher.part_synced(
+            self._node,
+            unsynced_from=min(indexes, default=None),
+            state=durable.state,
+            snapshot=durable.mark,
+        )
+
+
+def _driver(seat: Seat) -> Driver:
+    driver = seat.driver
+    assert driver is not None, "it runs"
+    return driver
