@@ -114,6 +114,8 @@ class Seat:
         self.driver: Driver | None = None
         self.words = ""
         self.is_removed = False
+        self.is_refused = False
+        """It did not begin, for what is in its files."""
         self.life = 0
         """Which life of its node it belongs to."""
         self.frozen: Frozen | None = None
@@ -446,7 +448,7 @@ class Site:
             self._die(self._armed_mode, self._armed_keep)
             return
         except (WalctlError, RaftPanic) as error:
-            seat.words = str(error)
+            seat.words, seat.is_refused = str(error), True
             self._tell(EventKind.CRASH, {"why": seat.words}, group)
             if isinstance(error, RaftPanic):
                 self.around.onlooker.panicked(seat, seat.words)
