@@ -266,6 +266,7 @@ class Clients:
 
     def _time_out(self, request: Request) -> None:
         if request.fate is None:
+            self._leaders.pop((request.client, request.group), None)
             is_certain = request.is_read or not request.node
             fate = Fate.FAIL if is_certain else Fate.UNKNOWN
             words = f"timed out: {request.words}" if request.words else "timed out"

@@ -62,3 +62,9 @@ class Onlooker:
 
     def tampered(self, site: "Site", words: str) -> None:
         """An operator or rot has changed the files of a node that does not run."""
+
+    def healed(self) -> None:
+        """All faults are over, and no other ones come: now all has to come together."""
+
+    def calmed(self) -> None:
+        """All has come together: nobody has a reason to campaign any more."""

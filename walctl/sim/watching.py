@@ -11,10 +11,13 @@ out of whatever the world was doing, as `Violated`.
 
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
 
 from formats.raftpb import MessageType
 from walctl.checker.invariants import Watcher
+from walctl.checker.liveness import Calm, CatchingUp
+from walctl.checker.violation import Violated, Violation
 from walctl.cluster.answers import Fate
 from walctl.cluster.driver import Driver
 from walctl.cluster.events import EventKind
@@ -34,6 +37,10 @@ from walctl.wal.owner import NO_STATE
 _HEARTBEAT, _SNAP = MessageType.HEARTBEAT, MessageType.SNAP
 _VOTE, _VOTE_RESP = MessageType.VOTE, MessageType.VOTE_RESP
 _APP, _APP_RESP = MessageType.APP, MessageType.APP_RESP
+SNAPSHOTS_MAX: Final = 10
+"""As many snapshots in a row may be sent to one node, once faults are over."""
+ELECTIONS_MAX: Final = 1
+"""As many elections may begin in a calm minute: one of a node that had not heard of the leader."""
 
 
 class Watching(Onlooker):
@@ -48,6 +55,8 @@ class Watching(Onlooker):
         self._only = only
         self._logs: dict[tuple[str, str], Log] = {}
         self._stood: dict[Seat, tuple[object, ...]] = {}
+        self._catching: dict[str, CatchingUp] | None = None
+        self._calm: dict[str, Calm] | None = None
 
     def finished(self) -> None:
         """The run is over: say what can only be said then. Raises: Violated."""
@@ -130,6 +139,16 @@ class Watching(Onlooker):
         """See `Onlooker`."""
         self.forgive(site.name)
 
+    # Once faults are over.
+
+    def healed(self) -> None:
+        """See `Onlooker`."""
+        self._catching = {group: CatchingUp(SNAPSHOTS_MAX) for group in self.watchers}
+
+    def calmed(self) -> None:
+        """See `Onlooker`."""
+        self._calm = {group: Calm(ELECTIONS_MAX) for group in self.watchers}
+
     # Messages.
 
     def sends(self, seat: Seat, message: Message) -> None:
@@ -142,14 +161,35 @@ class Watching(Onlooker):
                 for entry in message.entries:
                     if entry.type:
                         self._proposed(watcher, seat, message.term, entry)
+            elif kind is _SNAP and self._catching is not None:
+                self._sent_snapshot(seat, message)
         elif kind is _APP_RESP:
             if not message.reject:
                 self.watchers[seat.group].accepted(seat.name, message.term, message.index)
+                if self._catching is not None and seat.group in self._catching:
+                    self._catching[seat.group].appended(seat.name)
         elif kind is _VOTE_RESP:
             if not message.reject:
                 self.watchers[seat.group].granted(seat.name, message.term, message.target)
         elif kind is _VOTE:
             self.watchers[seat.group].campaigned(seat.name, message.term)
+            if self._calm is not None and seat.group in self._calm:
+                now_us = self._world.clock.now_us
+                found = self._calm[seat.group].campaigned(seat.name, message.term, now_us=now_us)
+                self._raise(found, seat.group)
+
+    def _sent_snapshot(self, seat: Seat, message: Message) -> None:
+        """Once faults are over nobody needs one snapshot after the other."""
+        target = self._world.node_name(message.target)
+        if self._catching is None or target is None or message.snapshot is None:
+            return
+        catching = self._catching.setdefault(seat.group, CatchingUp(SNAPSHOTS_MAX))
+        now_us = self._world.clock.now_us
+        self._raise(catching.sent(target, message.snapshot.index, now_us=now_us), seat.group)
+
+    def _raise(self, found: Violation | None, group: str) -> None:
+        if found is not None:
+            raise Violated(replace(found, group=group))
 
     def _proposed(self, watcher: Watcher, seat: Seat, term: int, entry: Entry) -> None:
         """A leader sends a change of the membership: the first time, it has just proposed it."""

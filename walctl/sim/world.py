@@ -254,7 +254,7 @@ class World:
         self.tell(EventKind.HEAL, {"on": "net", "args": {}}, node=None, group=None)
 
     def _net(self, deed: Net) -> str:
-        words = resolve((deed.verb, *deed.rest), self.name)
+        words = tuple(filter(_is_between_two, resolve((deed.verb, *deed.rest), self.name)))
         made = change(words, nodes=list(self.sites), on=self.network.faults())
         types = frozenset(_type(each) for each in deed.types) if deed.types else None
         for link, fault in made.faults.items():
@@ -391,6 +391,12 @@ def number_of(name: str) -> int:
     if not digits.isdecimal() or int(digits) == NOBODY:
         raise UsageError(f"expected a node's name with its number, as n4, found {name!r}")
     return int(digits)
+
+
+def _is_between_two(word: str) -> bool:
+    """Not so where `leader->n1` is about n1 alone, which leads."""
+    source, arrow, target = word.partition("->")
+    return not arrow or source != target
 
 
 def _done(result: object) -> None:
