@@ -1,4 +1,4 @@
-"""The protections of a member against what its disk does: refusals, and damage to what was synced."""
+"""The protections of a member against its disk: what it does when that refuses, and with damage."""
 
 from pathlib import Path
 from typing import Final
