@@ -153,7 +153,8 @@ class Clients:
 
     def _way_us(self, request: Request) -> int:
         """Drawn for the moment, so that a request less changes no other one's way."""
-        return WAY_US + (request.number * 7919 + request.tries * 104729) % WAY_US
+        drawn = request.call_us * 7919 + request.client * 15485863 + request.tries * 104729
+        return WAY_US + drawn % WAY_US
 
     def _try(self, request: Request) -> None:
         """Send it to the node that is likely to lead."""

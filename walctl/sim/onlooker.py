@@ -36,6 +36,9 @@ class Onlooker:
     def stopped(self, seat: "Seat") -> None:
         """A member was ended as it should be: all is written."""
 
+    def dying(self, site: "Site") -> None:
+        """A node dies now; its disk still has what is not durable."""
+
     def crashed(self, site: "Site", *, is_power_cut: bool) -> None:
         """A node has died; its disk holds what survived."""
 

@@ -73,6 +73,7 @@ class Outcome:
     now_us: int
     messages: int
     events: int
+    elections: int
     counts: dict[Fate, int]
     digest: str | None = None
     lines: int = 0
@@ -156,6 +157,7 @@ class Player:
             now_us=world.clock.now_us,
             messages=world.network.messages,
             events=world.clock.events,
+            elections=sum(world.elections.values()),
             counts=dict(world.clients.counts),
             digest=None if recorder is None else recorder.digest,
             lines=0 if recorder is None else recorder.count,

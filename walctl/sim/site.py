@@ -332,7 +332,8 @@ class Site:
         self._plan_turn()
 
     def _plan_turn(self) -> None:
-        if self.is_paused or self._is_turn_planned:
+        # A node that died has no turn to come: it would be planned again and again for one moment.
+        if not self.is_up or self.is_paused or self._is_turn_planned:
             return
         self._is_turn_planned = True
         life = self.life
@@ -424,6 +425,7 @@ class Site:
         is_power_cut = mode is not None and (mode is not CrashMode.CLEAN or keep is not None)
         for seat in self.seats.values():
             seat.driver = None
+        self.around.onlooker.dying(self)
         self.disk.crash(mode or CrashMode.CLEAN, keep)
         self.words = "killed"
         self.disk.lag_us = 0
