@@ -98,8 +98,12 @@ class Watching(Onlooker):
             watcher.refused(seat.name, words)
 
     def panicked(self, seat: Seat, words: str) -> None:
-        """See `Onlooker`."""
-        self._log(seat).watcher.panicked(seat.name, words)
+        """See `Onlooker`; one whose files were changed behind its back does well to stop."""
+        watcher = self._log(seat).watcher
+        if watcher.is_suspect(seat.name):
+            watcher.stopped(seat.name)
+        else:
+            watcher.panicked(seat.name, words)
 
     def ended(self, seat: Seat, words: str) -> None:
         """See `Onlooker`."""
