@@ -79,7 +79,6 @@ def _clusters(draw: st.DrawFn) -> MakeCluster:
         sync_jitter_us=0 if sync is None else sync[1],
         segment_bytes=draw(st.none() | st.integers(SEGMENT_BYTES_MIN, 1 << 30)),
         catch_up_entries=draw(st.none() | _NUMBERS),
-        append_bytes=draw(st.none() | _NUMBERS),
     )
 
 

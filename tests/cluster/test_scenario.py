@@ -293,7 +293,7 @@ def test_a_deed_in_words_is_the_same_deed_again(line: str) -> None:
 def test_what_a_cluster_is_told_for_the_simulator() -> None:
     line = (
         "cluster 3 engine=sim seed=0x2f budget=off net=1ms±500us sync=500us±200us segment=16KiB"
-        " catch-up=5 append=100"
+        " catch-up=5"
     )
     made = parse(line, name="f").cluster
     assert made == MakeCluster(
@@ -306,7 +306,6 @@ def test_what_a_cluster_is_told_for_the_simulator() -> None:
         sync_jitter_us=200,
         segment_bytes=16384,
         catch_up_entries=5,
-        append_bytes=100,
     )
     assert made.words == line
     assert not parse("cluster 3 budget=on", name="f").cluster.is_unbounded

@@ -138,3 +138,25 @@ def test_a_scenario_tells_its_story(name: str) -> None:
     for each in story.broken:
         assert each.safeguard in BY_NAME
         assert each.words.endswith(".")
+
+
+CONSEQUENCES = (
+    ("figure-8", "own-term-commits", "I5"),
+    ("double-vote-lost-fsync", "votes-are-synced", "I7"),
+    ("double-vote-lost-fsync", "votes-are-synced", "I1"),
+    ("ack-before-fsync", "entries-are-synced", "I9"),
+    ("term-not-persisted", "terms-are-stored", "I4"),
+    ("single-node-ack", "acknowledged-when-committed", "I9"),
+    ("follower-bit-rot", "damage-is-not-cut-off", "I4"),
+    ("misdirected-write", "damage-is-not-cut-off", "I5"),
+)
+"""What comes of it in the end, where the first sign of it is that something was not durable."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "safeguard", "id_"), CONSEQUENCES)
+def test_what_a_missing_safeguard_leads_to_happens(name: str, safeguard: str, id_: str) -> None:
+    with without(named([safeguard])):
+        outcome = play(scenario(name), watch=lambda world: Watching(world, only=(id_,)))
+    assert outcome.violation is not None, told(outcome)
+    assert id_ in outcome.violation.ids

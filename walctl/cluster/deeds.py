@@ -52,7 +52,7 @@ class MakeCluster:
     sync_jitter_us: int = 0
     segment_bytes: int | None = None
     catch_up_entries: int | None = None
-    append_bytes: int | None = None
+    message_bytes: int | None = None
 
     @property
     def words(self) -> str:
@@ -75,7 +75,7 @@ class MakeCluster:
             "sync": None if sync_us is None else show_spread(sync_us, self.sync_jitter_us),
             "segment": None if size is None else show_size(size),
             "catch-up": self.catch_up_entries,
-            "append": None if self.append_bytes is None else show_size(self.append_bytes),
+            "message": None if self.message_bytes is None else show_size(self.message_bytes),
         }
         told = [word for name, value in options.items() for word in option(name, value)]
         return line("cluster", str(self.nodes), *told)

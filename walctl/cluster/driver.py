@@ -107,7 +107,7 @@ class Driver:
             storage=storage,
             inflight_count_max=INFLIGHT_COUNT_MAX,
             applied=snapshot.index,
-            message_bytes_max=place.append_bytes,
+            message_bytes_max=place.message_bytes,
             uncommitted_bytes_max=UNCOMMITTED_BYTES_MAX,
             check_quorum=place.check_quorum,
             pre_vote=place.pre_vote,

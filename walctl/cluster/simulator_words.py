@@ -6,7 +6,7 @@
               sync=500us±200us     how long a disk takes to sync
               segment=16KiB        where a log begins a new file
               catch-up=N           entries that are kept behind a snapshot
-              append=1MiB          entries that one message takes along; one at least
+              message=1MiB         entries in one append, at least one of them
     message n1->n2 MsgApp term=3 nth=2 drop|dup|late=30ms [group=g1]
     repair NODE [from=n2,n3] [force] [group=g1]
     twin NODE as=n9                a copy of its directories runs under the same identity; to links
@@ -35,7 +35,7 @@ from walctl.cluster.word_parts import (
 )
 from walctl.errors import UsageError
 
-OF_CLUSTER: Final = ("seed", "budget", "net", "sync", "segment", "catch-up", "append")
+OF_CLUSTER: Final = ("seed", "budget", "net", "sync", "segment", "catch-up", "message")
 SEED_MAX: Final = (1 << 64) - 1
 SEGMENT_BYTES_MIN: Final = 4096
 
@@ -50,7 +50,7 @@ class OfCluster(TypedDict, total=False):
     sync_jitter_us: int
     segment_bytes: int
     catch_up_entries: int
-    append_bytes: int
+    message_bytes: int
 
 
 def of_cluster(options: Mapping[str, str]) -> OfCluster:
@@ -72,8 +72,10 @@ def of_cluster(options: Mapping[str, str]) -> OfCluster:
         found["segment_bytes"] = size
     if "catch-up" in options:
         found["catch_up_entries"] = number_of(options["catch-up"], "catch-up=N")
-    if "append" in options:
-        found["append_bytes"] = size_of(options["append"], "append=SIZE")
+    if "message" in options:
+        found["message_bytes"] = size_of(options["message"], "message=SIZE")
+        if not found["message_bytes"]:
+            raise UsageError("expected message= from 1 byte on, found 0")
     return found
 
 

@@ -22,6 +22,7 @@ _DEFAULTS: Final[tuple[Mapping[str, Any], ...]] = (
     {"link": None},
     {"sync_us": None, "sync_jitter_us": 0},
     {"segment_bytes": None},
+    {"message_bytes": None},
     {"pre_vote": None},
     {"check_quorum": None},
     {"catch_up_entries": None},

@@ -46,7 +46,7 @@ class Ways:
     snapshot_count: int = 10_000
     catch_up_entries: int = 10_000
     segment_bytes: int = 64_000
-    append_bytes: int = 1 << 20
+    message_bytes: int = 1 << 20
     sync_us: int = 500
     sync_jitter_us: int = 200
 
@@ -61,7 +61,7 @@ class Ways:
             snapshot_count=self.snapshot_count,
             catch_up_entries=self.catch_up_entries,
             segment_bytes=self.segment_bytes,
-            append_bytes=self.append_bytes,
+            message_bytes=self.message_bytes,
         )
 
 

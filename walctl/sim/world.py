@@ -427,7 +427,7 @@ def _ways(made: MakeCluster) -> Ways:
         if made.catch_up_entries is None
         else made.catch_up_entries,
         segment_bytes=made.segment_bytes or usual.segment_bytes,
-        append_bytes=usual.append_bytes if made.append_bytes is None else made.append_bytes,
+        message_bytes=usual.message_bytes if made.message_bytes is None else made.message_bytes,
         sync_us=usual.sync_us if made.sync_us is None else made.sync_us,
         sync_jitter_us=made.sync_jitter_us if made.sync_us is not None else usual.sync_jitter_us,
     )
