@@ -22,6 +22,7 @@ from walctl.cluster.deeds import (
     MemberVerb,
     Net,
     Process,
+    Propose,
     RaftVerb,
     Repair,
 )
@@ -46,6 +47,7 @@ FAULTS: Final = (
     "transfer",
     "snapshot",
     "churn",
+    "figure-8",
     "member",
     "rot",
 )
@@ -111,6 +113,7 @@ class Mischief:
             "transfer": self._transfer,
             "snapshot": self._snapshot,
             "churn": self._churn,
+            "figure-8": self._figure_8,
             "member": self._member,
             "rot": self._rot,
             "wipe": self._wipe,
@@ -276,6 +279,50 @@ class Mischief:
             ]
             at_us += 2 * gap_us + self.stream.between(100, 1_500) * 1_000
         return found
+
+    def _figure_8(self, at_us: int) -> list[Timed]:
+        """Two leaders in turn put entries into their own logs alone, and the first comes back to
+        bring its older ones through, and is gone in the middle of that.
+
+        Source: Raft paper, figure 8.
+        """
+        if len(self.nodes) < 3:
+            return []
+        first, second, *_ = self.stream.shuffled(self.nodes)
+
+        tick_us = (self.cluster.tick_ms or 100) * 1_000
+        ticks = self.cluster.election_ticks or 10
+        everybody = [each for each in self.nodes if each != first]
+        half = tuple(f"{first}->{each}" for each in everybody)
+        heal = Net(verb="heal", rest=("--all",))
+        acts: list[list[Deed]] = [
+            [RaftVerb(verb="campaign", node=first)],
+            [Net(verb="cut", rest=half, types=("MsgApp",)), self._proposal(first, at_us)],
+            [Process(verb="kill", node=first), heal, *self._cut_from(second)],
+            [RaftVerb(verb="campaign", node=second)],
+            [Process(verb="kill", node=second), heal, Process(verb="start", node=first)],
+            [Net(verb="loss", rest=(f"{first}->all", "50%"))],
+            [RaftVerb(verb="campaign", node=first)],
+            [Process(verb="kill", node=first), heal, Process(verb="start", node=second)],
+            [RaftVerb(verb="campaign", node=second)],
+        ]
+        found: list[Timed] = []
+        for act in acts:
+            found += [Timed(at_us, deed) for deed in act]
+            # In less than an election timeout, so that nobody else comes in between.
+            is_short = act == acts[6]
+            at_us += tick_us * (self.stream.between(1, 2 if is_short else ticks))
+        return [*found, *self._starts(at_us)]
+
+    def _cut_from(self, node: str) -> list[Deed]:
+        """What it puts into its log stays there, if it leads."""
+        links = tuple(f"{node}->{each}" for each in self.nodes if each != node)
+        return [Net(verb="cut", rest=links, types=("MsgApp",))]
+
+    @staticmethod
+    def _proposal(node: str, at_us: int) -> Deed:
+        """A write that nobody waits for; its value is like no other."""
+        return Propose(node=node, key="k1", value=f"p{at_us}")
 
     def _member(self, at_us: int) -> list[Timed]:
         """A member comes, first without a vote perhaps, takes the place of another, or goes."""
