@@ -61,10 +61,6 @@ class Claims:
             case ClaimKind.UP:
                 site = self._world.site(self._world.name(claim.node or "", claim.group))
                 return Done(f"{site.name} {'runs' if site.is_up else 'does not run'}", site.is_up)
-            case ClaimKind.REFUSED:
-                return self._refused(claim)
-            case ClaimKind.FINDING:
-                return self._found(claim)
             case ClaimKind.LEADER:
                 return self._leads(claim)
             case ClaimKind.ELECTIONS:
@@ -146,24 +142,6 @@ class Claims:
                     codes = ", ".join(sorted({str(each.code) for each in report.findings}))
                     return Done(f"{name}/{group} is {report.verdict}: {codes}", holds=False)
         return Done(f"every directory is {text}", holds=True)
-
-    def _refused(self, claim: Claim) -> Done:
-        group = self._world.group(claim.group)
-        site = self._world.site(self._world.name(claim.node or "", group))
-        seat = site.seats.get(group)
-        if seat is None or seat.driver is not None or not seat.is_refused:
-            return Done(f"{site.name} was not refused: {site.words or 'it runs'}", holds=False)
-        return Done(seat.words, claim.text in seat.words)
-
-    def _found(self, claim: Claim) -> Done:
-        group = self._world.group(claim.group)
-        site = self._world.site(self._world.name(claim.node or "", group))
-        if site.is_up:
-            raise ClusterError(f"{site.name}: expected a node that does not run, found it running")
-        report = verify(site.disk.fs, self._world.ways.place(group).wal.parent)
-        codes = sorted({str(each.code) for each in report.findings})
-        told = ", ".join(codes) or report.error or "nothing"
-        return Done(f"verify of {site.name} reports {told}", claim.text in codes)
 
     def _digests(self) -> Done:
         told: list[str] = []

@@ -116,8 +116,6 @@ class Seat:
         self.refused = ""
         """Why it did not start, where that is in its files."""
         self.is_removed = False
-        self.is_refused = False
-        """It did not begin, for what is in its files."""
         self.life = 0
         """Which life of its node it belongs to."""
         self.frozen: Frozen | None = None
@@ -454,7 +452,7 @@ class Site:
             self._die(self._armed_mode, self._armed_keep)
             return
         except (WalctlError, RaftPanic) as error:
-            seat.words, seat.is_refused = str(error), True
+            seat.words = str(error)
             self._tell(EventKind.CRASH, {"why": seat.words}, group)
             if isinstance(error, RaftPanic):
                 self.around.onlooker.panicked(seat, seat.words)
