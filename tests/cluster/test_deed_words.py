@@ -108,7 +108,7 @@ def _messages(draw: st.DrawFn) -> OneMessage:
         term=draw(_NUMBERS),
         nth=draw(st.integers(1, 1000)),
         lot=lot,
-        late_us=draw(_TIMES) if lot is Lot.LATE else 0,
+        late_us=draw(_TIMES) if lot in (Lot.LATE, Lot.AGAIN) else 0,
         group=draw(_GROUPS),
     )
 

@@ -133,12 +133,13 @@ class Lot(enum.StrEnum):
     DROP = "drop"
     DOUBLE = "dup"
     LATE = "late"
+    AGAIN = "again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneMessage:
     """What becomes of one message, in the simulator: the `nth` (1: the first) of its type and term
-    on the link. `late_us` is when it arrives: so long after it was sent."""
+    on the link. `late_us` is when it arrives, or arrives once more: so long after it was sent."""
 
     source: str
     target: str
@@ -153,8 +154,8 @@ class OneMessage:
     def words(self) -> str:
         """See the module."""
         which = (self.type, f"term={self.term}", f"nth={self.nth}")
-        late = self.lot is Lot.LATE
-        lot = f"{self.lot}={show_duration(self.late_us)}" if late else self.lot
+        is_timed = self.lot in (Lot.LATE, Lot.AGAIN)
+        lot = f"{self.lot}={show_duration(self.late_us)}" if is_timed else self.lot
         return line(
             "message", f"{self.source}->{self.target}", *which, lot, *option("group", self.group)
         )

@@ -185,6 +185,8 @@ class Network:
         arrival = at_us + wire.delays.around(self.base.delay_us, self.base.jitter_us)
         if lot.lot is Lot.DOUBLE:
             self._double(wire, group, message, number, arrival)
+        elif lot.lot is Lot.AGAIN:
+            self._fly(wire, group, message, number, at_us + lot.late_us)
         else:
             arrival = at_us + lot.late_us
         self._fly(wire, group, message, number, arrival)

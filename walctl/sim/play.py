@@ -253,6 +253,8 @@ class Player:
         while request.fate is None:
             self.world.clock.step()
         self.claims.last = request
+        # Whatever is asked next is asked after the answer, and not at the same moment.
+        self.world.clock.run_to(self.world.clock.now_us + 1)
         return request
 
     def _operate(self, deed: Operation, *, is_beside: bool) -> Done:

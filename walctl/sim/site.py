@@ -22,7 +22,7 @@ from walctl.errors import CorruptionError, RefusedError, WalctlError
 from walctl.fs.disk_faults import CrashMode
 from walctl.fs.faults import Killed
 from walctl.machine.base import Entry as MachineEntry
-from walctl.raft.errors import RaftPanic
+from walctl.raft.errors import RaftPanic, StorageError
 from walctl.raft.types import Entry, Message
 from walctl.sim.chance import Streams
 from walctl.sim.clockwork import Clockwork, Rank
@@ -377,7 +377,8 @@ class Site:
         except Killed:
             self._die(self._armed_mode, self._armed_keep)
             return False
-        except RaftPanic as error:
+        except (RaftPanic, StorageError) as error:
+            # What storage says to the core comes this far only if the core asked for nonsense.
             self._lose(seat, str(error))
             self.around.onlooker.panicked(seat, str(error))
             return False
