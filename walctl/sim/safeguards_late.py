@@ -7,6 +7,7 @@ from typing import Any, Final
 from formats import kvstore
 from walctl.cluster.answers import Fate
 from walctl.cluster.driver import Driver
+from walctl.cluster.holding_back import HeldBack
 from walctl.cluster.waiting import Question, Reads, Told
 from walctl.raft.log import Log
 from walctl.sim.clients import Clients, Request
@@ -45,6 +46,10 @@ def _commit_anything(log: Log, index: int) -> None:
     log.committed = max(log.committed, index)
 
 
+def _hold_nothing(held: HeldBack, wanted: int, progress: Any) -> int:
+    return wanted
+
+
 def _always_text(batches: Any) -> bool:
     return True
 
@@ -57,6 +62,14 @@ OF_WHAT_IS_LATE: Final[tuple[Safeguard, ...]] = (
         "report_snapshot",
         _only_success,
         ("L2",),
+    ),
+    Safeguard(
+        "entries-wait-for-snapshots",
+        "a follower that gets one snapshot after the other, each of them too old when it comes",
+        HeldBack,
+        "floor",
+        _hold_nothing,
+        ("L5",),
     ),
     Safeguard(
         "answers-by-question",

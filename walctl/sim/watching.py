@@ -11,10 +11,13 @@ out of whatever the world was doing, as `Violated`.
 
 from collections import deque
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from formats.raftpb import MessageType
 from walctl.checker.invariants import Watcher
+from walctl.checker.liveness import CatchingUp
+from walctl.checker.violation import Violated
 from walctl.cluster.answers import Fate
 from walctl.cluster.driver import Driver
 from walctl.cluster.events import EventKind
@@ -29,6 +32,8 @@ from walctl.sim.onlooker import Onlooker
 from walctl.sim.site import Seat, Site
 from walctl.sim.world import World
 
+SNAPSHOTS_MAX: Final = 20
+"""A follower that is sent more in a row, and no entry behind any, never catches up."""
 _ENTRY, _STATE, _MARK = 0, 1, 2
 _LEADERS: Final = frozenset({MessageType.APP, MessageType.HEARTBEAT, MessageType.SNAP})
 _VOTE, _VOTE_RESP = MessageType.VOTE, MessageType.VOTE_RESP
@@ -48,6 +53,8 @@ class Watching(Onlooker):
         self._logs: dict[tuple[str, str], Log] = {}
         self._stood: dict[Seat, tuple[object, ...]] = {}
         self._stopping: dict[str, Verdict] = {}
+        self._sent: dict[tuple[str, str], tuple[CatchingUp, int]] = {}
+        """Of who is sent snapshots, by node and group: the last one's index."""
 
     def finished(self) -> None:
         """The run is over: say what can only be said then. Raises: Violated."""
@@ -64,6 +71,7 @@ class Watching(Onlooker):
 
     def started(self, seat: Seat) -> None:
         """See `Onlooker`."""
+        self._sent.pop((seat.name, seat.group), None)
         driver = _driver(seat)
         log = self._log(seat)
         state, _ = driver.storage.initial_state()
@@ -147,6 +155,8 @@ class Watching(Onlooker):
         elif kind is _APP_RESP:
             if not message.reject:
                 self.watchers[seat.group].accepted(seat.name, message.term, message.index)
+                if self._sent:
+                    self._appended(seat, message.index)
         elif kind is _VOTE_RESP:
             if not message.reject:
                 self.watchers[seat.group].granted(seat.name, message.term, message.target)
@@ -158,6 +168,20 @@ class Watching(Onlooker):
         if entry.term == term:
             applied = _driver(seat).applied
             watcher.proposed_config(seat.name, term, entry.index, applied=applied)
+
+    def _appended(self, seat: Seat, index: int) -> None:
+        found = self._sent.get((seat.name, seat.group))
+        if found is not None and index > found[1]:
+            del self._sent[seat.name, seat.group]
+
+    def _sent_snapshot(self, node: str | None, group: str, index: int) -> None:
+        if node is None:
+            return
+        catching, _ = self._sent.get((node, group)) or (CatchingUp(SNAPSHOTS_MAX), 0)
+        self._sent[node, group] = catching, index
+        found = catching.sent(node, index, now_us=self._world.clock.now_us)
+        if found is not None:
+            raise Violated(replace(found, group=group))
 
     # Work.
 
@@ -171,6 +195,8 @@ class Watching(Onlooker):
                 fields.get("outgoing", ()),
                 fields.get("learners", ()),
             )
+        elif kind is EventKind.SNAP_SEND:
+            self._sent_snapshot(self._world.node_name(fields["to"]), seat.group, fields["idx"])
         elif kind is EventKind.SNAP_RECV:
             index = fields["idx"]
             digest = _driver(seat).service.digest()
