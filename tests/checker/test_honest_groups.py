@@ -87,3 +87,19 @@ def test_memory_follows_the_log_that_lives_and_not_what_has_happened() -> None:
     assert group.watcher.floor > 550
     assert all(len(table) < 80 for table in tables)
     assert all(len(each.terms) < 80 for each in scene.members.values())
+
+
+def test_a_member_that_was_removed_does_not_keep_anything_from_being_forgotten() -> None:
+    group = Group(4)
+    group.elect("n1")
+    for name in ("n2", "n3", "n2"):
+        group.feed(name)
+    assert group.reconfigure((1, 2, 3))
+    for number in range(100):
+        group.put(b"k", b"%d" % number)
+        for name in ("n2", "n3", "n2"):
+            group.feed(name)
+    for name in ("n1", "n2", "n3"):
+        group.snapshot(name, keep=1)
+    assert group["n4"].last < 3
+    assert group.watcher.floor > 90

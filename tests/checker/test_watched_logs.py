@@ -303,3 +303,37 @@ def test_a_violation_is_a_line_and_says_who_has_forgotten() -> None:
     assert found.violation.suspects == ("n3",)
     assert found.violation.line == "I1 election safety: n1 and n3 both lead term 2"
     assert found.violation.group == "g1"
+
+
+# What is durable in part.
+
+
+def test_of_what_is_synced_in_part_only_the_front_counts() -> None:
+    group = led()
+    watcher = group.watcher
+    group.put(b"k", b"six")
+    group.put(b"k", b"seven")
+    for index in (6, 7):
+        watcher.wrote_entry("n2", index, 2, group["n1"].log[index].digest)
+    watcher.part_synced("n2", unsynced_from=7, state=(2, 1, 5), snapshot=(0, 0))
+    watcher.accepted("n2", 2, 6)
+    with broken("I8", "n2 accepted entries to 7"):
+        watcher.accepted("n2", 2, 7)
+    watcher.part_synced("n2", unsynced_from=None, state=(2, 1, 5), snapshot=(0, 0))
+    watcher.accepted("n2", 2, 7)
+
+
+# Snapshot markers.
+
+
+def test_a_marker_of_an_older_snapshot_than_the_last_one() -> None:
+    group = led()
+    group.snapshot("n2")
+    with broken("I6", "n2 marked a snapshot of 4 behind that of 5"):
+        group.watcher.wrote_snapshot("n2", 4, 2)
+
+
+def test_a_snapshot_that_takes_committed_entries_away() -> None:
+    group = led()
+    with broken("I10", "n2 took entry 5 back for a snapshot of 4"):
+        group.watcher.wrote_snapshot("n2", 4, 9)

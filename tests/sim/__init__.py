@@ -1,1 +1,1 @@
-"""Tests of the write-ahead log's reader."""
+"""Tests of walctl.sim."""

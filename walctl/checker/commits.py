@@ -57,7 +57,7 @@ def _judge_commit(scene: Scene, member: Member, commit: int, term: int) -> None:
     scene.broken(
         "I10",
         f"{member.name} commits {commit} of term {its_term} in term {term}, and it is durable on"
-        f" {scene.names_of(holders)} alone",
+        f" {scene.names_of(holders) + ' alone' if holders else 'nobody'}",
         member.name,
         term=term,
         index=commit,
@@ -108,6 +108,8 @@ def accepted(scene: Scene, member: Member, term: int, index: int) -> None:
             term=term,
             index=index,
             witnesses=(what,),
+            # What is not even written is nothing that the leader's log could match.
+            also=("I3",) if index > member.log_last else (),
         )
     if term != member.accepted_term:
         member.accepted_term, member.accepted_index = term, index
@@ -165,10 +167,14 @@ def _out_of_order(scene: Scene, member: Member, index: int, term: int) -> None:
         scene.broken("I5", words, name, term=term, index=index)
 
 
-def acknowledged(scene: Scene, member: Member, index: int, term: int) -> None:
+def acknowledged(
+    scene: Scene, member: Member, index: int, term: int, payload: bytes | None
+) -> None:
     """A client was told that its write at `index` is done."""
     known = scene.agreed.get(index)
-    if known is not None and known.term != term:
+    if known is not None and (
+        known.term != term or (payload is not None and known.payload != payload)
+    ):
         scene.broken(
             "I9",
             f"{member.name} acknowledged {index} of term {term}, and another entry stands there",
@@ -182,7 +188,7 @@ def acknowledged(scene: Scene, member: Member, index: int, term: int) -> None:
         scene.broken(
             "I8",
             f"{member.name} acknowledged {index} of term {term}, which is durable on"
-            f" {named(holders)} alone",
+            f" {named(holders) + ' alone' if holders else 'nobody'}",
             member.name,
             term=term,
             index=index,

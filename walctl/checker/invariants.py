@@ -243,9 +243,9 @@ class Watcher:
             self._scene.broken("I6", words, node, term=term, index=index)
         member.applied = index
 
-    def acknowledged(self, node: str, index: int, term: int) -> None:
-        """A node tells a client that its write at `index` is done."""
-        commits.acknowledged(self._scene, self._members[node], index, term)
+    def acknowledged(self, node: str, index: int, term: int, payload: bytes | None = None) -> None:
+        """A node tells a client that its write at `index` is done: `payload`, where it is known."""
+        commits.acknowledged(self._scene, self._members[node], index, term, payload)
 
     def stood(
         self,

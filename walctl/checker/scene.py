@@ -158,8 +158,14 @@ class Scene:
         return named(tuple(map(self.name_of, raft_ids)))
 
     def prune(self) -> None:
-        """Forget what no member has in its log any more."""
-        floor = min((each.base for each in self.members.values()), default=self.floor)
+        """Forget what no member has in its log any more; who was removed holds nothing up."""
+        config = self.configs[max(self.configs)][0] if self.configs else None
+        members = [
+            each
+            for each in self.members.values()
+            if config is None or any(each.id in part for part in config)
+        ]
+        floor = min((each.base for each in members), default=self.floor)
         if floor <= self.floor:
             return
         if self.replayed is not None:

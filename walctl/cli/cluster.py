@@ -54,6 +54,9 @@ COMMANDS: Mapping[str, Lazy] = {
     "check": Lazy(
         "walctl.cli.cluster_check", "Judge whether a history of requests is linearizable."
     ),
+    "diagram": Lazy(
+        "walctl.cli.cluster_diagram", "Draw a trace: nodes, messages, roles, faults and requests."
+    ),
     "export": Lazy(
         "walctl.cli.cluster_export", "Put a lab into one file, or its history into another format."
     ),

@@ -347,6 +347,16 @@ path | file
 -o --output | [text json] | The form of what goes to standard output
 -q --quiet | flag | Print no text: the exit status is the answer
 """,
+    "cluster diagram": """
+trace | file
+--output | file | The new file: NAME.svg, or NAME.html to search and filter in
+--around | text | What it is about: violation, I7 (the violation of that), 12.3s, or 'event 812'
+--window | text | So long before and after that; 2s, if it is left out
+--nodes | text | These nodes alone, with the messages between them
+--group | text | This Raft group alone
+-o | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
     "cluster export": """
 lab | file
 --output | file | The new file: NAME.tar.zst, or, with --to, any name or -

@@ -240,6 +240,7 @@ load | command | Let clients ask a lab, and write down what they see.
 from | command | Make a lab from copies of real members.
 script | command | Run a Raft script, and print it with its actual outputs.
 check | command | Judge whether a history of requests is linearizable.
+diagram | command | Draw a trace: nodes, messages, roles, faults and requests.
 export | command | Put a lab into one file, or its history into another format.
 """,
 }

@@ -36,5 +36,5 @@ thesis Ongaro's.
     thesis 6.4.1 or the leader's lease does                       leader._process_read
     thesis 9.6  a vote is tried before the term is raised         election.campaign
     thesis 10.2 entries are written while they are sent           rawnode.RawNode.ready
-    durable before it is promised                                 core.Raft.send
+    durable before it is promised                                 core.Raft.queue
 """

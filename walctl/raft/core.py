@@ -43,6 +43,7 @@ from walctl.raft.readonly import Reads
 from walctl.raft.sizes import payload_bytes, total_bytes
 from walctl.raft.tracker import Config, ProgressTable, Tracker
 from walctl.raft.types import (
+    EMPTY_STATE,
     NOBODY,
     ConfChange,
     ConfState,
@@ -79,6 +80,7 @@ class Raft:
         self.id = options.id
         self.term = 0
         self.vote = NOBODY
+        self._hard_state = EMPTY_STATE
         self.lead = NOBODY
         self.role = Role.FOLLOWER
         self.is_learner = False
@@ -126,8 +128,12 @@ class Raft:
 
     @property
     def hard_state(self) -> HardState:
-        """What it must not forget."""
-        return HardState(term=self.term, vote=self.vote, commit=self.log.committed)
+        """What it must not forget; the same object for as long as nothing of it changes, as it is
+        asked for several times a message."""
+        known, term, vote, commit = self._hard_state, self.term, self.vote, self.log.committed
+        if known.commit != commit or known.term != term or known.vote != vote:
+            known = self._hard_state = HardState(term=term, vote=vote, commit=commit)
+        return known
 
     @property
     def soft_state(self) -> SoftState:
@@ -243,7 +249,7 @@ class Raft:
     # Messages.
 
     def send(self, message: Message) -> None:
-        """Queue a message: at once, or after what is unstable now is on the disk."""
+        """Queue a message, which gets its source and term here; see `queue`."""
         kind, term = message.type, message.term
         if kind in _CARRY_THEIR_TERM:
             if term == 0:
@@ -253,11 +259,15 @@ class Raft:
                 raise RaftPanic(f"term should not be set when sending {kind.name}")
             if kind not in _WITHOUT_TERM:
                 term = self.term
-        message = message.sent(message.source or self.id, term)
-        if kind in _AFTER_APPEND:
+        self.queue(message.sent(message.source or self.id, term))
+
+    def queue(self, message: Message) -> None:
+        """Queue a whole message: at once, or after what is unstable now is on the disk."""
+        if message.type in _AFTER_APPEND:
             self.after_append.append(message)
         elif message.target == self.id:
-            raise RaftPanic(f"message should not be self-addressed when sending {kind.name}")
+            words = f"message should not be self-addressed when sending {message.type.name}"
+            raise RaftPanic(words)
         else:
             self.messages.append(message)
 
@@ -281,7 +291,7 @@ class Raft:
                     self.log.unstable.stable_to(term=message.log_term, index=message.index)
                 self._snapshot_stored(message.snapshot)
             case MessageType.STORAGE_APPLY_RESP:
-                self._entries_applied(message.entries)
+                self.entries_applied(message.entries)
             case MessageType.VOTE | MessageType.PRE_VOTE:
                 election.answer(self, message)
             case _:
@@ -335,7 +345,8 @@ class Raft:
             self.log.unstable.stable_snapshot_to(snapshot.index)
             self.applied_to(max(snapshot.index, self.log.applied), 0)
 
-    def _entries_applied(self, entries: Sequence[Entry]) -> None:
+    def entries_applied(self, entries: Sequence[Entry]) -> None:
+        """The state machine has these entries, which were handed out to it."""
         if entries:
             self.applied_to(entries[-1].index, total_bytes(entries))
             self.uncommitted_bytes = max(0, self.uncommitted_bytes - payload_bytes(entries))

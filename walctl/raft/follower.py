@@ -68,7 +68,8 @@ def _append(raft: "Raft", message: Message) -> None:
     before = EntryID(message.log_term, message.index)
     last = raft.log.accept(before, message.entries, message.commit)
     if last is not None:
-        raft.send(Message(MessageType.APP_RESP, message.source, index=last))
+        answer = Message(MessageType.APP_RESP, message.source, raft.id, raft.term, index=last)
+        raft.queue(answer)
         return
     # Entries of terms above the leader's at this place cannot be in its log: skip them all at once.
     hint = raft.log.meeting_point(min(message.index, raft.log.last_index()), message.log_term)

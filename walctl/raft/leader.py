@@ -114,7 +114,7 @@ def append_entries(raft: "Raft", entries: Sequence[Entry]) -> bool:
         return False
     raft.uncommitted_bytes = total
     index = raft.log.append(numbered)
-    raft.send(Message(MessageType.APP_RESP, raft.id, index=index))
+    raft.queue(Message(MessageType.APP_RESP, raft.id, raft.id, raft.term, index=index))
     return True
 
 
@@ -148,10 +148,13 @@ def send_append(raft: "Raft", node: int, progress: Progress, *, empty_ok: bool) 
         return False
     if is_compacted:
         return _send_snapshot(raft, node, progress)
-    raft.send(
+    # Appends and their answers are most of all messages: they are made once, and whole.
+    raft.queue(
         Message(
             MessageType.APP,
             node,
+            raft.id,
+            raft.term,
             index=before,
             log_term=term,
             entries=tuple(entries),

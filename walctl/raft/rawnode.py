@@ -142,6 +142,7 @@ class RawNode:
         self._soft_state = self.raft.soft_state
         self._hard_state = self.raft.hard_state
         self._on_advance: list[Message] = []
+        self._applying: tuple[Entry, ...] = ()
 
     # What is asked of it.
 
@@ -253,29 +254,26 @@ class RawNode:
             or log.unstable.next_snapshot() is not None
         )
 
-    # Asked several times for every message: so the fields are compared, and no state is made.
-
     @property
     def _is_new_soft(self) -> bool:
-        """Whether the soft state is another than the one that was handed out last."""
+        """Whether the soft state is another than the one that was handed out last; it is asked for
+        several times a message, so none is made to be compared."""
         raft, before = self.raft, self._soft_state
         return raft.lead != before.lead or raft.role is not before.role
 
     @property
     def _is_new_hard(self) -> bool:
         """The same of the hard state; one of zeros is none."""
-        raft, before = self.raft, self._hard_state
-        term, vote, commit = raft.term, raft.vote, raft.log.committed
-        is_other = commit != before.commit or term != before.term or vote != before.vote
-        return is_other and bool(term or vote or commit)
+        state, before = self.raft.hard_state, self._hard_state
+        return state is not before and state != before and not state.is_empty
 
     def ready(self) -> Ready:
         """What is to be done now; taking it is a promise to do it."""
-        raft, before = self.raft, self._hard_state
+        raft, state, before = self.raft, self.raft.hard_state, self._hard_state
         entries = tuple(raft.log.unstable.next_entries())
         snapshot = raft.log.unstable.next_snapshot()
         committed = tuple(raft.log.next_committed(allow_unstable=not self._is_async))
-        hard = raft.hard_state if self._is_new_hard else None
+        hard = state if self._is_new_hard else None
         ready = Ready(
             soft_state=raft.soft_state if self._is_new_soft else None,
             hard_state=hard,
@@ -284,7 +282,7 @@ class RawNode:
             snapshot=snapshot,
             committed_entries=committed,
             messages=self._messages(entries, hard, snapshot, committed),
-            must_sync=bool(entries) or raft.term != before.term or raft.vote != before.vote,
+            must_sync=bool(entries) or state.term != before.term or state.vote != before.vote,
         )
         self._accept(ready)
         return ready
@@ -371,14 +369,13 @@ class RawNode:
             self._hard_state = ready.hard_state
         raft.read_states = []
         if not self._is_async:
-            if self._on_advance:
+            if self._on_advance or self._applying:
                 raise RaftPanic("two accepted Ready structs without call to Advance")
             self._on_advance = [each for each in raft.after_append if each.target == raft.id]
             response = self._append_response(ready.snapshot)
             if response is not None:
                 self._on_advance.append(response)
-            if ready.committed_entries:
-                self._on_advance.append(self._apply_response(ready.committed_entries))
+            self._applying = ready.committed_entries
         raft.messages, raft.after_append = [], []
         raft.log.unstable.accept_in_progress()
         if ready.committed_entries:
@@ -395,6 +392,8 @@ class RawNode:
         steps, self._on_advance = self._on_advance, []
         for message in steps:
             self._tell(message)
+        applied, self._applying = self._applying, ()
+        self.raft.entries_applied(applied)
 
     def status(self) -> Status:
         """The node as it is just now."""

@@ -18,6 +18,7 @@ from walctl.cluster.deeds import Ask
 from walctl.cluster.driver import Driver
 from walctl.cluster.events import EventKind
 from walctl.cluster.quoting import bytes_of
+from walctl.cluster.service import Service
 from walctl.cluster.waiting import Tell, Told
 from walctl.raft.types import NOBODY
 from walctl.sim.chance import Streams
@@ -204,8 +205,10 @@ class Clients:
                     return lambda driver, tell: driver.read_by_lease(tell)
             return lambda driver, tell: driver.read(tell)
         if request.is_handed_over:
-            return lambda driver, tell: _handed_over(driver, _payload(driver, request), tell)
-        return lambda driver, tell: driver.propose(_payload(driver, request), tell)
+            return lambda driver, tell: _handed_over(
+                driver, payload_of(driver.service, request), tell
+            )
+        return lambda driver, tell: driver.propose(payload_of(driver.service, request), tell)
 
     def _reply(self, request: Request, site: Site, seat: Seat | None, told: Told) -> None:
         """The node knows what became of it; the answer is on its way when its disk is done."""
@@ -283,8 +286,8 @@ class Clients:
             request.on_end()
 
 
-def _payload(driver: Driver, request: Request) -> bytes:
-    service = driver.service
+def payload_of(service: Service, request: Request) -> bytes:
+    """The entry that a write becomes."""
     match request.ask.verb:
         case "put":
             return service.put(request.key, request.value or b"")

@@ -54,6 +54,7 @@ def _heal(world: World, core: tuple[str, ...]) -> None:
     world.heal()
     for name, site in world.sites.items():
         site.disk.clear()
+        site.disk.disarm()
         if site.rate_percent != 100:
             site.set_rate(100)
         if core and name not in core:

@@ -1,5 +1,5 @@
-"""The protections of what is on its way: snapshots that fail, answers that come late, requests whose
-fate is not known; and of a log that is older than its leader believes."""
+"""The protections of what is on its way: snapshots that fail, answers that come late, requests of
+which the fate is not known; and of a log that is older than its leader believes."""
 
 from collections.abc import Callable
 from typing import Any, Final

@@ -1,7 +1,7 @@
 """From the world to the promises: who looks on, and tells a watcher of each group what it sees.
 
     disk      Ledgers, from the bytes     wrote_entry, wrote_state, wrote_snapshot, synced, survived
-    messages  as they leave               granted, accepted, campaigned, leader_said, …
+    messages  as they leave               granted, accepted, campaigned, leader_said …
     members   at their work               applied, configured, snapshot_…, acknowledged, stood
     lives     and their ends              started, stopped, refused, panicked, examined
 
@@ -10,9 +10,9 @@ out of whatever the world was doing, as `Violated`.
 """
 
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from formats.raftpb import MessageType
 from walctl.checker.invariants import Watcher
@@ -26,16 +26,17 @@ from walctl.cluster.waiting import Told
 from walctl.inspect.verify import verify
 from walctl.model.finding import Verdict
 from walctl.raft.types import Entry, Message, Role
-from walctl.sim.clients import Request
+from walctl.sim.clients import Request, payload_of
 from walctl.sim.ledger import Ledger, Ledgers
+from walctl.sim.log_bytes import ENTRY, MARK, STATE, Item
 from walctl.sim.onlooker import Onlooker
 from walctl.sim.site import Seat, Site
 from walctl.sim.world import World
+from walctl.wal.owner import NO_STATE
 
 SNAPSHOTS_MAX: Final = 20
 """A follower that is sent more in a row, and no entry behind any, never catches up."""
-_ENTRY, _STATE, _MARK = 0, 1, 2
-_LEADERS: Final = frozenset({MessageType.APP, MessageType.HEARTBEAT, MessageType.SNAP})
+_HEARTBEAT, _SNAP = MessageType.HEARTBEAT, MessageType.SNAP
 _VOTE, _VOTE_RESP = MessageType.VOTE, MessageType.VOTE_RESP
 _APP, _APP_RESP = MessageType.APP, MessageType.APP_RESP
 
@@ -52,7 +53,6 @@ class Watching(Onlooker):
         self._only = only
         self._logs: dict[tuple[str, str], Log] = {}
         self._stood: dict[Seat, tuple[object, ...]] = {}
-        self._stopping: dict[str, Verdict] = {}
         self._sent: dict[tuple[str, str], tuple[CatchingUp, int]] = {}
         """Of who is sent snapshots, by node and group: the last one's index."""
 
@@ -75,8 +75,6 @@ class Watching(Onlooker):
         driver = _driver(seat)
         log = self._log(seat)
         state, _ = driver.storage.initial_state()
-        if log.is_unclear:
-            log.take(driver)
         log.watcher.started(
             seat.name,
             raft_id=seat.site.id,
@@ -107,24 +105,24 @@ class Watching(Onlooker):
         """See `Onlooker`; what its files say then is what it said itself."""
         log = self._log(seat)
         self._stood.pop(seat, None)
-        driver = _driver(seat)
+        log.watcher.stopped(seat.name)
         if log.watcher.is_suspect(seat.name):
-            log.watcher.stopped(seat.name)
             return
-        raft = driver.node.raft
-        folder = driver.place.wal.parent
+        folder = _driver(seat).place.wal.parent
         report = verify(seat.site.disk.fs, folder)
         words = report.error or ""
         if report.verdict is Verdict.DAMAGED:
             words = ", ".join(sorted({str(each.code) for each in report.findings}))
-        view = log.ledger.now
-        log.watcher.stopped(seat.name)
+        summary = report.summary
+        state = NO_STATE if summary is None else summary.hard_state or NO_STATE
+        points = [each for each in report.start_points if each.usable]
+        newest = max(points, key=lambda each: each.snapshot_index, default=None)
         log.watcher.examined(
             seat.name,
-            term=view.state[0],
-            vote=view.state[1],
-            commit=view.state[2],
-            last=max(view.last, raft.log.storage.last_index()),
+            term=state.term,
+            vote=state.vote,
+            commit=state.commit,
+            last=newest.last_index if newest is not None else 0,
             words=words,
         )
 
@@ -145,7 +143,7 @@ class Watching(Onlooker):
     def sends(self, seat: Seat, message: Message) -> None:
         """See `Onlooker`."""
         kind = message.type
-        if kind in _LEADERS:
+        if kind is _APP or kind is _HEARTBEAT or kind is _SNAP:
             watcher = self.watchers[seat.group]
             watcher.leader_said(seat.name, message.term)
             if kind is _APP and message.entries:
@@ -247,9 +245,11 @@ class Watching(Onlooker):
         """See `Onlooker`."""
         if told.fate is not Fate.OK or request.is_read or told.index is None:
             return
-        term = _driver(seat).node.raft.log.known_term(told.index)
+        driver = _driver(seat)
+        term = driver.node.raft.log.known_term(told.index)
         if term is not None:
-            self.watchers[seat.group].acknowledged(seat.name, told.index, term)
+            payload = payload_of(driver.service, request)
+            self.watchers[seat.group].acknowledged(seat.name, told.index, term, payload)
 
     # Below here.
 
@@ -287,22 +287,17 @@ class Watching(Onlooker):
 
 
 class Log:
-    """One member's log, as a ledger tells of it: passed on to the watcher of its group.
-
-    `is_unclear`: it was read again, and entries that a leader's snapshot has replaced stand among
-    those that count; the member will say which.
-    """
+    """One member's log, as a ledger tells of it: passed on to the watcher of its group."""
 
     def __init__(self, watcher: Watcher, site: Site, group: str) -> None:
         self.watcher = watcher
-        self.is_unclear = False
         self._node = site.name
         self._id = site.id
         self._group = group
         self._site = site
         self._waiting: deque[tuple[int, int]] = deque()
-        """Kind, and index, of what is not durable, in the order in which it was written."""
-        self._believed = (0, 0)
+        """Kind, and index of an entry, of what is not durable, in the order in which it was
+        written."""
 
     @property
     def ledger(self) -> Ledger:
@@ -313,18 +308,17 @@ class Log:
 
     def wrote_entry(self, index: int, term: int, digest: int) -> None:
         """See `ledger.Listener`."""
-        self._waiting.append((_ENTRY, index))
+        self._waiting.append((ENTRY, index))
         self.watcher.wrote_entry(self._node, index, term, digest)
 
     def wrote_state(self, term: int, vote: int, commit: int) -> None:
         """See `ledger.Listener`."""
-        self._waiting.append((_STATE, 0))
+        self._waiting.append((STATE, 0))
         self.watcher.wrote_state(self._node, term, vote, commit)
 
     def wrote_snapshot(self, index: int, term: int) -> None:
         """See `ledger.Listener`."""
-        self._waiting.append((_MARK, index))
-        self._believed = (index, term)
+        self._waiting.append((MARK, 0))
         self.watcher.wrote_snapshot(self._node, index, term)
 
     def synced(self, count: int) -> None:
@@ -336,56 +330,73 @@ class Log:
             return
         for _ in range(count):
             waiting.popleft()
-        self._part_synced()
+        durable = self.ledger.durable
+        self._part_synced(durable.state, durable.mark)
 
     def reread(self, waiting: int) -> None:
         """See `ledger.Listener`."""
-        view = self.ledger.now
-        if view.state[2] >= view.mark[0]:
-            self._believed = view.mark
-        index, term = self._believed
-        entries = view.entries
-        self.is_unclear = index in entries and entries[index][0] != term
-        behind = [(at, *entries[at]) for at in entries if at > index]
+        durable, new = self.ledger.records(self._site.disk.fs)
+        found = start_of([*durable, *new])
         self.watcher.survived(
             self._node,
             raft_id=self._id,
-            entries=() if self.is_unclear else behind,
-            state=view.state,
-            snapshot=self._believed,
+            entries=found.entries,
+            state=found.state,
+            snapshot=found.snapshot,
         )
-        self._waiting.clear()
-        if waiting:
-            # Which these are is not told; all entries that are not durable alike are among them.
-            durable = self.ledger.durable
-            new = [at for at in entries if durable.entries.get(at) != entries[at]]
-            self._waiting.extend([(_ENTRY, min(new, default=0))] * waiting)
-            self._part_synced()
-
-    def take(self, driver: Driver) -> None:
-        """Take a member's word for which of its entries count."""
-        storage = driver.storage
-        first, last = storage.first_index(), storage.last_index()
-        view = self.ledger.now
-        snapshot = storage.snapshot()
-        self.watcher.survived(
-            self._node,
-            raft_id=self._id,
-            entries=[(at, storage.term(at), 0) for at in range(first, last + 1)],
-            state=view.state,
-            snapshot=(snapshot.index, snapshot.term),
+        self._waiting = deque(
+            (item[0], item[1] if item[0] == ENTRY else 0) for item in new[len(new) - waiting :]
         )
-        self.is_unclear = False
+        if new:
+            sure = start_of(durable)
+            if sure.snapshot != found.snapshot:
+                self._waiting.append((ENTRY, 1))  # nothing of the log may be built upon yet
+            self._part_synced(sure.state, sure.snapshot)
 
-    def _part_synced(self) -> None:
-        durable = self.ledger.durable
-        indexes = [index for kind, index in self._waiting if kind == _ENTRY and index]
+    def _part_synced(self, state: tuple[int, int, int], snapshot: tuple[int, int]) -> None:
+        indexes = [index for kind, index in self._waiting if kind == ENTRY]
         self.watcher.part_synced(
-            self._node,
-            unsynced_from=min(indexes, default=None),
-            state=durable.state,
-            snapshot=durable.mark,
+            self._node, unsynced_from=min(indexes, default=None), state=state, snapshot=snapshot
         )
+
+
+class Start(NamedTuple):
+    """Where a member would begin: entries behind a snapshot, as (index, term, digest)."""
+
+    snapshot: tuple[int, int]
+    state: tuple[int, int, int]
+    entries: list[tuple[int, int, int]]
+
+
+def start_of(items: Sequence[Item]) -> Start:
+    """What a member that starts makes of records.
+
+    It begins at the last marker that its commit index reaches. Where the log in front of the marker
+    has not got the snapshot's last entry, a leader has sent it: what stood there before is gone.
+    """
+    state = next((item[1:4] for item in reversed(items) if item[0] == STATE), (0, 0, 0))
+    at, index, term = -1, 0, 0
+    for position, (kind, first, second, _, _) in enumerate(items):
+        if kind == MARK and first <= state[2] and first >= index:
+            at, index, term = position, first, second
+    front = _entries(items[: at + 1])
+    is_own = index == 0 or (index in front and front[index][0] == term)
+    live = _entries(items if is_own else items[at + 1 :])
+    behind = [(each, *live[each]) for each in live if each > index]
+    return Start((index, term), state, behind)
+
+
+def _entries(items: Sequence[Item]) -> dict[int, tuple[int, int]]:
+    """Term and digest by index, each entry in the place of all from there on."""
+    found: dict[int, tuple[int, int]] = {}
+    last = 0
+    for kind, index, term, digest, _ in items:
+        if kind == ENTRY:
+            for gone in range(index, last + 1):
+                found.pop(gone, None)
+            found[index] = term, digest
+            last = index
+    return found
 
 
 def _driver(seat: Seat) -> Driver:
