@@ -39,6 +39,7 @@ from walctl.errors import CorruptionError
 from walctl.raft.errors import RaftError
 from walctl.raft.options import Options
 from walctl.raft.rawnode import Peer, RawNode, Ready, SnapshotStatus, changes_in
+from walctl.raft.tracker import ProgressTable
 from walctl.raft.types import (
     NOBODY,
     ConfChange,
@@ -188,7 +189,7 @@ class Driver:
     def tick(self) -> None:
         """One unit of time has passed."""
         self.node.tick()
-        self._held_back.tick()
+        self._held_back.tick(self.node.raft.log.committed, self._progress)
         self._leaderless_ticks = 0 if self.lead != NOBODY else self._leaderless_ticks + 1
         if self._leaderless_ticks > 2 * self.place.election_ticks:
             self._reads.give_up("no leader is known")
@@ -543,8 +544,12 @@ class Driver:
         self._snapshot_index = index
         self._is_foreign = False
         self._world.tell(EventKind.SNAP_MAKE, {"idx": index, "term": job.snapshot.term})
-        progress = self.node.raft.tracker.progress if self.is_leader else {}
-        self.compact(self._held_back.floor(index - self.place.catch_up_entries, progress))
+        self.compact(self._held_back.floor(index - self.place.catch_up_entries, self._progress))
+
+    @property
+    def _progress(self) -> ProgressTable:
+        """How far all nodes are, where it leads and knows that."""
+        return self.node.raft.tracker.progress if self.is_leader else {}
 
     def fail_snapshot(self) -> None:
         """It could not be made; it is tried again when as many entries have come once more."""

@@ -30,11 +30,12 @@ class HeldBack:
         """A snapshot of `index` goes out to a follower."""
         self._held[node] = index, 0
 
-    def tick(self) -> None:
-        """One unit of time has passed."""
+    def tick(self, committed: int, progress: Mapping[int, Progress]) -> None:
+        """One unit of time has passed; who has all that is committed needs nothing more."""
         for node, (index, age) in list(self._held.items()):
             self._held[node] = index, age + 1
-            if age >= self._ticks_max:
+            has_all = node not in progress or progress[node].match >= committed
+            if has_all or age >= self._ticks_max:
                 del self._held[node]
 
     def floor(self, wanted: int, progress: Mapping[int, Progress]) -> int:
