@@ -14,9 +14,10 @@ from walctl.errors import UsageError
 from walctl.sim.safeguard import Safeguard
 from walctl.sim.safeguards_late import OF_WHAT_IS_LATE
 from walctl.sim.safeguards_member import OF_MEMBERS
+from walctl.sim.safeguards_operators import OF_OPERATORS
 from walctl.sim.safeguards_raft import OF_RAFT
 
-SAFEGUARDS: Final[tuple[Safeguard, ...]] = (*OF_RAFT, *OF_MEMBERS, *OF_WHAT_IS_LATE)
+SAFEGUARDS: Final[tuple[Safeguard, ...]] = (*OF_RAFT, *OF_MEMBERS, *OF_WHAT_IS_LATE, *OF_OPERATORS)
 """All of them."""
 BY_NAME: Final[Mapping[str, Safeguard]] = {each.name: each for each in SAFEGUARDS}
 

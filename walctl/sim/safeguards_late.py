@@ -8,7 +8,7 @@ from formats import kvstore
 from walctl.cluster.answers import Fate
 from walctl.cluster.driver import Driver
 from walctl.cluster.holding_back import HeldBack
-from walctl.cluster.waiting import Question, Reads, Told
+from walctl.cluster.waiting import Question, Reads, Tell, Told
 from walctl.raft.log import Log
 from walctl.sim.clients import Clients, Request
 from walctl.sim.clockwork import Rank
@@ -46,6 +46,10 @@ def _commit_anything(log: Log, index: int) -> None:
     log.committed = max(log.committed, index)
 
 
+def _wait_for_nothing(reads: Reads, index: int, tell: Tell) -> None:
+    tell(Told(fate=Fate.OK, index=index))
+
+
 def _hold_nothing(held: HeldBack, wanted: int, progress: Any) -> int:
     return wanted
 
@@ -77,6 +81,14 @@ OF_WHAT_IS_LATE: Final[tuple[Safeguard, ...]] = (
         Reads,
         "answered",
         _answer_all,
+        ("I15",),
+    ),
+    Safeguard(
+        "reads-wait-for-their-index",
+        "a read from a member that lacks what the leader has committed",
+        Reads,
+        "wait",
+        _wait_for_nothing,
         ("I15",),
     ),
     Safeguard(

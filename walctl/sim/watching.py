@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 from formats.raftpb import MessageType
 from walctl.checker.invariants import Watcher
 from walctl.checker.liveness import CatchingUp
+from walctl.checker.places import Places
 from walctl.checker.violation import Violated
 from walctl.cluster.answers import Fate
 from walctl.cluster.driver import Driver
@@ -53,6 +54,7 @@ class Watching(Onlooker):
         self._only = only
         self._logs: dict[tuple[str, str], Log] = {}
         self._stood: dict[Seat, tuple[object, ...]] = {}
+        self._places = Places(now_us=lambda: world.clock.now_us, name_of=self._name_of)
         self._sent: dict[tuple[str, str], tuple[CatchingUp, int]] = {}
         """Of who is sent snapshots, by node and group: the last one's index."""
 
@@ -193,6 +195,7 @@ class Watching(Onlooker):
                 fields.get("outgoing", ()),
                 fields.get("learners", ()),
             )
+            self._places.configured(seat.group, fields["idx"], _driver(seat).members)
         elif kind is EventKind.SNAP_SEND:
             self._sent_snapshot(self._world.node_name(fields["to"]), seat.group, fields["idx"])
         elif kind is EventKind.SNAP_RECV:
@@ -251,13 +254,24 @@ class Watching(Onlooker):
             payload = payload_of(driver.service, request)
             self.watchers[seat.group].acknowledged(seat.name, told.index, term, payload)
 
+    def placed(self, group: str, hosts: Sequence[str] | None) -> None:
+        """See `Onlooker`."""
+        if hosts is None:
+            self._places.dropped(group)
+        else:
+            self._places.placed(group, [self._world.sites[each].id for each in hosts])
+
     # Below here.
+
+    def _name_of(self, raft_id: int) -> str:
+        return self._world.node_name(raft_id) or f"{raft_id:x}"
 
     def _configured(self, seat: Seat, index: int) -> None:
         conf = _driver(seat).conf_state
         self.watchers[seat.group].configured(
             seat.name, index, conf.voters, conf.voters_outgoing, conf.learners
         )
+        self._places.configured(seat.group, index, _driver(seat).members)
 
     def _log(self, seat: Seat) -> "Log":
         """The log of a seat; from the first time on its disk is watched."""
