@@ -110,6 +110,7 @@ def _messages(draw: st.DrawFn) -> OneMessage:
         lot=lot,
         late_us=draw(_TIMES) if lot in (Lot.LATE, Lot.AGAIN) else 0,
         group=draw(_GROUPS),
+        is_from_now=draw(st.booleans()),
     )
 
 

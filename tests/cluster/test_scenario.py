@@ -36,8 +36,8 @@ from walctl.cluster.deeds import (
 from walctl.cluster.faults import CrashMode, DiskFault, DiskFaultKind, LinkFault
 from walctl.cluster.quoting import words_of
 from walctl.cluster.scenario import deed_of, parse
-from walctl.cluster.scenario_run import SHIPPED, SUFFIX
 from walctl.cluster.scenario_words import COMMANDS
+from walctl.cluster.shipped import SHIPPED, SUFFIX
 from walctl.errors import UsageError
 
 CASES: dict[str, Deed] = {

@@ -10,7 +10,8 @@ from tests.cluster.labs import DISK, needs_etcd, pids
 from walctl.cluster.hands import demand_real
 from walctl.cluster.lab import Engine, load
 from walctl.cluster.scenario import deed_of, parse
-from walctl.cluster.scenario_run import engine_of, is_simulated, left_out, shipped, wish_of
+from walctl.cluster.scenario_run import engine_of, is_simulated, left_out, wish_of
+from walctl.cluster.shipped import shipped
 from walctl.errors import UnsupportedError
 
 ETCD = ("leader-killed", "pause-leader", "rewound-member", "split-brain")
@@ -70,7 +71,7 @@ def test_a_file_that_makes_no_sense_is_refused_before_anything_starts(
     for data, said in (
         (b"cluster 3\nmelt n1\n", f"{file}:2: expected a command"),
         (b"cluster 3\n\xff\n", f"{file}:2: expected UTF-8"),
-        (b"cluster 3 engine=sim\n", "for the simulator"),
+        (b"cluster 3 engine=sim\n", "for real processes"),
     ):
         file.write_bytes(data)
         told = tell("cluster", "run", file, "--lab", tmp_path / "lab")

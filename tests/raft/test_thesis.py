@@ -205,6 +205,19 @@ def test_a_second_change_is_not_made_before_the_first_is_applied() -> None:
     assert 5 in cluster[1].raw.raft.tracker.config.voters
 
 
+def test_a_new_leader_changes_nothing_before_it_knows_what_older_leaders_changed() -> None:
+    cluster = Cluster.of(3)
+    cluster.campaign(1)
+    cluster.deaf_to.add(MessageType.APP_RESP)
+    cluster[1].raw.propose_conf_change(change((ADD, 4)))
+    cluster.settle()
+    cluster.campaign(2)
+    cluster[2].raw.propose_conf_change(change((REMOVE, 3)))
+    cluster.join()
+    cluster.tick(2, 3)
+    assert cluster[2].raw.raft.tracker.config.voters == {1, 2, 3, 4}
+
+
 def test_a_change_of_several_goes_through_a_joint_configuration_and_out_of_it() -> None:
     cluster = Cluster.begun(1, 2, 3, fresh=(4, 5))
     cluster.settle()

@@ -1,12 +1,12 @@
-"""Whose place it is (I16): what a group's members agree on, against the file that says who holds it.
+"""Whose place it is (I16): what a group's members agree on, against the file that gives places.
 
     file     n1 n2 n3 ── n1 n2 n3 n4 ──────────────────────────── n2 n3 n4
     group    n1 n2 n3 ────────────── (n4 learns) ── n2 n3 n4 ─────────────
 
-A group moves from one node to another in steps, and whoever does that may die behind any of them. So
-a place is given before it is taken, and given up after it was left: whoever is a member in the group
-has a place of its own, at each moment. A member without one is started by nobody after a crash, and
-nobody knows its address; the group may be short of its vote for good.
+A group moves from one node to another in steps, and whoever does that may die behind any of them.
+So a place is given before it is taken, and given up after it was left: whoever is a member in the
+group has a place of its own, at each moment. A member without one is started by nobody after a
+crash, and nobody knows its address; the group may be short of its vote for good.
 
 Source: the order of steps in `walctl.cluster.own_members`; Dgraph's notes on predicate moves, rules
 1 and 6.

@@ -35,7 +35,13 @@ COMMANDS: Mapping[str, Lazy] = {
     "disk": Lazy("walctl.cli.cluster_disk", "Let a node's disk fail, or damage its files."),
     "clock": Lazy("walctl.cli.cluster_clock", "Let a node's clock go wrong, and right again."),
     "nemesis": Lazy("walctl.cli.cluster_nemesis", "Break a lab in many ways, drawn from a seed."),
-    "run": Lazy("walctl.cli.cluster_run", "Play a scenario against real processes."),
+    "run": Lazy("walctl.cli.cluster_run", "Play a scenario, with real processes or simulated."),
+    "sim": Lazy("walctl.cli.cluster_sim", "Run a whole cluster under a simulated clock."),
+    "replay": Lazy("walctl.cli.cluster_replay", "Play a simulated run again, from its trace."),
+    "shrink": Lazy("walctl.cli.cluster_shrink", "Make a failing simulated run small."),
+    "scenarios": Lazy(
+        "walctl.cli.cluster_scenarios", "List the scenarios that come with walctl, and play them."
+    ),
     "supervise": Lazy(
         "walctl.cli.cluster_supervise", "Run a lab's nodes until told to end.", is_hidden=True
     ),

@@ -255,10 +255,56 @@ lab | file
 """,
     "cluster run": """
 scenario | text
---engine | [walctl etcd] | Whose members play it; as the scenario says, if left out, else walctl
+--engine | [walctl etcd sim] | Whose members play it; as the scenario says, if left out, else walctl
 --etcd-bin | file | The etcd to run, for engine etcd
 --lab | dir | Make the lab here, and keep it
 --keep | flag | Keep the lab that was made in a temporary folder
+--without | text* | Take this protection away, may be repeated; list: show what there is
+--trace | file | Engine sim: write all events here
+-o --output | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster sim": """
+--seed | text | One run; drawn, if left out
+--seeds | text | So many runs, one a seed
+--first | text | The first of --seeds; 1 if none
+-j --jobs | text | How many seeds to run at the same time; results come in the order of seeds
+--time | text | How long of faults
+--rate | text | Requests of clients a second
+--nodes | text
+--groups | text
+--faults | text | These kinds of faults alone
+--unbounded | flag | Let more go wrong than a cluster survives
+--swarm | flag | Let each seed choose its cluster and its faults
+--without | text* | Take this protection away, may be repeated; list: show what there is
+--digest | flag | Print a hash of each run's events: SEED DIGEST
+--check-determinism | flag | Run each seed twice, and name the first event that differs
+--crash-states | file | Play this trace's run again, and where a node dies, look at every state tha…
+--trace | file | Write the trace of the one run here
+--output-dir | dir | Where traces go, if not into .walctl
+-o --output | [text json ndjson] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster replay": """
+trace | file
+--trace | file | Write the trace of the new run here
+-o --output | [text json ndjson] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster shrink": """
+source | text
+--output | file | Write the scenario into a new file
+--max-runs | text | Try at most so many runs
+--max-seconds | text | Try for about so long
+--without | text* | Take this protection away, may be repeated; list: show what there is
+-o | [text json] | The form of what goes to standard output
+-q --quiet | flag | Print no text: the exit status is the answer
+""",
+    "cluster scenarios": """
+--show | text | Tell the story of this one, with its commands
+--tag | text | Those alone that have this tag
+--run | flag | Play each in the simulator, as it is and without each protection that it names
+-j --jobs | text | How many to play at the same time
 -o --output | [text json] | The form of what goes to standard output
 -q --quiet | flag | Print no text: the exit status is the answer
 """,

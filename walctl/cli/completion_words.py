@@ -231,7 +231,11 @@ net | command | Break links between nodes, and heal them.
 disk | command | Let a node's disk fail, or damage its files.
 clock | command | Let a node's clock go wrong, and right again.
 nemesis | command | Break a lab in many ways, drawn from a seed.
-run | command | Play a scenario against real processes.
+run | command | Play a scenario, with real processes or simulated.
+sim | command | Run a whole cluster under a simulated clock.
+replay | command | Play a simulated run again, from its trace.
+shrink | command | Make a failing simulated run small.
+scenarios | command | List the scenarios that come with walctl, and play them.
 put | command | Store a value in a lab.
 get | command | Read a value from a lab.
 del | command | Take a key away from a lab.

@@ -140,6 +140,11 @@ def _cores() -> int:
 
 def jobs(function: F) -> F:
     """`-j/--jobs`, as `jobs: int`: how many files may be read at once, one a core by default."""
+    return side_by_side("How many files to read at the same time.")(function)
+
+
+def side_by_side(words: str) -> Callable[[F], F]:
+    """`-j/--jobs` for what else can be done at the same time, as `words` say."""
     return click.option(
         "-j",
         "--jobs",
@@ -147,8 +152,8 @@ def jobs(function: F) -> F:
         metavar="N",
         default=_cores,
         show_default="one a core",
-        help="How many files to read at the same time.",
-    )(function)
+        help=words,
+    )
 
 
 def pass_disk(function: Callable[Concatenate[FileSystem, P], R]) -> Callable[P, R]:

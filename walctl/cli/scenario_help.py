@@ -7,6 +7,7 @@ Commands:
       [election=300ms] [snapshot-count=N] [prevote=on|off]
       [checkquorum=on|off] [check=all] [seed=0x2f] [budget=on|off]
       [net=1ms±500us] [sync=500us±200us] [segment=16KiB] [catch-up=N]
+      [message=1MiB]
   at 1.2s COMMAND        so long after the beginning; nobody waits for what
       comes of it, and moments never go back
   put K V · get K [read=index|lease|local] · del K · cas K OLD NEW
@@ -46,7 +47,7 @@ Claims:
 A node is n1 or 1, or leader, follower or random: whoever that is then.
 
 The simulator alone knows message, repair, twin, converge, type=, call=, keep= and the disks
-latent, stale and misdirect: processes refuse them. They leave out seed, budget and sync of a
+latent, stale and misdirect: processes refuse them. They leave out seed, budget, sync and message of a
 cluster, and etcds segment and catch-up; net is a delay on the links they begin with.
 
 The comment at the top says what it is about. Lines of it may begin with Source:, Tags:, Expect:

@@ -52,6 +52,7 @@ class MakeCluster:
     sync_jitter_us: int = 0
     segment_bytes: int | None = None
     catch_up_entries: int | None = None
+    message_bytes: int | None = None
 
     @property
     def words(self) -> str:
@@ -74,6 +75,7 @@ class MakeCluster:
             "sync": None if sync_us is None else show_spread(sync_us, self.sync_jitter_us),
             "segment": None if size is None else show_size(size),
             "catch-up": self.catch_up_entries,
+            "message": None if self.message_bytes is None else show_size(self.message_bytes),
         }
         told = [word for name, value in options.items() for word in option(name, value)]
         return line("cluster", str(self.nodes), *told)
@@ -149,11 +151,14 @@ class OneMessage:
     lot: Lot
     late_us: int = 0
     group: str | None = None
+    is_from_now: bool = False
+    """Those that were sent before do not count."""
 
     @property
     def words(self) -> str:
         """See the module."""
-        which = (self.type, f"term={self.term}", f"nth={self.nth}")
+        nth = f"nth={'+' * self.is_from_now}{self.nth}"
+        which = (self.type, f"term={self.term}", nth)
         is_timed = self.lot in (Lot.LATE, Lot.AGAIN)
         lot = f"{self.lot}={show_duration(self.late_us)}" if is_timed else self.lot
         return line(

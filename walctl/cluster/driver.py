@@ -54,8 +54,6 @@ from walctl.raft.types import (
 from walctl.raft.wire import conf_change_entry
 from walctl.replay.walstorage import WalStorage
 
-MESSAGE_BYTES_MAX = 1 << 20
-"""Entries in one append, as raftexample has it."""
 INFLIGHT_COUNT_MAX = 256
 UNCOMMITTED_BYTES_MAX = 1 << 30
 SYNC_SHARE = 8
@@ -111,7 +109,7 @@ class Driver:
             storage=storage,
             inflight_count_max=INFLIGHT_COUNT_MAX,
             applied=snapshot.index,
-            message_bytes_max=MESSAGE_BYTES_MAX,
+            message_bytes_max=place.message_bytes,
             uncommitted_bytes_max=UNCOMMITTED_BYTES_MAX,
             check_quorum=place.check_quorum,
             pre_vote=place.pre_vote,

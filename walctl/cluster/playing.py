@@ -8,7 +8,7 @@ beside waits for nothing: what became of it is in the event file.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from walctl.cluster import runtime
@@ -40,6 +40,7 @@ from walctl.cluster.load import Load as LoadRun
 from walctl.cluster.load import LoadPlan
 from walctl.cluster.quoting import bytes_of
 from walctl.cluster.standing import LabStanding, NodeState
+from walctl.cluster.steps import Done
 from walctl.errors import ClusterError, UsageError, WalctlError
 
 UNTIL_SECONDS: Final = 20.0
@@ -51,14 +52,6 @@ _KINDS: Final = {Fate.OK: EventKind.OK, Fate.FAIL: EventKind.FAIL, Fate.UNKNOWN:
 _NAMES: Final = {"del": "delete"}
 _OF_ALL: Final = (ClaimKind.LINEARIZABLE, ClaimKind.DIGESTS)
 """What is judged when all that went on beside has ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What came of a deed; `holds` is of a claim, `None` for anything else."""
-
-    words: str
-    holds: bool | None = None
 
 
 class Player:

@@ -16,33 +16,16 @@ from walctl.cluster.events import EventKind
 from walctl.cluster.hands import hands_on
 from walctl.cluster.lab import Engine, Lab, Settings, Timing, load
 from walctl.cluster.making import NewLab, make
-from walctl.cluster.playing import Done, Player, playing
+from walctl.cluster.playing import Player, playing
 from walctl.cluster.quantities import show_spread
-from walctl.cluster.scenario import SCENARIO_BYTES_MAX, Command, Scenario, parse
+from walctl.cluster.scenario import Command, Scenario
+from walctl.cluster.steps import Done, Step
 from walctl.cluster.up_down import down, up_detached
-from walctl.errors import AccessError, ExitStatus, UnsupportedError, UsageError, WalctlError
-from walctl.fs.base import FileSystem
+from walctl.errors import ExitStatus, UnsupportedError, WalctlError
 from walctl.fs.writable import WritableFileSystem
 
-SHIPPED: Final = Path(__file__).parent / "scenarios"
-SUFFIX: Final = ".scn"
 SIMULATED: Final = "sim"
 """The engine that is no process."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One command that was done: when it ended, counted from the first, and what came of it."""
-
-    command: Command
-    at_us: int
-    done: Done
-    is_error: bool = False
-
-    @property
-    def is_broken(self) -> bool:
-        """Whether an expectation does not hold, or it could not be done."""
-        return self.is_error or self.done.holds is False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,36 +52,6 @@ class Account:
 
 
 OnStep = Callable[[Step], None]
-
-
-def shipped(disk: FileSystem) -> list[str]:
-    """The names of the scenarios that come with walctl."""
-    names = [Path(name) for name in disk.names(SHIPPED)]
-    return sorted(name.stem for name in names if name.suffix == SUFFIX)
-
-
-def read(disk: FileSystem, word: str, path: Path) -> Scenario:
-    """The scenario in the file `path`, or of the name `word` among the shipped ones.
-
-    Raises: UsageError, AccessError.
-    """
-    name = word
-    if not disk.exists(path):
-        if word not in shipped(disk):
-            raise AccessError(
-                f"{word}: no such file, and no scenario of that name; there are"
-                f" {', '.join(shipped(disk))}"
-            )
-        path, name = SHIPPED / f"{word}{SUFFIX}", f"{word}{SUFFIX}"
-    with disk.open(path) as file:
-        data = file.read_at(0, SCENARIO_BYTES_MAX + 1)
-    if len(data) > SCENARIO_BYTES_MAX:
-        raise UsageError(f"{name}: expected at most {SCENARIO_BYTES_MAX:,} bytes, found more")
-    try:
-        return parse(data.decode("utf-8"), name=name)
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise UsageError(f"{name}:{line}: expected UTF-8, found another byte") from error
 
 
 def wish_of(cluster: MakeCluster, path: Path, *, engine: Engine, program: str | None) -> NewLab:
@@ -147,6 +100,7 @@ def left_out(cluster: MakeCluster, engine: Engine) -> tuple[str, ...]:
         "seed": cluster.seed is not None,
         "budget": cluster.is_unbounded,
         "sync": cluster.sync_us is not None,
+        "message": cluster.message_bytes is not None,
         "segment": cluster.segment_bytes is not None and engine is Engine.ETCD,
         "catch-up": cluster.catch_up_entries is not None and engine is Engine.ETCD,
     }

@@ -6,8 +6,10 @@
               sync=500us±200us     how long a disk takes to sync
               segment=16KiB        where a log begins a new file
               catch-up=N           entries that are kept behind a snapshot
+              message=1MiB         entries in one append, at least one of them
     message n1->n2 MsgApp term=3 nth=2 drop|dup|late=30ms|again=2s [group=g1]
-                                   again: it comes as it should, and once more so much later
+                                   again: it comes as it should, and once more so much later;
+                                   nth=+2: the second from now on
     repair NODE [from=n2,n3] [force] [group=g1]
     twin NODE as=n9                a copy of its directories runs under the same identity; to links
                                    it is a node of its own
@@ -35,7 +37,7 @@ from walctl.cluster.word_parts import (
 )
 from walctl.errors import UsageError
 
-OF_CLUSTER: Final = ("seed", "budget", "net", "sync", "segment", "catch-up")
+OF_CLUSTER: Final = ("seed", "budget", "net", "sync", "segment", "catch-up", "message")
 SEED_MAX: Final = (1 << 64) - 1
 SEGMENT_BYTES_MIN: Final = 4096
 _TIMED: Final = ("late", "again")
@@ -51,6 +53,7 @@ class OfCluster(TypedDict, total=False):
     sync_jitter_us: int
     segment_bytes: int
     catch_up_entries: int
+    message_bytes: int
 
 
 def of_cluster(options: Mapping[str, str]) -> OfCluster:
@@ -72,6 +75,8 @@ def of_cluster(options: Mapping[str, str]) -> OfCluster:
         found["segment_bytes"] = size
     if "catch-up" in options:
         found["catch_up_entries"] = number_of(options["catch-up"], "catch-up=N")
+    if "message" in options:
+        found["message_bytes"] = size_of(options["message"], "message=SIZE")
     return found
 
 
@@ -100,7 +105,8 @@ def message(words: Sequence[str]) -> OneMessage:
     source, arrow, target = link.partition("->")
     if not arrow or node_of(source) == node_of(target):
         raise UsageError(f"expected a link between two nodes, as n1->n2, found {link!r}")
-    nth = number_of(options["nth"], "nth=N")
+    is_from_now = options["nth"].startswith("+")
+    nth = number_of(options["nth"].removeprefix("+"), "nth=N")
     if nth == 0:
         raise UsageError("expected nth=N from 1 on, found 0")
     words = "drop, dup, late= or again="
@@ -114,6 +120,7 @@ def message(words: Sequence[str]) -> OneMessage:
         lot=lot,
         late_us=parse_duration(options[timed[0]]) if timed else 0,
         group=options.get("group"),
+        is_from_now=is_from_now,
     )
 
 

@@ -64,6 +64,7 @@ class Screen:
         self.colour = colour
         self.quiet = quiet
         self._progress_shown = progress_shown and not quiet
+        self._bar: Progress | None = None
 
     @property
     def is_terminal(self) -> bool:
@@ -182,13 +183,28 @@ class Screen:
                 bar = Progress(console=console, transient=True)
                 bar.add_task(printable(label), total=total)
                 bar.start()
+                self._bar = bar
             bar.update(bar.task_ids[0], completed=done)
 
         try:
             yield step
         finally:
             if bar is not None:
+                self._bar = None
                 bar.stop()
+
+    @contextmanager
+    def above_progress(self) -> Iterator[None]:
+        """The progress bar, where there is one, makes room for lines that the block prints."""
+        bar = self._bar
+        if bar is not None:
+            bar.stop()
+        try:
+            yield
+        finally:
+            if bar is not None:
+                self.stdout.flush()
+                bar.start()
 
     def _console(self, stream: TextIO, *, colour: bool, is_live: bool = False) -> "Console":
         from rich.console import Console

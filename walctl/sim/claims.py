@@ -59,6 +59,11 @@ class Claims:
                 return Done(f"{site.name} {'runs' if site.is_up else 'does not run'}", site.is_up)
             case ClaimKind.LEADER:
                 return self._leads(claim)
+            case ClaimKind.ELECTIONS:
+                group = self._world.group(claim.group)
+                count = self._world.elections.get(group, 0)
+                holds = _RELATIONS[claim.relation](count, claim.number)
+                return Done(f"{count} in {group}", holds)
         return self._of_member(claim)
 
     def _leads(self, claim: Claim) -> Done:

@@ -154,7 +154,8 @@ class Clients:
 
     def _way_us(self, request: Request) -> int:
         """Drawn for the moment, so that a request less changes no other one's way."""
-        return WAY_US + (request.number * 7919 + request.tries * 104729) % WAY_US
+        drawn = request.call_us * 7919 + request.client * 15485863 + request.tries * 104729
+        return WAY_US + drawn % WAY_US
 
     def _try(self, request: Request) -> None:
         """Send it to the node that is likely to lead."""
@@ -267,6 +268,7 @@ class Clients:
 
     def _time_out(self, request: Request) -> None:
         if request.fate is None:
+            self._leaders.pop((request.client, request.group), None)
             is_certain = request.is_read or not request.node
             fate = Fate.FAIL if is_certain else Fate.UNKNOWN
             words = f"timed out: {request.words}" if request.words else "timed out"

@@ -7,7 +7,7 @@ than that.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from walctl.cluster.deeds import (
@@ -17,7 +17,9 @@ from walctl.cluster.deeds import (
     Directories,
     DiskOff,
     DiskOn,
+    GroupVerb,
     MakeCluster,
+    MemberVerb,
     Net,
     Process,
     RaftVerb,
@@ -43,6 +45,8 @@ FAULTS: Final = (
     "clock",
     "transfer",
     "snapshot",
+    "churn",
+    "member",
     "rot",
 )
 """Kinds of faults that a cluster has to survive."""
@@ -77,6 +81,15 @@ class Mischief:
     stream: Stream
     kept: str | None = None
     rotten: str | None = None
+    added: list[str] = field(default_factory=list)
+    members: list[str] = field(default_factory=list)
+    newest: int = 0
+
+    def __post_init__(self) -> None:
+        """All that the cluster begins with are its members at first."""
+        self.newest = self.cluster.nodes
+        # A majority of them stays, so that a group never depends on the new ones alone.
+        self.members = self.nodes[: (self.cluster.nodes - 1) // 2]
 
     def begun(self, at_us: int, end_us: int) -> list[Timed]:
         """What begins at this moment, with its end, which may lie behind `end_us`."""
@@ -97,6 +110,8 @@ class Mischief:
             "clock": self._clock,
             "transfer": self._transfer,
             "snapshot": self._snapshot,
+            "churn": self._churn,
+            "member": self._member,
             "rot": self._rot,
             "wipe": self._wipe,
             "rewind": self._rewind,
@@ -242,6 +257,51 @@ class Mischief:
 
     def _snapshot(self, at_us: int) -> list[Timed]:
         return [Timed(at_us, RaftVerb(verb="snapshot", node=self._somebody()))]
+
+    def _churn(self, at_us: int) -> list[Timed]:
+        """One leader after the other reaches a single follower with its entries, and is gone: so
+        logs come to differ, and old entries to be brought through by later leaders."""
+        found: list[Timed] = []
+        for _ in range(self.stream.between(3, 6)):
+            nodes = self.stream.shuffled(self.nodes)
+            if len(nodes) < 3:
+                return []
+            links = tuple(f"leader->{each}" for each in nodes[2:])
+            gap_us = self.stream.between(50, 400) * 1_000
+            found += [
+                Timed(at_us, Net(verb="cut", rest=links, types=("MsgApp",))),
+                Timed(at_us + gap_us, Process(verb="kill", node="leader")),
+                Timed(at_us + gap_us, Net(verb="heal", rest=("--all",))),
+                *self._starts(at_us + 2 * gap_us),
+            ]
+            at_us += 2 * gap_us + self.stream.between(100, 1_500) * 1_000
+        return found
+
+    def _member(self, at_us: int) -> list[Timed]:
+        """A member comes, first without a vote perhaps, takes the place of another, or goes."""
+        if self.added and self.stream.happens(400_000):
+            node = self.added.pop(self.stream.below(len(self.added)))
+            return [Timed(at_us, MemberVerb(verb="remove", node=node))]
+        self.newest += 1
+        node = f"n{self.newest}"
+        kind = self.stream.below(3)
+        if kind == 0 and self.members:
+            old = self.members.pop(self.stream.below(len(self.members)))
+            self.added.append(node)
+            add = MemberVerb(verb="add", node=node, is_learner=True)
+            return [
+                Timed(at_us, add),
+                Timed(
+                    at_us + self.interval_us,
+                    GroupVerb(verb="move", group=self.cluster.groups[0], source=old, target=node),
+                ),
+            ]
+        self.added.append(node)
+        found = [Timed(at_us, MemberVerb(verb="add", node=node, is_learner=kind == 1))]
+        if kind == 1:
+            promote = MemberVerb(verb="promote", node=node)
+            found.append(Timed(self._later(at_us), promote))
+        return found
 
     def _rot(self, at_us: int) -> list[Timed]:
         """The disk of one node, always the same, rots while it is off; it is repaired from the

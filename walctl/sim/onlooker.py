@@ -36,6 +36,9 @@ class Onlooker:
     def stopped(self, seat: "Seat") -> None:
         """A member was ended as it should be: all is written."""
 
+    def dying(self, site: "Site") -> None:
+        """A node dies now; its disk still has what is not durable."""
+
     def crashed(self, site: "Site", *, is_power_cut: bool) -> None:
         """A node has died; its disk holds what survived."""
 
@@ -65,3 +68,9 @@ class Onlooker:
 
     def tampered(self, site: "Site", words: str) -> None:
         """An operator or rot has changed the files of a node that does not run."""
+
+    def healed(self) -> None:
+        """All faults are over, and no other ones come: now all has to come together."""
+
+    def calmed(self) -> None:
+        """All has come together: nobody has a reason to campaign any more."""

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
+from walctl.cluster.answers import Read
 from walctl.cluster.deeds import Ask, Converge, MakeCluster
 from walctl.cluster.faults import LinkFault
 from walctl.cluster.scenario import Command, Scenario
@@ -127,6 +128,7 @@ def _swarm(wish: SimWish, cluster: MakeCluster, stream: Stream) -> tuple[SimWish
         snapshot_count=stream.choice((10, 50, 200, 1_000)),
         catch_up_entries=stream.choice((0, 5, 20, 200)),
         segment_bytes=stream.choice((4_096, 8_192, 16_384, 65_536)),
+        message_bytes=stream.choice((0, 200, 1_000, 1 << 20)),
         link=LinkFault(delay_us=delay_us, jitter_us=stream.between(0, delay_us)),
         sync_us=stream.choice((50, 500, 500, 5_000)),
         sync_jitter_us=50,
@@ -148,20 +150,29 @@ def _requests(wish: SimWish, streams: Streams) -> Iterator[Timed]:
 
 
 def _request(wish: SimWish, stream: Stream, number: int, written: dict[str, list[str]]) -> Ask:
+    """The next one. Some go to a node that is drawn, and not to whom the client took for the
+    leader: those find out what a node says that has been left behind."""
     client = 1 + stream.below(wish.clients)
     key = f"k{1 + stream.below(wish.keys)}"
     group = f"g{1 + stream.below(wish.groups)}" if wish.groups > 1 else None
+    via = f"n{1 + stream.below(wish.nodes)}" if stream.happens(300_000) else None
     before = written.setdefault(f"{group}/{key}", [])
-    kind = stream.below(10)
-    if kind < 4:
-        return Ask(verb="get", key=key, client=client, group=group)
+    kind = stream.below(20)
+    usual = Ask(verb="get", key=key, client=client, group=group, via=via)
+    if kind < 8:
+        # A lease holds while clocks run alike.
+        may_lease = wish.faults is not None and "clock" not in wish.faults
+        is_leased = stream.happens(300_000) and may_lease
+        return replace(usual, read=str(Read.LEASE) if is_leased else None)
+    if kind == 8:
+        return replace(usual, verb="del")
     value = f"v{number}"
-    if kind == 4 and before:
+    if kind in (9, 10) and before:
         expected = before[-1 - stream.below(min(2, len(before)))]
         before.append(value)
-        return Ask(verb="cas", key=key, expected=expected, value=value, client=client, group=group)
+        return replace(usual, verb="cas", expected=expected, value=value)
     before.append(value)
-    return Ask(verb="put", key=key, value=value, client=client, group=group)
+    return replace(usual, verb="put", value=value)
 
 
 def _faults(wish: SimWish, cluster: MakeCluster, streams: Streams) -> Iterator[Timed]:

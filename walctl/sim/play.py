@@ -7,11 +7,11 @@ that is broken where the scenario expects just that is what it is for: then all 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from walctl.checker.judged import violation as unordered
-from walctl.checker.linearizable import check
+from walctl.checker.linearizable import Limits, check
 from walctl.checker.violation import Violated, Violation
 from walctl.cluster.answers import Fate
 from walctl.cluster.claim import Claim, ClaimKind
@@ -31,7 +31,7 @@ from walctl.cluster.deeds import (
 from walctl.cluster.events import EventKind
 from walctl.cluster.scenario import Command, Scenario
 from walctl.cluster.steps import Done, Step
-from walctl.errors import ClusterError, ExitStatus, WalctlError
+from walctl.errors import ClusterError, ExitStatus, UsageError, WalctlError
 from walctl.sim.claims import Claims
 from walctl.sim.clients import Request
 from walctl.sim.clockwork import NEVER
@@ -53,6 +53,8 @@ OPEN_MAX: Final = 10_000
 OPERATIONS_MIN: Final = 10
 """A run in which fewer requests of clients succeeded has tested nothing."""
 
+STEPS_MAX: Final = 1_000_000
+"""So long an order of what clients saw is looked for: where none is found, nothing is said."""
 _OF_ALL: Final = frozenset({ClaimKind.LINEARIZABLE, ClaimKind.DIGESTS})
 """Claims about a whole run: loads that go on beside end first."""
 
@@ -71,6 +73,7 @@ class Outcome:
     now_us: int
     messages: int
     events: int
+    elections: int
     counts: dict[Fate, int]
     digest: str | None = None
     lines: int = 0
@@ -154,6 +157,7 @@ class Player:
             now_us=world.clock.now_us,
             messages=world.network.messages,
             events=world.clock.events,
+            elections=sum(world.elections.values()),
             counts=dict(world.clients.counts),
             digest=None if recorder is None else recorder.digest,
             lines=0 if recorder is None else recorder.count,
@@ -167,7 +171,7 @@ class Player:
                 self._guarded(lambda: self.world.clock.run_to(command.at_us or 0))
             if self.claims.violation is None or _is_about_violations(command.deed):
                 done = self._guarded(lambda: self.do(command)) or done
-        except ClusterError as error:
+        except (ClusterError, UsageError) as error:
             # At a time that was planned before, it may well be that nobody leads.
             if command.at_us is not None:
                 done = Done(f"not done: {error.message}")
@@ -207,7 +211,7 @@ class Player:
             site.stop()
         if isinstance(self.world.onlooker, Watching):
             self.world.onlooker.finished()
-        found = unordered(check(self.world.clients.history()))
+        found = unordered(check(self.world.clients.history(), limits=Limits(steps=STEPS_MAX)))
         if found is not None:
             raise Violated(found)
 
@@ -246,10 +250,8 @@ class Player:
     def ask(self, ask: Ask) -> Request:
         """Ask, and let time pass until there is an answer."""
         via = None if ask.via is None else self.world.name(ask.via, ask.group)
-        placed = Ask(
-            **{name: getattr(ask, name) for name in Ask.__dataclass_fields__} | {"via": via}
-        )
-        request = self.world.clients.ask(placed, self.world.group(ask.group))
+        group = self.world.group(ask.group)
+        request = self.world.clients.ask(replace(ask, via=via), group)
         while request.fate is None:
             self.world.clock.step()
         self.claims.last = request
@@ -274,12 +276,10 @@ class Player:
 
     def _armed(self, deed: Process) -> Done:
         """It dies at a certain call of its disk: wait for that."""
-        words = self.world.do(deed)
-        site = (
-            self.world.site(self.world.name(deed.node)) if deed.node in self.world.sites else None
-        )
+        site = self.world.site(self.world.name(deed.node))
+        words = self.world.do(replace(deed, node=site.name))
         end = self.world.clock.now_us + UNTIL_US
-        while site is not None and site.is_up and self.world.clock.next_us < end:
+        while site.is_up and self.world.clock.next_us < end:
             self.world.clock.step()
         return Done(words)
 

@@ -46,6 +46,7 @@ class Ways:
     snapshot_count: int = 10_000
     catch_up_entries: int = 10_000
     segment_bytes: int = 64_000
+    message_bytes: int = 1 << 20
     sync_us: int = 500
     sync_jitter_us: int = 200
 
@@ -60,6 +61,7 @@ class Ways:
             snapshot_count=self.snapshot_count,
             catch_up_entries=self.catch_up_entries,
             segment_bytes=self.segment_bytes,
+            message_bytes=self.message_bytes,
         )
 
 
@@ -328,7 +330,8 @@ class Site:
         self._plan_turn()
 
     def _plan_turn(self) -> None:
-        if self.is_paused or self._is_turn_planned:
+        # A node that died has no turn to come: it would be planned again and again for one moment.
+        if not self.is_up or self.is_paused or self._is_turn_planned:
             return
         self._is_turn_planned = True
         life = self.life
@@ -421,6 +424,7 @@ class Site:
         is_power_cut = mode is not None and (mode is not CrashMode.CLEAN or keep is not None)
         for seat in self.seats.values():
             seat.driver = None
+        self.around.onlooker.dying(self)
         self.disk.crash(mode or CrashMode.CLEAN, keep)
         self.words = "killed"
         self.disk.lag_us = 0

@@ -34,6 +34,7 @@ class Header:
     engine: str
     seed: str | None
     scenario: str | None
+    options: Mapping[str, Any]
 
 
 @dataclass(slots=True)
@@ -114,11 +115,13 @@ class Trace:
         if version != TRACE_VERSION:
             found = _shown(version)
             raise self._error(1, f"expected version {TRACE_VERSION} of the format, found {found}")
+        options = fields.get("options")
         return Header(
             tool=_text(fields.get("tool")) or "unknown",
             engine=_text(fields.get("engine")) or "unknown",
             seed=_text(fields.get("seed")),
             scenario=_text(fields.get("scenario")),
+            options=options if isinstance(options, dict) else {},
         )
 
     def _event(self, line: int, fields: Mapping[str, Any]) -> Event:

@@ -16,9 +16,9 @@ from typing import Any, Final, NamedTuple
 
 from formats.raftpb import MessageType
 from walctl.checker.invariants import Watcher
-from walctl.checker.liveness import CatchingUp
+from walctl.checker.liveness import Calm, CatchingUp
 from walctl.checker.places import Places
-from walctl.checker.violation import Violated
+from walctl.checker.violation import Violated, Violation
 from walctl.cluster.answers import Fate
 from walctl.cluster.driver import Driver
 from walctl.cluster.events import EventKind
@@ -35,11 +35,16 @@ from walctl.sim.site import Seat, Site
 from walctl.sim.world import World
 from walctl.wal.owner import NO_STATE
 
-SNAPSHOTS_MAX: Final = 20
-"""A follower that is sent more in a row, and no entry behind any, never catches up."""
 _HEARTBEAT, _SNAP = MessageType.HEARTBEAT, MessageType.SNAP
 _VOTE, _VOTE_RESP = MessageType.VOTE, MessageType.VOTE_RESP
 _APP, _APP_RESP = MessageType.APP, MessageType.APP_RESP
+SNAPSHOTS_EVER_MAX: Final = 20
+"""A follower that is sent more snapshots in a row, and accepts no entry behind any, never catches
+up, whatever goes wrong meanwhile."""
+SNAPSHOTS_MAX: Final = 10
+"""As many snapshots in a row may be sent to one node, once faults are over."""
+ELECTIONS_MAX: Final = 1
+"""As many elections may begin in a calm minute: one of a node that had not heard of the leader."""
 
 
 class Watching(Onlooker):
@@ -57,6 +62,8 @@ class Watching(Onlooker):
         self._places = Places(now_us=lambda: world.clock.now_us, name_of=self._name_of)
         self._sent: dict[tuple[str, str], tuple[CatchingUp, int]] = {}
         """Of who is sent snapshots, by node and group: the last one's index."""
+        self._snapshots_max = SNAPSHOTS_EVER_MAX
+        self._calm: dict[str, Calm] | None = None
 
     def finished(self) -> None:
         """The run is over: say what can only be said then. Raises: Violated."""
@@ -140,6 +147,17 @@ class Watching(Onlooker):
         """See `Onlooker`."""
         self.forgive(site.name)
 
+    # Once faults are over.
+
+    def healed(self) -> None:
+        """See `Onlooker`."""
+        self._sent.clear()
+        self._snapshots_max = SNAPSHOTS_MAX
+
+    def calmed(self) -> None:
+        """See `Onlooker`."""
+        self._calm = {group: Calm(ELECTIONS_MAX) for group in self.watchers}
+
     # Messages.
 
     def sends(self, seat: Seat, message: Message) -> None:
@@ -152,6 +170,8 @@ class Watching(Onlooker):
                 for entry in message.entries:
                     if entry.type:
                         self._proposed(watcher, seat, message.term, entry)
+            elif kind is _SNAP:
+                self._sent_snapshot(seat, message)
         elif kind is _APP_RESP:
             if not message.reject:
                 self.watchers[seat.group].accepted(seat.name, message.term, message.index)
@@ -162,26 +182,37 @@ class Watching(Onlooker):
                 self.watchers[seat.group].granted(seat.name, message.term, message.target)
         elif kind is _VOTE:
             self.watchers[seat.group].campaigned(seat.name, message.term)
+            if self._calm is not None and seat.group in self._calm:
+                now_us = self._world.clock.now_us
+                found = self._calm[seat.group].campaigned(seat.name, message.term, now_us=now_us)
+                self._raise(found, seat.group)
+
+    def _sent_snapshot(self, seat: Seat, message: Message) -> None:
+        """Nobody needs one snapshot after the other."""
+        target = self._world.node_name(message.target)
+        if target is None or message.snapshot is None:
+            return
+        place, index = (target, seat.group), message.snapshot.index
+        catching, _ = self._sent.get(place) or (CatchingUp(self._snapshots_max), 0)
+        self._sent[place] = catching, index
+        now_us = self._world.clock.now_us
+        self._raise(catching.sent(target, index, now_us=now_us), seat.group)
+
+    def _appended(self, seat: Seat, index: int) -> None:
+        """It has accepted what is in a log; entries behind the last snapshot, or not."""
+        found = self._sent.get((seat.name, seat.group))
+        if found is not None and index > found[1]:
+            del self._sent[seat.name, seat.group]
+
+    def _raise(self, found: Violation | None, group: str) -> None:
+        if found is not None:
+            raise Violated(replace(found, group=group))
 
     def _proposed(self, watcher: Watcher, seat: Seat, term: int, entry: Entry) -> None:
         """A leader sends a change of the membership: the first time, it has just proposed it."""
         if entry.term == term:
             applied = _driver(seat).applied
             watcher.proposed_config(seat.name, term, entry.index, applied=applied)
-
-    def _appended(self, seat: Seat, index: int) -> None:
-        found = self._sent.get((seat.name, seat.group))
-        if found is not None and index > found[1]:
-            del self._sent[seat.name, seat.group]
-
-    def _sent_snapshot(self, node: str | None, group: str, index: int) -> None:
-        if node is None:
-            return
-        catching, _ = self._sent.get((node, group)) or (CatchingUp(SNAPSHOTS_MAX), 0)
-        self._sent[node, group] = catching, index
-        found = catching.sent(node, index, now_us=self._world.clock.now_us)
-        if found is not None:
-            raise Violated(replace(found, group=group))
 
     # Work.
 
@@ -196,8 +227,6 @@ class Watching(Onlooker):
                 fields.get("learners", ()),
             )
             self._places.configured(seat.group, fields["idx"], _driver(seat).members)
-        elif kind is EventKind.SNAP_SEND:
-            self._sent_snapshot(self._world.node_name(fields["to"]), seat.group, fields["idx"])
         elif kind is EventKind.SNAP_RECV:
             index = fields["idx"]
             digest = _driver(seat).service.digest()

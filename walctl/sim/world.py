@@ -73,6 +73,8 @@ class World:
         self.streams = Streams(made.seed if made.seed is not None else _FIRST_SEED)
         self.onlooker = onlooker or Onlooker()
         self.recorder = recorder
+        self.elections: dict[str, int] = {}
+        """How often a member of each group became leader."""
         self.network = Network(self.clock, self.streams, self, base=made.link or LINK)
         self.clients = Clients(self)
         self.sites: dict[str, Site] = {}
@@ -181,6 +183,9 @@ class World:
         group: str | None,
     ) -> None:
         """One event of the trace."""
+        if kind is EventKind.ROLE and fields["to"] == "leader":
+            place = group or ""
+            self.elections[place] = self.elections.get(place, 0) + 1
         if self.recorder is not None:
             self.recorder.tell(self.clock.now_us, kind, fields, node=node, group=group)
 
@@ -217,7 +222,8 @@ class World:
             case Net():
                 return self._net(deed)
             case OneMessage():
-                self.network.decide(deed)
+                group = self.group(deed.group) if deed.is_from_now else deed.group
+                self.network.decide(replace(deed, group=group))
                 return deed.words
             case Process():
                 return self._process(deed)
@@ -249,7 +255,7 @@ class World:
         self.tell(EventKind.HEAL, {"on": "net", "args": {}}, node=None, group=None)
 
     def _net(self, deed: Net) -> str:
-        words = resolve((deed.verb, *deed.rest), self.name)
+        words = tuple(filter(_is_between_two, resolve((deed.verb, *deed.rest), self.name)))
         made = change(words, nodes=list(self.sites), on=self.network.faults())
         types = frozenset(_type(each) for each in deed.types) if deed.types else None
         for link, fault in made.faults.items():
@@ -388,6 +394,12 @@ def number_of(name: str) -> int:
     return int(digits)
 
 
+def _is_between_two(word: str) -> bool:
+    """Not so where `leader->n1` is about n1 alone, which leads."""
+    source, arrow, target = word.partition("->")
+    return not arrow or source != target
+
+
 def _done(result: object) -> None:
     """What a member answers is not asked here."""
 
@@ -416,6 +428,7 @@ def _ways(made: MakeCluster) -> Ways:
         if made.catch_up_entries is None
         else made.catch_up_entries,
         segment_bytes=made.segment_bytes or usual.segment_bytes,
+        message_bytes=usual.message_bytes if made.message_bytes is None else made.message_bytes,
         sync_us=usual.sync_us if made.sync_us is None else made.sync_us,
         sync_jitter_us=made.sync_jitter_us if made.sync_us is not None else usual.sync_jitter_us,
     )
