@@ -187,7 +187,14 @@ def _members(draw: st.DrawFn) -> MemberVerb:
 
 _GROUP_VERBS = st.one_of(
     st.builds(GroupVerb, verb=st.just("add"), group=_TEXTS, nodes=_LISTS.filter(bool)),
-    st.builds(GroupVerb, verb=st.just("move"), group=_TEXTS, source=_NODES, target=_NODES),
+    st.builds(
+        GroupVerb,
+        verb=st.just("move"),
+        group=_TEXTS,
+        source=_NODES,
+        target=_NODES,
+        steps=st.none() | st.integers(1, 20),
+    ),
     st.builds(GroupVerb, verb=st.just("drop"), group=_TEXTS),
 )
 

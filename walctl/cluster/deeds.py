@@ -392,13 +392,17 @@ class MemberVerb:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupVerb:
-    """`group add`, `move` or `drop` a group."""
+    """`group add`, `move` or `drop` a group.
+
+    `steps` is for the simulator: whoever moves it dies once so many steps are done.
+    """
 
     verb: str
     group: str
     nodes: tuple[str, ...] = ()
     source: str | None = None
     target: str | None = None
+    steps: int | None = None
 
     @property
     def words(self) -> str:
@@ -407,6 +411,7 @@ class GroupVerb:
             *listed("on", self.nodes),
             *option("from", self.source),
             *option("to", self.target),
+            *option("steps", self.steps),
         )
         return line("group", self.verb, quoted(self.group), *options)
 

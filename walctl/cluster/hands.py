@@ -24,6 +24,7 @@ from walctl.cluster.deeds import (
     Directories,
     DiskOff,
     DiskOn,
+    GroupVerb,
     Net,
     OneMessage,
     Process,
@@ -93,7 +94,9 @@ class Hands:
                 return await self._process(deed, group)
             case Damage() | Directories():
                 return await self._at_rest(deed, group)
-            case DiskOn(fault=fault):
+            case GroupVerb(steps=int()):
+            is_simulated = True
+        case DiskOn(fault=fault):
                 asked = {"set": asdict(fault)}
                 return await self._of_node(deed, "disk", asked, group)
             case DiskOff(kind=kind):

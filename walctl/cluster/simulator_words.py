@@ -10,6 +10,8 @@
     message n1->n2 MsgApp term=3 nth=2 drop|dup|late=30ms|again=2s [group=g1]
                                    again: it comes as it should, and once more so much later;
                                    nth=+2: the second from now on
+    group move g2 from=n1 to=n4 steps=3
+                                   whoever moves it dies once three steps are done
     repair NODE [from=n2,n3] [force] [group=g1]
     twin NODE as=n9                a copy of its directories runs under the same identity; to links
                                    it is a node of its own
