@@ -38,6 +38,8 @@ from walctl.wal.owner import NO_STATE
 _HEARTBEAT, _SNAP = MessageType.HEARTBEAT, MessageType.SNAP
 _VOTE, _VOTE_RESP = MessageType.VOTE, MessageType.VOTE_RESP
 _APP, _APP_RESP = MessageType.APP, MessageType.APP_RESP
+NOTICED: Final = "tocommit("
+"""How a member begins that is told of a commit behind the end of its log, and stops."""
 SNAPSHOTS_EVER_MAX: Final = 20
 """A follower that is sent more snapshots in a row, and accepts no entry behind any, never catches
 up, whatever goes wrong meanwhile."""
@@ -102,8 +104,12 @@ class Watching(Onlooker):
             watcher.refused(seat.name, words)
 
     def panicked(self, seat: Seat, words: str) -> None:
-        """See `Onlooker`."""
-        self._log(seat).watcher.panicked(seat.name, words)
+        """See `Onlooker`; who has forgotten entries, and stops for the lack of them, has noticed."""
+        watcher = self._log(seat).watcher
+        if watcher.is_suspect(seat.name) and words.startswith(NOTICED):
+            watcher.stopped(seat.name)
+        else:
+            watcher.panicked(seat.name, words)
 
     def ended(self, seat: Seat, words: str) -> None:
         """See `Onlooker`."""
