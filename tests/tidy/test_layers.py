@@ -76,6 +76,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         "walctl.cluster.scenario",
         "walctl.cluster.scenario_words",
         "walctl.cluster.service",
+        "walctl.cluster.shipped",
         "walctl.cluster.steps",
         "walctl.cluster.simulator_words",
         "walctl.cluster.story",

@@ -8,12 +8,12 @@ import click
 
 from walctl.cli.options import PATH, form, pass_disk, pass_screen, quiet
 from walctl.cli.sim_options import without_option
+from walctl.cli.sim_source import read_failing
 from walctl.cli.world import real_path
 from walctl.errors import ExitStatus, UsageError
 from walctl.fs.base import FileSystem
 from walctl.render import shrink as render
 from walctl.render.screen import Screen
-from walctl.sim.failing import read_failing
 from walctl.sim.safeguards import named
 from walctl.sim.shrink import End, Progress, Shrunk, shrink
 from walctl.sim.trial import Limits

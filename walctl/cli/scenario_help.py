@@ -47,8 +47,8 @@ Claims:
 A node is n1 or 1, or leader, follower or random: whoever that is then.
 
 The simulator alone knows message, repair, twin, converge, type=, call=, keep= and the disks
-latent, stale and misdirect: processes refuse them. They leave out seed, budget, sync and message of a
-cluster, and etcds segment and catch-up; net is a delay on the links they begin with.
+latent, stale and misdirect: processes refuse them. They leave out seed, budget, sync and message
+of a cluster, and etcds segment and catch-up; net is a delay on the links they begin with.
 
 The comment at the top says what it is about. Lines of it may begin with Source:, Tags:, Expect:
 (what is right) and Without SAFEGUARD: I4 I5 -- WORDS (what goes wrong without it)."""

@@ -170,7 +170,8 @@ class OneMessage:
 class Repair:
     """Our own repair of a node that does not run: planned, and applied where its plan is `free`.
 
-    `sources` are nodes whose directories it may take from.
+    `sources` are nodes whose directories it may take from. With `call` the power is cut before its
+    `call`-th change of the disk (1: the first), in this `mode`, and the repair resumed behind that.
     """
 
     node: str
@@ -178,12 +179,16 @@ class Repair:
     group: str | None = None
     is_forced: bool = False
     """Also where acknowledged data may be lost by it."""
+    mode: CrashMode = CrashMode.CLEAN
+    call: int | None = None
 
     @property
     def words(self) -> str:
         """See the module."""
         force = ["force"] if self.is_forced else []
-        options = (*listed("from", self.sources), *force, *option("group", self.group))
+        mode = None if self.mode is CrashMode.CLEAN else self.mode
+        crash = (*option("mode", mode), *option("call", self.call))
+        options = (*listed("from", self.sources), *force, *crash, *option("group", self.group))
         return line("repair", self.node, *options)
 
 

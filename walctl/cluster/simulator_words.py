@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, TypedDict
 
 from walctl.cluster.deeds import Converge, Lot, OneMessage, Repair, Twin
-from walctl.cluster.faults import LinkFault
+from walctl.cluster.faults import CrashMode, LinkFault
 from walctl.cluster.quantities import parse_duration, parse_spread
 from walctl.cluster.word_parts import (
     choice_of,
@@ -79,6 +79,8 @@ def of_cluster(options: Mapping[str, str]) -> OfCluster:
         found["catch_up_entries"] = number_of(options["catch-up"], "catch-up=N")
     if "message" in options:
         found["message_bytes"] = size_of(options["message"], "message=SIZE")
+        if not found["message_bytes"]:
+            raise UsageError("expected message= from 1 byte on, found 0")
     return found
 
 
@@ -127,15 +129,27 @@ def message(words: Sequence[str]) -> OneMessage:
 
 
 def repair(words: Sequence[str]) -> Repair:
-    """`n1 [from=n2,n3] [force]`. Raises: UsageError."""
-    plain, options = options_of(words, ("from", "group"), command="repair")
+    """`n1 [from=n2,n3] [force] [mode=torn] [call=7]`. Raises: UsageError."""
+    plain, options = options_of(words, ("from", "group", "mode", "call"), command="repair")
     is_forced = plain[1:] == ["force"]
     (node,) = taken(plain[:1] if is_forced else plain, 1, usage="repair NODE [from=n2,n3] [force]")
     sources = nodes_of(options["from"]) if "from" in options else ()
     if node_of(node) in sources:
         raise UsageError(f"repair: expected other nodes than {node_of(node)} in from=")
-    group = options.get("group")
-    return Repair(node=node_of(node), sources=sources, group=group, is_forced=is_forced)
+    mode = CrashMode.CLEAN
+    if "mode" in options:
+        mode = CrashMode(choice_of(options["mode"], list(CrashMode), "a mode"))
+    call = number_of(options["call"], "call=N") if "call" in options else None
+    if call == 0 or ("mode" in options and call is None):
+        raise UsageError("repair: expected call=N from 1 on, which mode= goes with")
+    return Repair(
+        node=node_of(node),
+        sources=sources,
+        group=options.get("group"),
+        is_forced=is_forced,
+        mode=mode,
+        call=call,
+    )
 
 
 def twin(words: Sequence[str]) -> Twin:

@@ -27,6 +27,8 @@ from walctl.sim.clockwork import Clockwork, Rank
 SNAPSHOT_BYTES_PER_SECOND: Final = 100_000_000
 SNAPSHOT_STALL_US: Final = 2_000_000
 """So long after a snapshot was lost its sender gives it up."""
+DOUBLE_US: Final = 300_000
+"""How much later the second of a doubled message comes, on the average."""
 UNREACHED_US: Final = 1_000
 """So long after a message met a node that is not there its sender is told."""
 
@@ -198,7 +200,8 @@ class Network:
     ) -> None:
         if self.on_event is not None:
             self.on_event(EventKind.DUP, {"m": number}, node=None, group=group)
-        later = arrival_us + wire.delays.around(self.base.delay_us, self.base.jitter_us)
+        # What is sent twice may come again at any later time.
+        later = arrival_us + wire.losses.exponential(DOUBLE_US)
         self._fly(wire, group, message, number, later)
 
     def _fly(self, wire: _Wire, group: str, message: Message, number: int, arrival_us: int) -> None:

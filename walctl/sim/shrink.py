@@ -6,15 +6,16 @@ may save most first:
 
 1. what comes after the violation is cut off
 2. only the last few commands stay; no requests at all, no faults at all
-3. whole classes of faults and requests go; then single ones (`reduce`)
-4. clients and keys become one
-5. chances of messages to be lost become a list of messages, which is reduced as well
-6. nodes and groups go
-7. times become round and options usual
-8. crashes become simpler
+3. links and disks always take equally long, snapshots come early, requests go to the leader: then
+   what is left out changes less of what stays
+4. whole classes of faults and requests go, then single ones (`reduce`); where that is a matter of
+   luck, a few requests are tried with other seeds
+5. nodes and groups go, clients and keys become one
+6. chances of messages to be lost become a list of messages, which is reduced as well; 4 and 5 again
+7. crashes become simpler, options usual and times round
 
-and again, until nothing changes any more. A change of the cluster or of times lets chance decide in
-another way: it is tried with a few other seeds too, and the seed goes where it is not needed.
+each until nothing changes any more. A change of the cluster lets chance decide in another way: so
+it is tried with a few other seeds too, and the seed goes where it is not needed.
 
 Source: Zeller and Hildebrandt, Simplifying and Isolating Failure-Inducing Input, 2002.
 """
@@ -233,13 +234,14 @@ class _Shrinker:
     """`best` is the smallest case that fails until now, and `found` how it does."""
 
     def __init__(self, trial: Trial, case: Case, found: Found, on_progress: OnProgress) -> None:
-        self.best, self.found = _trimmed(case, found), found
+        self.best, self.found = case, found
         self._trial = trial
         self._on_progress = on_progress
         self._within_us = found.now_us + _AFTER_US
 
     def shrink(self) -> None:
         """All of it, until nothing changes. Raises: SpentError."""
+        self._is_new(self.best)
         self._windows()
         self._some((calm(self.best),), is_reseeded=True)
         self._some(small_logs(self.best))

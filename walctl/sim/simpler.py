@@ -7,7 +7,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from walctl.cluster.deeds import Ask, Deed, Net, Process, Propose
+from walctl.cluster.deeds import (
+    Ask,
+    Deed,
+    GroupVerb,
+    MemberVerb,
+    Net,
+    Process,
+    Propose,
+    RaftVerb,
+    Repair,
+)
 from walctl.cluster.faults import CrashMode
 from walctl.cluster.scenario import Command
 from walctl.sim.case import Case, is_message
@@ -70,12 +80,23 @@ def fewer_groups(case: Case) -> Iterator[Case]:
         return
     made = replace(case.cluster, groups=("g1",))
     for group in groups:
+        is_first = group == groups[0]
         here = (
             _in_first_group(each)
             for each in case.commands
-            if getattr(each.deed, "group", None) in (group, None if group == groups[0] else group)
+            if _is_about(each.deed, group, is_first=is_first)
         )
         yield replace(case, cluster=made, commands=tuple(here))
+
+
+def _is_about(deed: Deed, group: str, *, is_first: bool) -> bool:
+    """Whether it is done to this group, or to whole nodes."""
+    if isinstance(deed, GroupVerb):
+        return False
+    named = getattr(deed, "group", None)
+    if named is None and isinstance(deed, Ask | Propose | RaftVerb | MemberVerb | Repair):
+        return is_first
+    return named in (None, group)
 
 
 # Clients.

@@ -113,6 +113,8 @@ class Seat:
         self.group = group
         self.driver: Driver | None = None
         self.words = ""
+        self.refused = ""
+        """Why it did not start, where that is in its files."""
         self.is_removed = False
         self.life = 0
         """Which life of its node it belongs to."""
@@ -144,6 +146,8 @@ class Site:
         self.life = 0
         self.words = ""
         """Why it does not run, when nobody stopped it."""
+        self.barred = ""
+        """Why nobody may start it, as its operator knows; empty: anybody may."""
         self.busy_until_us = 0
         self._inbox: list[tuple[str, Message]] = []
         self._awake: dict[str, None] = {}
@@ -160,8 +164,8 @@ class Site:
     # Its life.
 
     def start(self) -> None:
-        """Begin to run: every member is taken up, or begins."""
-        if self.is_up:
+        """Begin to run: every member is taken up, or begins; not while it is barred."""
+        if self.is_up or self.barred:
             return
         self.is_up, self.is_paused, self.words = True, False, ""
         self.life += 1
@@ -340,7 +344,7 @@ class Site:
             self._is_turn_planned = False
             if life == self.life and self.is_up and not self.is_paused:
                 self._turn()
-            elif self._inbox or self._awake:
+            elif self.is_up and (self._inbox or self._awake):
                 self._plan_turn()
 
         self.around.clock.at(self.busy_until_us, Rank.DISK, turn)
@@ -454,6 +458,7 @@ class Site:
             if isinstance(error, RaftPanic):
                 self.around.onlooker.panicked(seat, seat.words)
             elif isinstance(error, CorruptionError):
+                seat.refused = seat.words
                 self.around.onlooker.refused(seat, seat.words)
             return
         state = seat.driver.node.raft.hard_state

@@ -72,11 +72,12 @@ class Watching(Onlooker):
         for watcher in self.watchers.values():
             watcher.finished()
 
-    def forgive(self, node: str) -> None:
-        """What a node had promised may be gone, by a fault that nobody has to survive."""
-        for group, watcher in self.watchers.items():
-            if (node, group) in self._logs:
-                watcher.forgave(node)
+    def forgive(self, node: str, *, group: str | None = None, is_mendable: bool = False) -> None:
+        """What a node had promised may be gone, by a fault that nobody has to survive; in one group
+        or in all (`None`)."""
+        for each, watcher in self.watchers.items():
+            if group in (None, each) and (node, each) in self._logs:
+                watcher.forgave(node, is_mendable=is_mendable)
 
     # Lives.
 
@@ -149,9 +150,17 @@ class Watching(Onlooker):
             if log is not None:
                 log.watcher.stopped(site.name)
 
-    def tampered(self, site: Site, words: str) -> None:
+    def tampered(
+        self, site: Site, words: str, *, group: str | None = None, is_mendable: bool = False
+    ) -> None:
         """See `Onlooker`."""
-        self.forgive(site.name)
+        self.forgive(site.name, group=group, is_mendable=is_mendable)
+
+    def mended(self, site: Site, group: str, *, is_whole: bool) -> None:
+        """See `Onlooker`."""
+        log = self._logs.get((site.name, group))
+        if log is not None:
+            log.watcher.mended(site.name, is_whole=is_whole)
 
     # Once faults are over.
 
@@ -312,7 +321,9 @@ class Watching(Onlooker):
         """The log of a seat; from the first time on its disk is watched."""
         site = seat.site
         if site.disk.watch is None:
-            site.disk.watch = Ledgers(lambda group: self._heard(site, group))
+            site.disk.watch = Ledgers(
+                lambda group: self._heard(site, group) if group in site.hosted else None
+            )
         key = (site.name, seat.group)
         return self._logs.get(key) or self._heard(site, seat.group)
 
