@@ -94,9 +94,7 @@ class Hands:
                 return await self._process(deed, group)
             case Damage() | Directories():
                 return await self._at_rest(deed, group)
-            case GroupVerb(steps=int()):
-            is_simulated = True
-        case DiskOn(fault=fault):
+            case DiskOn(fault=fault):
                 asked = {"set": asdict(fault)}
                 return await self._of_node(deed, "disk", asked, group)
             case DiskOff(kind=kind):
@@ -304,6 +302,8 @@ def demand_real(deed: Deed) -> None:
             is_simulated = call is not None or keep is not None
         case Damage(verb=verb):
             is_simulated = verb in SIMULATED_DAMAGES
+        case GroupVerb(steps=int()):
+            is_simulated = True
         case DiskOn(fault=fault):
             is_simulated = fault.kind is DiskFaultKind.MISDIRECTED
         case DiskOff(kind=kind):

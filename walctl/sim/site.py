@@ -114,7 +114,7 @@ class Seat:
         self.driver: Driver | None = None
         self.words = ""
         self.refused = ""
-        """Why it did not start, where that is in its files."""
+        """Why it did not start: for what is in its files, or what is not there."""
         self.is_removed = False
         self.life = 0
         """Which life of its node it belongs to."""
@@ -453,12 +453,11 @@ class Site:
             self._die(self._armed_mode, self._armed_keep)
             return
         except (WalctlError, RaftPanic) as error:
-            seat.words = str(error)
+            seat.words = seat.refused = str(error)
             self._tell(EventKind.CRASH, {"why": seat.words}, group)
             if isinstance(error, RaftPanic):
                 self.around.onlooker.panicked(seat, seat.words)
             elif isinstance(error, CorruptionError):
-                seat.refused = seat.words
                 self.around.onlooker.refused(seat, seat.words)
             return
         state = seat.driver.node.raft.hard_state

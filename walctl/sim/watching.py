@@ -48,17 +48,21 @@ SNAPSHOTS_MAX: Final = 10
 ELECTIONS_MAX: Final = 1
 """As many elections may begin in a calm minute: one of a node that had not heard of the leader."""
 
+ALL: Final = "all"
+"""In the place of invariants, in the first line of a scenario."""
+
 
 class Watching(Onlooker):
     """Looks on in `world`, and knows a watcher of each of its groups.
 
-    `only` are the invariants that end a run (none: all that a watcher knows).
+    `only` are the invariants that end a run; none: those that the scenario names in its first line,
+    and where it names none, all that a watcher knows.
     """
 
     def __init__(self, world: World, *, only: Collection[str] = ()) -> None:
         self.watchers: dict[str, Watcher] = {}
         self._world = world
-        self._only = only
+        self._only = only or tuple(each for each in world.made.checks if each != ALL)
         self._logs: dict[tuple[str, str], Log] = {}
         self._stood: dict[Seat, tuple[object, ...]] = {}
         self._places = Places(now_us=lambda: world.clock.now_us, name_of=self._name_of)
@@ -105,7 +109,7 @@ class Watching(Onlooker):
             watcher.refused(seat.name, words)
 
     def panicked(self, seat: Seat, words: str) -> None:
-        """See `Onlooker`; who has forgotten entries, and stops for the lack of them, has noticed."""
+        """See `Onlooker`; who has forgotten entries does well to stop for the lack of them."""
         watcher = self._log(seat).watcher
         if watcher.is_suspect(seat.name) and words.startswith(NOTICED):
             watcher.stopped(seat.name)
