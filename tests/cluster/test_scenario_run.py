@@ -14,7 +14,7 @@ from walctl.cluster.scenario_run import engine_of, is_simulated, left_out, wish_
 from walctl.cluster.shipped import SUFFIX, read, shipped
 from walctl.errors import UnsupportedError
 
-ETCD = ("leader-killed", "pause-leader", "rewound-member", "split-brain")
+ETCD = ("leader-killed", "pause-leader", "wal-older-than-peers", "split-brain")
 ESSENTIAL = ("torn-tail",)
 OTHERS = tuple(
     name

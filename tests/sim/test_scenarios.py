@@ -44,6 +44,35 @@ LIBRARY = (
     "misdirected-write",
     "snap-file-lost",
     "snap-record-without-file",
+    # Old or foreign data
+    "wal-older-than-peers",
+    "same-member-twice",
+    "lost-vote-by-restore",
+    "unsafe-repair-divergence",
+    # Log replication
+    "uncommitted-tail-overwrite",
+    "delayed-append-truncates",
+    "duplicate-proposal",
+    # Snapshots
+    "snapshot-loop",
+    "snapshot-interrupted",
+    "two-snapshots-quickly",
+    "snapshot-old-conf",
+    "lossy-snapshot",
+    # Membership
+    "single-server-change-bug",
+    "joint-leader-removed",
+    "learner-promoted-unaware",
+    "remove-while-down",
+    # Reads
+    "lease-read-skew",
+    "read-index-new-leader",
+    "pause-read-index",
+    # Groups
+    "group-move-mid-writes",
+    "predicate-move-reads",
+    "move-aborted-each-step",
+    "many-groups-one-disk",
 )
 """Those that are told one by one, in the order of what they are about; others may be shipped."""
 SMOKE = frozenset(

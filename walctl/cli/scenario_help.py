@@ -16,7 +16,7 @@ Commands:
   stabilize              one leads, and all have what it has committed
   cut, isolate, split, bridge, ring, delay, loss, dup, reorder, slow, heal
       as walctl cluster net has them; [type=MsgApp,MsgVote]
-  message n1->n2 MsgApp term=3 nth=2 drop|dup|late=30ms
+  message n1->n2 MsgApp term=3 nth=2 drop|dup|late=30ms|again=2s
   kill n1 [mode=torn] [call=3] [keep=0,1|none]
   pause · resume · stop · start · restart n1
   disk n1 … · clock n1 … as walctl cluster disk and clock have them; also

@@ -135,12 +135,13 @@ class Lot(enum.StrEnum):
     DROP = "drop"
     DOUBLE = "dup"
     LATE = "late"
+    AGAIN = "again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneMessage:
     """What becomes of one message, in the simulator: the `nth` (1: the first) of its type and term
-    on the link. `late_us` is when it arrives: so long after it was sent."""
+    on the link. `late_us` is when it arrives, or arrives once more: so long after it was sent."""
 
     source: str
     target: str
@@ -150,13 +151,16 @@ class OneMessage:
     lot: Lot
     late_us: int = 0
     group: str | None = None
+    is_from_now: bool = False
+    """Those that were sent before do not count."""
 
     @property
     def words(self) -> str:
         """See the module."""
-        which = (self.type, f"term={self.term}", f"nth={self.nth}")
-        late = self.lot is Lot.LATE
-        lot = f"{self.lot}={show_duration(self.late_us)}" if late else self.lot
+        nth = f"nth={'+' * self.is_from_now}{self.nth}"
+        which = (self.type, f"term={self.term}", nth)
+        is_timed = self.lot in (Lot.LATE, Lot.AGAIN)
+        lot = f"{self.lot}={show_duration(self.late_us)}" if is_timed else self.lot
         return line(
             "message", f"{self.source}->{self.target}", *which, lot, *option("group", self.group)
         )
@@ -393,13 +397,17 @@ class MemberVerb:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupVerb:
-    """`group add`, `move` or `drop` a group."""
+    """`group add`, `move` or `drop` a group.
+
+    `steps` is for the simulator: whoever moves it dies once so many steps are done.
+    """
 
     verb: str
     group: str
     nodes: tuple[str, ...] = ()
     source: str | None = None
     target: str | None = None
+    steps: int | None = None
 
     @property
     def words(self) -> str:
@@ -408,6 +416,7 @@ class GroupVerb:
             *listed("on", self.nodes),
             *option("from", self.source),
             *option("to", self.target),
+            *option("steps", self.steps),
         )
         return line("group", self.verb, quoted(self.group), *options)
 

@@ -35,11 +35,11 @@ A command with `at` is done at its moment, and nobody waits for what comes of it
 a load too, while the next command is done. Moments never go back. A command without `at` is done
 after the one before it.
 
-Some words are the simulator's alone. Real processes refuse `type=`, `call=`, `keep=`, `message`,
-`repair`, `twin`, `converge`, and disks that are `latent`, `stale` or `misdirect`. `seed`, `budget`,
-`sync` and `message` of `cluster` mean nothing to them, nor `segment` and `catch-up` to etcds: the
-scenario is played without, and it is said so. `net` is a delay on the links that they begin with.
-To `client` they pay no heed: each request is of a client of its own.
+Some words are the simulator's alone. Real processes refuse `type=`, `call=`, `keep=`, `steps=`,
+`message`, `repair`, `twin`, `converge`, and disks that are `latent`, `stale` or `misdirect`.
+`seed`, `budget`, `sync` and `message` of `cluster` mean nothing to them, nor `segment` and
+`catch-up` to etcds: the scenario is played without, and it is said so. `net` is a delay on the
+links that they begin with. To `client` they pay no heed: each request is of a client of its own.
 
 Pure: no file, no clock, no process.
 """

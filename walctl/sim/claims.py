@@ -10,6 +10,7 @@ from walctl.cluster.answers import Fate
 from walctl.cluster.claim import Claim, ClaimKind
 from walctl.cluster.deeds import Ask
 from walctl.cluster.driver import Driver
+from walctl.cluster.quoting import bytes_of
 from walctl.cluster.steps import Done
 from walctl.errors import ClusterError, UsageError
 from walctl.inspect.verify import verify
@@ -89,8 +90,8 @@ class Claims:
                 role = _role(driver)
                 return Done(f"{name} is {role}", role == claim.text)
             case ClaimKind.COMMITTED:
-                found = driver.service.read(claim.text.encode())
-                wanted = None if claim.value is None else claim.value.encode()
+                found = driver.service.read(bytes_of(claim.text))
+                wanted = None if claim.value is None else bytes_of(claim.value)
                 return Done(f"{claim.text} {_shown(found)} on {name}", found == wanted)
         value = {
             ClaimKind.TERM: raft.term,
@@ -104,7 +105,7 @@ class Claims:
         request = self._asked(Ask(verb="get", key=claim.text, group=claim.group))
         if request.fate is not Fate.OK:
             return Done(f"no answer: {request.words}", holds=False)
-        wanted = None if claim.value is None else claim.value.encode()
+        wanted = None if claim.value is None else bytes_of(claim.value)
         return Done(f"{claim.text} {_shown(request.output)}", request.output == wanted)
 
     def _outcome(self, claim: Claim) -> Done:

@@ -109,8 +109,10 @@ class Network:
 
     def decide(self, lot: OneMessage) -> None:
         """What becomes of one message that is to come."""
-        type_ = _TYPES[lot.type]
-        key = (lot.source, lot.target, lot.group or "", type_, lot.term, lot.nth)
+        type_, nth, group = _TYPES[lot.type], lot.nth, lot.group or ""
+        if lot.is_from_now:
+            nth += self._wire(lot.source, lot.target).counts.get((group, type_, lot.term), 0)
+        key = (lot.source, lot.target, group, type_, lot.term, nth)
         self._lots[key] = lot
 
     # Messages.
@@ -187,6 +189,8 @@ class Network:
         arrival = at_us + wire.delays.around(self.base.delay_us, self.base.jitter_us)
         if lot.lot is Lot.DOUBLE:
             self._double(wire, group, message, number, arrival)
+        elif lot.lot is Lot.AGAIN:
+            self._fly(wire, group, message, number, at_us + lot.late_us)
         else:
             arrival = at_us + lot.late_us
         self._fly(wire, group, message, number, arrival)

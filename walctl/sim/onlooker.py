@@ -10,7 +10,7 @@ from walctl.cluster.events import EventKind
 from walctl.raft.types import Entry, Message
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from walctl.cluster.service import Done
     from walctl.cluster.waiting import Told
@@ -62,6 +62,9 @@ class Onlooker:
 
     def answered(self, seat: "Seat", request: "Request", told: "Told") -> None:
         """A member gives a client its answer."""
+
+    def placed(self, group: str, hosts: "Sequence[str] | None") -> None:
+        """The lab's file says which nodes hold a group; `None`: that there is none any more."""
 
     def tampered(
         self, site: "Site", words: str, *, group: str | None = None, is_mendable: bool = False

@@ -22,7 +22,7 @@ from walctl.errors import CorruptionError, RefusedError, WalctlError
 from walctl.fs.disk_faults import CrashMode
 from walctl.fs.faults import Killed
 from walctl.machine.base import Entry as MachineEntry
-from walctl.raft.errors import RaftPanic
+from walctl.raft.errors import RaftPanic, StorageError
 from walctl.raft.types import Entry, Message
 from walctl.sim.chance import Streams
 from walctl.sim.clockwork import Clockwork, Rank
@@ -114,7 +114,7 @@ class Seat:
         self.driver: Driver | None = None
         self.words = ""
         self.refused = ""
-        """Why it did not start, where that is in its files."""
+        """Why it did not start: for what is in its files, or what is not there."""
         self.is_removed = False
         self.life = 0
         """Which life of its node it belongs to."""
@@ -384,7 +384,8 @@ class Site:
         except Killed:
             self._die(self._armed_mode, self._armed_keep)
             return False
-        except RaftPanic as error:
+        except (RaftPanic, StorageError) as error:
+            # What storage says to the core comes this far only if the core asked for nonsense.
             self._lose(seat, str(error))
             self.around.onlooker.panicked(seat, str(error))
             return False
@@ -452,12 +453,11 @@ class Site:
             self._die(self._armed_mode, self._armed_keep)
             return
         except (WalctlError, RaftPanic) as error:
-            seat.words = str(error)
+            seat.words = seat.refused = str(error)
             self._tell(EventKind.CRASH, {"why": seat.words}, group)
             if isinstance(error, RaftPanic):
                 self.around.onlooker.panicked(seat, seat.words)
             elif isinstance(error, CorruptionError):
-                seat.refused = seat.words
                 self.around.onlooker.refused(seat, seat.words)
             return
         state = seat.driver.node.raft.hard_state

@@ -226,7 +226,8 @@ class World:
             case Net():
                 return self._net(deed)
             case OneMessage():
-                self.network.decide(deed)
+                group = self.group(deed.group) if deed.is_from_now else deed.group
+                self.network.decide(replace(deed, group=group))
                 return deed.words
             case Process():
                 return self._process(deed)
