@@ -166,7 +166,7 @@ def _story(
     """Where the file is from, and what happens without the safeguard."""
     missing = tuple(each.name for each in without)
     if violation is not None and len(missing) == 1:
-        return Story(text=told, broken=(Broken(*missing, (violation.id,), violation.words),))
+        return Story(text=told, broken=(Broken(*missing, violation.ids, violation.words),))
     words = goal.words if violation is None else violation.line
     return Story(text=f"{told} {f'Without {named(missing)}, ' if missing else ''}{words}")
 
