@@ -31,6 +31,7 @@ from tests.benchmarks.machine import bench_machine
 from tests.benchmarks.proxying import bench_proxy
 from tests.benchmarks.raft import bench_raft
 from tests.benchmarks.replaying import bench_replaying
+from tests.benchmarks.simulating import bench_simulating
 from tests.benchmarks.writing import ENTRIES, bench_writing
 from walctl.fs.real import RealFileSystem
 from walctl.wal.fold import digest
@@ -262,6 +263,7 @@ def main() -> None:
     bench_labs(row)
     sys.stdout.write("Histories are judged\n")
     bench_checking(row)
+    bench_simulating(row)
     sys.stdout.write("A log is applied to etcd's machine\n")
     bench_machine(row)
     sys.stdout.write("Snapshots of a lab's map\n")

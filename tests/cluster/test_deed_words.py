@@ -108,8 +108,9 @@ def _messages(draw: st.DrawFn) -> OneMessage:
         term=draw(_NUMBERS),
         nth=draw(st.integers(1, 1000)),
         lot=lot,
-        late_us=draw(_TIMES) if lot is Lot.LATE else 0,
+        late_us=draw(_TIMES) if lot in (Lot.LATE, Lot.AGAIN) else 0,
         group=draw(_GROUPS),
+        is_from_now=draw(st.booleans()),
     )
 
 
@@ -186,7 +187,14 @@ def _members(draw: st.DrawFn) -> MemberVerb:
 
 _GROUP_VERBS = st.one_of(
     st.builds(GroupVerb, verb=st.just("add"), group=_TEXTS, nodes=_LISTS.filter(bool)),
-    st.builds(GroupVerb, verb=st.just("move"), group=_TEXTS, source=_NODES, target=_NODES),
+    st.builds(
+        GroupVerb,
+        verb=st.just("move"),
+        group=_TEXTS,
+        source=_NODES,
+        target=_NODES,
+        steps=st.none() | st.integers(1, 20),
+    ),
     st.builds(GroupVerb, verb=st.just("drop"), group=_TEXTS),
 )
 

@@ -76,6 +76,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         "walctl.cluster.scenario",
         "walctl.cluster.scenario_words",
         "walctl.cluster.service",
+        "walctl.cluster.shipped",
         "walctl.cluster.steps",
         "walctl.cluster.simulator_words",
         "walctl.cluster.story",
@@ -86,6 +87,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         # Changes of members and groups, which wait for what they are handed and know no loop.
         "walctl.cluster.group_flow",
         "walctl.cluster.held",
+        "walctl.cluster.holding_back",
+        "walctl.cluster.membership",
         "walctl.cluster.lab",
         "walctl.cluster.member_control",
         "walctl.cluster.member_flow",

@@ -51,7 +51,7 @@ def _judge_commit(scene: Scene, member: Member, commit: int, term: int) -> None:
         return
     voters, outgoing, learners = member.configs[-1]
     holders = tuple(
-        each for each in (*voters, *outgoing, *learners) if _is_held(scene, each, commit, its_term)
+        each for each in (*voters, *outgoing, *learners) if is_held(scene, each, commit, its_term)
     )
     has_learners = any(each in learners for each in holders)
     scene.broken(
@@ -70,12 +70,13 @@ def rests(scene: Scene, member: Member, index: int, term: int) -> bool:
     """Whether an entry is durable on a quorum of a configuration that `member` has, or had just
     now; true where it knows of none."""
     for config in reversed(member.configs):
-        if not config[0] or _has_quorum(scene, config, index, term):
+        if not config[0] or has_quorum(scene, config, index, term):
             return True
     return False
 
 
-def _has_quorum(scene: Scene, config: Config, index: int, term: int) -> bool:
+def has_quorum(scene: Scene, config: Config, index: int, term: int) -> bool:
+    """Whether an entry is durable on a majority of each half of a configuration."""
     by_id = scene.by_id
     for half in config[:2]:
         if half:
@@ -90,7 +91,8 @@ def _has_quorum(scene: Scene, config: Config, index: int, term: int) -> bool:
     return True
 
 
-def _is_held(scene: Scene, raft_id: int, index: int, term: int) -> bool:
+def is_held(scene: Scene, raft_id: int, index: int, term: int) -> bool:
+    """Whether an entry is durable on a member."""
     return any(each.holds(index, term) for each in scene.by_id.get(raft_id, ()))
 
 

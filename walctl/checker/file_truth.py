@@ -61,11 +61,38 @@ def survived(
     member.taken_back = 0
 
 
-def forgave(member: Member) -> None:
-    """What it promised may be gone, by a fault that nobody has to survive."""
+def forgave(member: Member, *, is_mendable: bool) -> None:
+    """What it promised may be gone, by a fault that nobody has to survive.
+
+    `is_mendable`: a repair may say that it is not.
+    """
+    last = max(member.promised_last, member.durable_last)
+    if not is_mendable:
+        member.forgiven = None
+    elif not member.is_suspect:
+        promised = member.promised_term, member.promised_vote, member.promised_commit
+        member.forgiven = (*promised, last)
     member.is_suspect = True
     member.promised_term = member.promised_vote = member.promised_commit = 0
     member.promised_last = 0
+
+
+def mended(member: Member, *, is_whole: bool) -> None:
+    """A repair says that nothing which counts is gone: it is held to that from now on.
+
+    `is_whole`: it says that nothing is gone at all. One that has run since its files were damaged
+    stays a suspect.
+    """
+    if member.forgiven is None:
+        return
+    promised, member.forgiven = member.forgiven, None
+    member.is_suspect = False
+    if is_whole:
+        member.promised_term, member.promised_vote, member.promised_commit = promised[:3]
+        member.promised_last = promised[3]
+    else:
+        state = (member.durable_term, member.durable_vote, member.durable_commit)
+        member.promised_term, member.promised_vote, member.promised_commit = state
 
 
 def started(
@@ -74,6 +101,7 @@ def started(
     """A life of a member begins with what it has read from its disk."""
     name = member.name
     member.is_up, member.lead_term = True, 0
+    member.forgiven = None
     state = (term, vote, commit)
     promised = (member.promised_term, member.promised_vote, member.promised_commit)
     if state != promised:

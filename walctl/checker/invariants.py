@@ -23,6 +23,7 @@ names of members are Raft ids):
     stopped          a member has ended, cleanly or not
     survived         what a member's files hold now: after a crash, a repair, a wipe
     forgave          a fault that nobody has to survive took from a member what it had promised
+    mended           a repair says of a member's files that nothing that counts is gone
     examined         what our own reading says after a clean stop
     dropped          a site is gone for ever
     finished         the run ends
@@ -135,9 +136,17 @@ class Watcher:
         member = self._scene.add(node, raft_id)
         file_truth.survived(member, entries=entries, state=state, snapshot=snapshot)
 
-    def forgave(self, node: str) -> None:
-        """A fault that nobody has to survive took from a member what it had promised."""
-        file_truth.forgave(self._members[node])
+    def forgave(self, node: str, *, is_mendable: bool = False) -> None:
+        """A fault that nobody has to survive took from a member what it had promised.
+
+        `is_mendable`: its files were damaged, so that a repair may bring it back.
+        """
+        file_truth.forgave(self._members[node], is_mendable=is_mendable)
+
+    def mended(self, node: str, *, is_whole: bool) -> None:
+        """A repair says that nothing which can have counted is gone from a member's files, and
+        with `is_whole` nothing at all; before this, `survived` says what they hold now."""
+        file_truth.mended(self._members[node], is_whole=is_whole)
 
     def dropped(self, node: str) -> None:
         """A site is gone for ever, with all that it had."""

@@ -45,6 +45,7 @@ class Member:
         "file_commit",
         "file_term",
         "file_vote",
+        "forgiven",
         "id",
         "is_learner",
         "is_suspect",
@@ -74,6 +75,9 @@ class Member:
         self.file_term = self.file_vote = self.file_commit = 0
         self.durable_term = self.durable_vote = self.durable_commit = 0
         self.promised_term = self.promised_vote = self.promised_commit = self.promised_last = 0
+        self.forgiven: tuple[int, int, int, int] | None = None
+        """What it had promised when its files were damaged, and has not run since: term, vote,
+        commit and last."""
         self.terms: dict[int, int] = {}
         self.base = self.base_term = self.log_last = 0
         self.unsynced_from = NEVER

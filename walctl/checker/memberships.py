@@ -13,6 +13,7 @@ Source: Ongaro's thesis, 4.1 and 4.3; Ongaro on raft-dev, July 2015 (the bug of 
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from walctl.checker.commits import has_quorum, is_held
 from walctl.checker.member import Config, Member
 from walctl.checker.scene import Scene
 from walctl.checker.violation import moment
@@ -46,8 +47,27 @@ def configured(scene: Scene, member: Member, index: int, config: Config) -> None
                 index=index,
                 witnesses=(f"{node} had gone over to {words_of(scene, before)} at {last}",),
             )
+        _judge_commit(scene, member, index, before)
         del scene.configs[last]
     scene.configs[index] = (config, member.name)
+
+
+def _judge_commit(scene: Scene, member: Member, index: int, before: Config) -> None:
+    """A change of the membership is committed by those whom it changes."""
+    term = member.terms.get(index)
+    if term is None or has_quorum(scene, before, index, term):
+        return
+    voters = sorted({*before[0], *before[1]})
+    holders = tuple(each for each in voters if is_held(scene, each, index, term))
+    scene.broken(
+        "I10",
+        f"{member.name} goes over to a membership at {index}, which of those before it is durable"
+        f" on {scene.names_of(holders)} alone",
+        member.name,
+        term=term,
+        index=index,
+        witnesses=(f"they were {words_of(scene, before)}",),
+    )
 
 
 def _unlike(

@@ -85,7 +85,6 @@ def _run(screen: Screen, scenarios: list[Scenario], jobs: int) -> int:
     is_text = screen.output == Output.TEXT
     with ExitStack() as stack:
         step = stack.enter_context(screen.progress("scenarios"))
-        step(0, len(wanted))
         found = stack.enter_context(closing(tried(wanted, jobs=jobs, shield=held_interrupts)))
         try:
             for each in found:

@@ -175,12 +175,14 @@ def _ran(screen: Screen, disk: FileSystem, job: Job, *, is_recorded: bool) -> in
 def _each(
     screen: Screen, job: Job, found: Generator[T, None, None], take: Callable[[T], None]
 ) -> bool:
-    """Take what comes, with a progress bar; whether all came before Ctrl-C."""
+    """Take what comes, with a progress bar; whether all came before Ctrl-C.
+
+    The bar, which has a thread of its own, begins when processes have been forked.
+    """
     total = len(job.seeds)
     with ExitStack() as stack:
         step = stack.enter_context(screen.progress("seeds"))
         stack.enter_context(closing(found))
-        step(0, total)
         try:
             for done, each in enumerate(found, start=1):
                 take(each)
@@ -216,9 +218,10 @@ class _Told:
             else:
                 self._rows.append(row)
             return
-        with screen.above_progress():
-            self._lines(shown, broken)
-        screen.flush()
+        if shown.exit_status or self._is_digest or len(self._job.seeds) == 1:
+            with screen.above_progress():
+                self._lines(shown, broken)
+            screen.flush()
 
     def _lines(self, report: Report, broken: render.Broken | None) -> None:
         screen = self._screen
@@ -230,7 +233,7 @@ class _Told:
             render.violated(screen, broken)
         elif report.error:
             render.untested(screen, report)
-        elif len(self._job.seeds) == 1:
+        else:
             render.one(screen, report)
 
     def end(self) -> None:

@@ -122,7 +122,8 @@ def command(
             real_path(path),
             peers=[real_path(helper) for helper in helpers],
             depth=Depth(jobs=jobs, on_segment=step),
-            **parts,
+            wal_dir=parts["wal_dir"],
+            snap_dir=parts["snap_dir"],
         )
     if plan_file is not None:
         write_plan(disk, plan, plan_file)

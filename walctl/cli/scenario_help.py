@@ -7,6 +7,7 @@ Commands:
       [election=300ms] [snapshot-count=N] [prevote=on|off]
       [checkquorum=on|off] [check=all] [seed=0x2f] [budget=on|off]
       [net=1ms±500us] [sync=500us±200us] [segment=16KiB] [catch-up=N]
+      [message=1MiB]
   at 1.2s COMMAND        so long after the beginning; nobody waits for what
       comes of it, and moments never go back
   put K V · get K [read=index|lease|local] · del K · cas K OLD NEW
@@ -15,7 +16,7 @@ Commands:
   stabilize              one leads, and all have what it has committed
   cut, isolate, split, bridge, ring, delay, loss, dup, reorder, slow, heal
       as walctl cluster net has them; [type=MsgApp,MsgVote]
-  message n1->n2 MsgApp term=3 nth=2 drop|dup|late=30ms
+  message n1->n2 MsgApp term=3 nth=2 drop|dup|late=30ms|again=2s
   kill n1 [mode=torn] [call=3] [keep=0,1|none]
   pause · resume · stop · start · restart n1
   disk n1 … · clock n1 … as walctl cluster disk and clock have them; also
@@ -46,8 +47,8 @@ Claims:
 A node is n1 or 1, or leader, follower or random: whoever that is then.
 
 The simulator alone knows message, repair, twin, converge, type=, call=, keep= and the disks
-latent, stale and misdirect: processes refuse them. They leave out seed, budget and sync of a
-cluster, and etcds segment and catch-up; net is a delay on the links they begin with.
+latent, stale and misdirect: processes refuse them. They leave out seed, budget, sync and message
+of a cluster, and etcds segment and catch-up; net is a delay on the links they begin with.
 
 The comment at the top says what it is about. Lines of it may begin with Source:, Tags:, Expect:
 (what is right) and Without SAFEGUARD: I4 I5 -- WORDS (what goes wrong without it)."""

@@ -19,6 +19,7 @@ from walctl.cluster.events import EventKind
 from walctl.cluster.hands import Hands
 from walctl.cluster.lab import Engine
 from walctl.cluster.oracle import read_logs
+from walctl.cluster.quoting import bytes_of
 from walctl.cluster.standing import NodeState, Standing
 from walctl.errors import ClusterError, UsageError
 from walctl.inspect.verify import verify
@@ -99,7 +100,7 @@ class Claims:
         return _of_member(claim, name, member)
 
     async def _value(self, claim: Claim) -> Found:
-        key = key_of(self._hands.lab, claim.text.encode())
+        key = key_of(self._hands.lab, bytes_of(claim.text))
         group = self._hands.lab.group(claim.group).name
         via, read = None, Read.INDEX
         if claim.what is ClaimKind.COMMITTED:
@@ -107,7 +108,7 @@ class Claims:
         answer = await self._client.get(key, group=group, via=via, read=read)
         if answer.fate is not Fate.OK:
             return Found(holds=False, words=f"no answer: {answer.words}")
-        wanted = None if claim.value is None else claim.value.encode()
+        wanted = None if claim.value is None else bytes_of(claim.value)
         shown = "is not there" if answer.value is None else f"is {answer.value[:60]!r}"
         return Found(answer.value == wanted, f"{claim.text} {shown}")
 

@@ -52,6 +52,7 @@ class MakeCluster:
     sync_jitter_us: int = 0
     segment_bytes: int | None = None
     catch_up_entries: int | None = None
+    message_bytes: int | None = None
 
     @property
     def words(self) -> str:
@@ -74,6 +75,7 @@ class MakeCluster:
             "sync": None if sync_us is None else show_spread(sync_us, self.sync_jitter_us),
             "segment": None if size is None else show_size(size),
             "catch-up": self.catch_up_entries,
+            "message": None if self.message_bytes is None else show_size(self.message_bytes),
         }
         told = [word for name, value in options.items() for word in option(name, value)]
         return line("cluster", str(self.nodes), *told)
@@ -133,12 +135,13 @@ class Lot(enum.StrEnum):
     DROP = "drop"
     DOUBLE = "dup"
     LATE = "late"
+    AGAIN = "again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneMessage:
     """What becomes of one message, in the simulator: the `nth` (1: the first) of its type and term
-    on the link. `late_us` is when it arrives: so long after it was sent."""
+    on the link. `late_us` is when it arrives, or arrives once more: so long after it was sent."""
 
     source: str
     target: str
@@ -148,13 +151,16 @@ class OneMessage:
     lot: Lot
     late_us: int = 0
     group: str | None = None
+    is_from_now: bool = False
+    """Those that were sent before do not count."""
 
     @property
     def words(self) -> str:
         """See the module."""
-        which = (self.type, f"term={self.term}", f"nth={self.nth}")
-        late = self.lot is Lot.LATE
-        lot = f"{self.lot}={show_duration(self.late_us)}" if late else self.lot
+        nth = f"nth={'+' * self.is_from_now}{self.nth}"
+        which = (self.type, f"term={self.term}", nth)
+        is_timed = self.lot in (Lot.LATE, Lot.AGAIN)
+        lot = f"{self.lot}={show_duration(self.late_us)}" if is_timed else self.lot
         return line(
             "message", f"{self.source}->{self.target}", *which, lot, *option("group", self.group)
         )
@@ -164,7 +170,8 @@ class OneMessage:
 class Repair:
     """Our own repair of a node that does not run: planned, and applied where its plan is `free`.
 
-    `sources` are nodes whose directories it may take from.
+    `sources` are nodes whose directories it may take from. With `call` the power is cut before its
+    `call`-th change of the disk (1: the first), in this `mode`, and the repair resumed behind that.
     """
 
     node: str
@@ -172,12 +179,16 @@ class Repair:
     group: str | None = None
     is_forced: bool = False
     """Also where acknowledged data may be lost by it."""
+    mode: CrashMode = CrashMode.CLEAN
+    call: int | None = None
 
     @property
     def words(self) -> str:
         """See the module."""
         force = ["force"] if self.is_forced else []
-        options = (*listed("from", self.sources), *force, *option("group", self.group))
+        mode = None if self.mode is CrashMode.CLEAN else self.mode
+        crash = (*option("mode", mode), *option("call", self.call))
+        options = (*listed("from", self.sources), *force, *crash, *option("group", self.group))
         return line("repair", self.node, *options)
 
 
@@ -386,13 +397,17 @@ class MemberVerb:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupVerb:
-    """`group add`, `move` or `drop` a group."""
+    """`group add`, `move` or `drop` a group.
+
+    `steps` is for the simulator: whoever moves it dies once so many steps are done.
+    """
 
     verb: str
     group: str
     nodes: tuple[str, ...] = ()
     source: str | None = None
     target: str | None = None
+    steps: int | None = None
 
     @property
     def words(self) -> str:
@@ -401,6 +416,7 @@ class GroupVerb:
             *listed("on", self.nodes),
             *option("from", self.source),
             *option("to", self.target),
+            *option("steps", self.steps),
         )
         return line("group", self.verb, quoted(self.group), *options)
 

@@ -30,6 +30,7 @@ from typing import Any
 from formats.raftpb import MessageType
 from walctl.cluster.answers import Fate
 from walctl.cluster.events import EventKind
+from walctl.cluster.holding_back import HeldBack
 from walctl.cluster.recovery import reopen
 from walctl.cluster.service import Done, Service
 from walctl.cluster.surroundings import Job, Place, Surroundings
@@ -38,6 +39,7 @@ from walctl.errors import CorruptionError
 from walctl.raft.errors import RaftError
 from walctl.raft.options import Options
 from walctl.raft.rawnode import Peer, RawNode, Ready, SnapshotStatus, changes_in
+from walctl.raft.tracker import ProgressTable
 from walctl.raft.types import (
     NOBODY,
     ConfChange,
@@ -52,8 +54,6 @@ from walctl.raft.types import (
 from walctl.raft.wire import conf_change_entry
 from walctl.replay.walstorage import WalStorage
 
-MESSAGE_BYTES_MAX = 1 << 20
-"""Entries in one append, as raftexample has it."""
 INFLIGHT_COUNT_MAX = 256
 UNCOMMITTED_BYTES_MAX = 1 << 30
 SYNC_SHARE = 8
@@ -109,7 +109,7 @@ class Driver:
             storage=storage,
             inflight_count_max=INFLIGHT_COUNT_MAX,
             applied=snapshot.index,
-            message_bytes_max=MESSAGE_BYTES_MAX,
+            message_bytes_max=place.message_bytes,
             uncommitted_bytes_max=UNCOMMITTED_BYTES_MAX,
             check_quorum=place.check_quorum,
             pre_vote=place.pre_vote,
@@ -122,6 +122,7 @@ class Driver:
         self._queued: list[tuple[Entry, Tell]] = []
         self._proposals = Proposals()
         self._reads = Reads()
+        self._held_back = HeldBack(place.election_ticks)
         # A name that an earlier life has used may still be answered.
         self._life = world.draw(LIVES)
         self._questions = 0
@@ -186,6 +187,7 @@ class Driver:
     def tick(self) -> None:
         """One unit of time has passed."""
         self.node.tick()
+        self._held_back.tick(self.node.raft.log.committed, self._progress)
         self._leaderless_ticks = 0 if self.lead != NOBODY else self._leaderless_ticks + 1
         if self._leaderless_ticks > 2 * self.place.election_ticks:
             self._reads.give_up("no leader is known")
@@ -436,6 +438,7 @@ class Driver:
                     self.wants_snapshot = True
                     self.report_snapshot(message.target, is_done=False)
                     continue
+                self._held_back.sent(message.target, message.snapshot.index)
                 self._world.tell(
                     EventKind.SNAP_SEND, {"to": message.target, "idx": message.snapshot.index}
                 )
@@ -539,7 +542,12 @@ class Driver:
         self._snapshot_index = index
         self._is_foreign = False
         self._world.tell(EventKind.SNAP_MAKE, {"idx": index, "term": job.snapshot.term})
-        self.compact(index - self.place.catch_up_entries)
+        self.compact(self._held_back.floor(index - self.place.catch_up_entries, self._progress))
+
+    @property
+    def _progress(self) -> ProgressTable:
+        """How far all nodes are, where it leads and knows that."""
+        return self.node.raft.tracker.progress if self.is_leader else {}
 
     def fail_snapshot(self) -> None:
         """It could not be made; it is tried again when as many entries have come once more."""

@@ -24,6 +24,7 @@ from walctl.cluster.deeds import (
     Directories,
     DiskOff,
     DiskOn,
+    GroupVerb,
     Net,
     OneMessage,
     Process,
@@ -301,6 +302,8 @@ def demand_real(deed: Deed) -> None:
             is_simulated = call is not None or keep is not None
         case Damage(verb=verb):
             is_simulated = verb in SIMULATED_DAMAGES
+        case GroupVerb(steps=int()):
+            is_simulated = True
         case DiskOn(fault=fault):
             is_simulated = fault.kind is DiskFaultKind.MISDIRECTED
         case DiskOff(kind=kind):

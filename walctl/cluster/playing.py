@@ -38,6 +38,7 @@ from walctl.cluster.hands import FaultDeed, Hands, demand_real
 from walctl.cluster.lab import Engine, Lab
 from walctl.cluster.load import Load as LoadRun
 from walctl.cluster.load import LoadPlan
+from walctl.cluster.quoting import bytes_of
 from walctl.cluster.standing import LabStanding, NodeState
 from walctl.cluster.steps import Done
 from walctl.errors import ClusterError, UsageError, WalctlError
@@ -139,9 +140,9 @@ class Player:
         group = self.lab.group(deed.group).name
         via = None if deed.via is None else await self.hands.name(deed.via, group=group)
         what = _NAMES.get(deed.verb, deed.verb)
-        key = key_of(self.lab, deed.key.encode())
-        value = None if deed.value is None else deed.value.encode()
-        expected = None if deed.expected is None else deed.expected.encode()
+        key = key_of(self.lab, bytes_of(deed.key))
+        value = None if deed.value is None else bytes_of(deed.value)
+        expected = None if deed.expected is None else bytes_of(deed.expected)
         asked: dict[str, Any] = {"f": what, "g": group, "key": key.decode()}
         if deed.value is not None:
             asked["v"] = deed.value
@@ -196,7 +197,7 @@ class Player:
     async def _propose(self, deed: Propose) -> Done:
         group = self.lab.group(deed.group).name
         node = await self.hands.name(deed.node, group=group)
-        key, value = key_of(self.lab, deed.key.encode()), deed.value.encode()
+        key, value = key_of(self.lab, bytes_of(deed.key)), bytes_of(deed.value)
         asked = {"f": "put", "g": group, "key": key.decode(), "v": deed.value}
         client, number = await self._invoked(asked)
         wait = Wait.PROPOSE

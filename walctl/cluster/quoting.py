@@ -1,8 +1,9 @@
 r"""Lines of commands into words, and words into lines: quotes, comments, `;`.
 
 A word in double quotes may be empty, and hold blanks, `;`, `#` and `=`; in it `\"` is a quote,
-`\\` a backslash and `\n` the end of a line. Only what is not in quotes has a meaning of its own:
-`via=n2` says whom to ask, `"via=n2"` is a key.
+`\\` a backslash, `\n` the end of a line and `\xff` a byte, so that a value need be no text: in a
+word it stands as Python's surrogate for it, and `bytes_of` gives it back. Only what is not in
+quotes has a meaning of its own: `via=n2` says whom to ask, `"via=n2"` is a key.
 
 Pure.
 """
@@ -17,7 +18,8 @@ _TOKEN: Final = re.compile(
     r'[ \t\r]*(?:(?P<comment>\#.*)|(?P<end>;)|(?P<word>(?:"(?:[^"\\]|\\.)*"|[^\s;"])+)|(?P<bad>\S))'
 )
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
-_ESCAPED: Final = re.compile(r"\\(.)")
+_ESCAPED: Final = re.compile(r"\\(?:x([0-9a-f]{2})|(.))")
+_BYTE: Final = re.compile("[\udc80-\udcff]")
 _PLAIN: Final = re.compile(r'[^\s;"#=][^\s;"=]*')
 _HIDDEN: Final = "\0"
 """Stands in `bare` for what is in quotes."""
@@ -73,12 +75,19 @@ def is_bare(word: str, wanted: str) -> bool:
 
 def quoted(text: str) -> str:
     """A text as one word, in quotes where it needs them."""
-    return text if _PLAIN.fullmatch(text) else in_quotes(text)
+    is_plain = _PLAIN.fullmatch(text) and not _BYTE.search(text)
+    return text if is_plain else in_quotes(text)
+
+
+def bytes_of(text: str) -> bytes:
+    """What a word stands for, in UTF-8 but for single bytes."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def in_quotes(text: str) -> str:
     """A text as one word in quotes."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    escaped = _BYTE.sub(lambda each: f"\\x{ord(each[0]) - 0xDC00:02x}", escaped)
     return f'"{escaped}"'
 
 
@@ -100,8 +109,14 @@ def listed(name: str, values: Iterable[str]) -> list[str]:
 def _word_of(token: str) -> Word:
     text, bare, at = [], [], 0
     for found in _QUOTED.finditer(token):
-        inside = _ESCAPED.sub(lambda each: "\n" if each[1] == "n" else each[1], found[1])
+        inside = _ESCAPED.sub(_unescaped, found[1])
         text += [token[at : found.start()], inside]
         bare += [token[at : found.start()], _HIDDEN * len(inside)]
         at = found.end()
     return Word("".join((*text, token[at:])), "".join((*bare, token[at:])))
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    if found[1] is not None:
+        return bytes((int(found[1], 16),)).decode("ascii", "surrogateescape")
+    return "\n" if found[2] == "n" else found[2]

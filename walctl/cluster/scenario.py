@@ -15,7 +15,7 @@ opens with says what it is about (`story`).
     cluster N [groups=g1,g2] [engine=walctl|etcd|sim] [tick=20ms] [election=300ms]
               [snapshot-count=N] [prevote=on|off] [checkquorum=on|off] [check=all]
               [seed=0x2f] [budget=on|off] [net=1ms±500us] [sync=500us±200us] [segment=16KiB]
-              [catch-up=N]
+              [catch-up=N] [message=1MiB]
     at 1.2s COMMAND                                so long after the beginning; see below
     put K V · get K · del K · cas K OLD NEW        [via=n2] [group=g1] [client=3]; put K=V too;
                                                    OLD -: no key; get: [read=index|lease|local]
@@ -35,11 +35,11 @@ A command with `at` is done at its moment, and nobody waits for what comes of it
 a load too, while the next command is done. Moments never go back. A command without `at` is done
 after the one before it.
 
-Some words are the simulator's alone. Real processes refuse `type=`, `call=`, `keep=`, `message`,
-`repair`, `twin`, `converge`, and disks that are `latent`, `stale` or `misdirect`. `seed`, `budget`
-and `sync` of `cluster` mean nothing to them, nor `segment` and `catch-up` to etcds: the scenario is
-played without, and it is said so. `net` is a delay on the links that they begin with. To `client`
-they pay no heed: each request is of a client of its own.
+Some words are the simulator's alone. Real processes refuse `type=`, `call=`, `keep=`, `steps=`,
+`message`, `repair`, `twin`, `converge`, and disks that are `latent`, `stale` or `misdirect`.
+`seed`, `budget`, `sync` and `message` of `cluster` mean nothing to them, nor `segment` and
+`catch-up` to etcds: the scenario is played without, and it is said so. `net` is a delay on the
+links that they begin with. To `client` they pay no heed: each request is of a client of its own.
 
 Pure: no file, no clock, no process.
 """

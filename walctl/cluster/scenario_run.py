@@ -100,6 +100,7 @@ def left_out(cluster: MakeCluster, engine: Engine) -> tuple[str, ...]:
         "seed": cluster.seed is not None,
         "budget": cluster.is_unbounded,
         "sync": cluster.sync_us is not None,
+        "message": cluster.message_bytes is not None,
         "segment": cluster.segment_bytes is not None and engine is Engine.ETCD,
         "catch-up": cluster.catch_up_entries is not None and engine is Engine.ETCD,
     }

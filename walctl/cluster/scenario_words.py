@@ -153,11 +153,12 @@ def _member(words: Sequence[str]) -> MemberVerb:
 
 
 def _group(words: Sequence[str]) -> GroupVerb:
-    plain, options = options_of(words, ("on", "from", "to"), command="group")
+    plain, options = options_of(words, ("on", "from", "to", "steps"), command="group")
     if len(plain) != 2:
         raise UsageError("expected group add G on=n1,n2 | move G from=n1 to=n4 | drop G")
     verb = choice_of(plain[0], ("add", "move", "drop"), "what to do with a group")
     wanted = {"add": {"on"}, "move": {"from", "to"}, "drop": set[str]()}[verb]
+    steps = options.pop("steps", None) if verb == "move" else None
     if set(options) != wanted:
         expected, found = (
             " ".join(f"{each}=" for each in sorted(names)) or "nothing more"
@@ -170,6 +171,7 @@ def _group(words: Sequence[str]) -> GroupVerb:
         nodes=tuple(node_of(each) for each in options.get("on", "").split(",") if each),
         source=node_of(options["from"]) if "from" in options else None,
         target=node_of(options["to"]) if "to" in options else None,
+        steps=None if steps is None else number_of(steps, "steps=N"),
     )
 
 

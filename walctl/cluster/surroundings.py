@@ -32,7 +32,8 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a member's files are, and how it behaves; counts are in entries, times in ticks."""
+    """Where a member's files are, and how it behaves; counts are in entries, times in ticks.
+    `message_bytes` are the entries of one append, one at least."""
 
     wal: Path
     snap: Path
@@ -44,6 +45,7 @@ class Place:
     snapshot_count: int = 10_000
     catch_up_entries: int = 10_000
     segment_bytes: int = 64_000_000
+    message_bytes: int = 1 << 20
 
 
 @dataclass(slots=True)

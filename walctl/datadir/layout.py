@@ -31,6 +31,10 @@ _CRC_RECORD_HEAD = b"\x08\x04\x10"
 """How the first record of a segment begins, behind its length field."""
 _METADATA_HEAD = b"\x08\x01\x10"
 """How the second one begins, the metadata record; 16 bytes behind the first, whatever its CRC."""
+_TYPE_FIELD, _CHECKSUM_FIELD = b"\x08", b"\x10"
+"""How every record begins, with its type between the two: where the metadata is bare, the third
+one stands 16 bytes behind the second."""
+_HEADS_MAX = 64
 _BARE_METADATA_BYTES_MAX = 8
 """One with no data has no more than its type and its CRC."""
 
@@ -239,17 +243,36 @@ def _member(
 
 
 def _names_no_member(disk: FileSystem, log: Path, database: Path) -> bool:
-    """Whether there is no database, and the log begins with a metadata record without data."""
+    """Whether there is no database, and a segment begins with a metadata record without data: the
+    first one of which the beginning can be read."""
     try:
         if disk.exists(database):
             return False
-        first = min(name for name in disk.names(log) if name.endswith(".wal"))
-        with disk.open(log / first) as file:
-            head = file.read_at(0, 32)
-    except (AccessError, ValueError):
+        names = sorted(name for name in disk.names(log) if name.endswith(".wal"))
+    except AccessError:
         return False  # whoever reads the log will say what is wrong with it
-    is_log = head[8:11] == _CRC_RECORD_HEAD and head[24:27] == _METADATA_HEAD
-    return is_log and int.from_bytes(head[16:23], "little") <= _BARE_METADATA_BYTES_MAX
+    for name in names[:_HEADS_MAX]:
+        try:
+            with disk.open(log / name) as file:
+                head = file.read_at(0, 48)
+        except AccessError:
+            continue
+        if _begins_bare(head):
+            return True
+        if head[8:11] == _CRC_RECORD_HEAD and head[24:27] == _METADATA_HEAD:
+            return False
+    return False
+
+
+def _begins_bare(head: bytes) -> bool:
+    """Whether a segment's metadata names nobody; one of the signs may be damaged."""
+    signs = (
+        head[8:11] == _CRC_RECORD_HEAD,
+        0 < int.from_bytes(head[16:23], "little") <= _BARE_METADATA_BYTES_MAX,
+        head[24:27] == _METADATA_HEAD,
+        head[40:41] == _TYPE_FIELD and head[42:43] == _CHECKSUM_FIELD,
+    )
+    return sum(signs) >= len(signs) - 1
 
 
 def _segments(disk: FileSystem, path: Path, names: set[str], snap_dir: Path | None) -> Layout:

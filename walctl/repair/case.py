@@ -26,12 +26,16 @@ from walctl.repair.stamps import Sources
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A member, examined and bound; `peers` are other members that may help."""
+    """A member, examined and bound; `peers` are other members that may help.
+
+    `said_id` is whose directory it is, by the word of whoever asks: for a log that does not say.
+    """
 
     disk: FileSystem
     examination: Examination
     bound: Bound
     peers: Sequence[Peer] = ()
+    said_id: int | None = None
 
     @property
     def seen(self) -> Survey:

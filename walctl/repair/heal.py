@@ -18,7 +18,7 @@ see `cover`. Healing without that is offered, but it is not free.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -103,14 +103,21 @@ class _Known:
 
 
 def heal(
-    own: Examination, own_bound: Bound, peers: Sequence[Peer], disk: FileSystem
+    own: Examination,
+    own_bound: Bound,
+    peers: Sequence[Peer],
+    disk: FileSystem,
+    *,
+    own_id: int | None = None,
 ) -> Healing | Unhealed:
     """Fill what is missing from a member's log with entries of `peers`, as far as it is proven.
+
+    `own_id` is whose log it is, by the word of whoever asks; taken where the log does not say.
 
     Raises: AccessError, when a file changed or cannot be read.
     """
     try:
-        return _Healer(own.survey, own_bound, disk).healed(peers)
+        return _Healer(own.survey, own_bound, disk, own_id, peers).healed(peers)
     except _StopError as stop:
         return Unhealed(reasons=stop.reasons)
 
@@ -118,12 +125,19 @@ def heal(
 class _Healer:
     """One member that is being healed."""
 
-    def __init__(self, survey: Survey, bound: Bound, disk: FileSystem) -> None:
+    def __init__(
+        self,
+        survey: Survey,
+        bound: Bound,
+        disk: FileSystem,
+        own_id: int | None,
+        peers: Sequence[Peer],
+    ) -> None:
         self.survey = survey
         self.bound = bound
         self.disk = disk
         self.witnessed = witnessed(survey)
-        self.metadata = _identity(survey)
+        self.metadata = _identity(survey, own_id, peers)
         self.seams = seams_of(survey)
         self.words: list[str] = []
 
@@ -172,6 +186,11 @@ class _Healer:
         """Two logs of one cluster contradict each other only where one of them was changed, or
         where what was lost here had replaced the entries in front of it."""
         peer, seen = known.peer, known.agreement
+        if peer.is_unnamed and not seen.anchor:
+            raise _StopError(
+                f"{peer.path}: names no cluster, and shares no entry with this member that would"
+                " show that both are of one"
+            )
         if seen.differs_at is not None:
             raise _StopError(
                 f"{peer.path}: has another entry {seen.differs_at} than this member, of the same"
@@ -433,10 +452,15 @@ class _Healer:
             raise _StopError(f"the log would end before entry {self.witnessed}")
 
 
-def _identity(survey: Survey) -> Metadata:
-    """Whose log it is. Raises: _StopError."""
+def _identity(survey: Survey, said_id: int | None, peers: Sequence[Peer]) -> Metadata:
+    """Whose log it is; `said_id` where it names nobody, or where no metadata of it can be read and
+    none of its peers' logs names anybody either. Raises: _StopError."""
     found = {placed.metadata for placed in survey.metadata}
+    if not found and said_id and all(peer.is_unnamed for peer in peers):
+        found = {placed.metadata for peer in peers for placed in peer.survey.metadata}
     metadata = next(iter(found)) if len(found) == 1 else None
+    if metadata is not None and not metadata.raw and said_id:
+        return replace(metadata, node_id=said_id)
     if metadata is None or not metadata.node_id or not metadata.cluster_id:
         raise _StopError("the log does not say, or says twice, which member of which cluster it is")
     return metadata
@@ -450,11 +474,11 @@ def _usable(own: Metadata, peers: Sequence[Peer]) -> tuple[list[Peer], list[str]
     """
     seen: dict[int, Peer] = {}
     for peer in peers:
-        if peer.node_id is None or peer.cluster_id is None:
+        if peer.node_id is None or (peer.cluster_id is None and not peer.is_unnamed):
             raise _StopError(f"{peer.path}: does not say whose log it is")
         if peer.cluster_id != own.cluster_id:
             raise _StopError(
-                f"{peer.path}: is of cluster {peer.cluster_id:x}, this member of"
+                f"{peer.path}: is of cluster {peer.cluster_id or 0:x}, this member of"
                 f" {own.cluster_id or 0:x}"
             )
         if peer.node_id == own.node_id:

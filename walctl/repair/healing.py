@@ -17,7 +17,7 @@ def heal_from_peers(case: Case) -> Plan | str:
     """The plan that fills the log from other members, or why it cannot be made."""
     if not case.peers:
         return "no other member was given"
-    healing = heal(case.examination, case.bound, case.peers, case.disk)
+    healing = heal(case.examination, case.bound, case.peers, case.disk, own_id=case.said_id)
     if not isinstance(healing, Healing) or not healing.is_free:
         return "; ".join(healing.reasons)
     filled = ", ".join(range_words(each) for each in healing.filled)

@@ -5,10 +5,11 @@ log is whole and how far it reaches is said here; whether it may help is decided
 `heal`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
 from walctl.datadir.layout import understand
 from walctl.datadir.survey import Survey
@@ -29,11 +30,15 @@ PEERS_MAX = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Peer:
-    """One other member: `name` is what a plan calls it (`peer1`), `bound` the files it has."""
+    """One other member: `name` is what a plan calls it (`peer1`), `bound` the files it has.
+
+    `said_id` is whose directory it is, by the word of whoever named it.
+    """
 
     name: str
     bound: Bound
     examination: Examination
+    said_id: int | None = None
 
     @property
     def survey(self) -> Survey:
@@ -52,8 +57,13 @@ class Peer:
 
     @property
     def node_id(self) -> int | None:
-        """Whose log it is; `None` when it does not say, or says two things."""
-        return self.membership.own_id
+        """Whose log it is; `None` when it does not say and nobody does, or says two things."""
+        return self.said_id if self.is_unnamed else self.membership.own_id
+
+    @property
+    def is_unnamed(self) -> bool:
+        """Whether its log names neither a member nor a cluster, as raftexample's."""
+        return {each.metadata.raw for each in self.survey.metadata} <= {None, b""}
 
     @property
     def cluster_id(self) -> int | None:
@@ -107,9 +117,14 @@ class Peer:
 
 
 def read_peers(
-    disk: FileSystem, paths: Sequence[Path], *, depth: Depth = ONE_PROCESS
+    disk: FileSystem,
+    paths: Sequence[Path],
+    *,
+    depth: Depth = ONE_PROCESS,
+    ids: Mapping[Path, int] = MappingProxyType({}),
 ) -> list[Peer]:
-    """Every directory of `paths`, examined and bound, in their order.
+    """Every directory of `paths`, examined and bound, in their order; `ids` say whose they are,
+    for logs that do not.
 
     Raises: AccessError, UnsupportedError, UsageError; one line that begins with the path.
     """
@@ -119,11 +134,11 @@ def read_peers(
     for number, path in enumerate(paths, start=1):
         if path in paths[: number - 1]:
             raise UsageError(f"{path}: named twice as a directory to heal from")
-        peers.append(_read(disk, path, f"peer{number}", depth))
+        peers.append(_read(disk, path, f"peer{number}", depth, ids.get(path)))
     return peers
 
 
-def _read(disk: FileSystem, path: Path, name: str, depth: Depth) -> Peer:
+def _read(disk: FileSystem, path: Path, name: str, depth: Depth, said_id: int | None) -> Peer:
     layout = understand(disk, path)
     if layout.wal_dir is None or layout.only_segment is not None:
         raise UnsupportedError(
@@ -132,4 +147,4 @@ def _read(disk: FileSystem, path: Path, name: str, depth: Depth) -> Peer:
     if not disk.exists(layout.wal_dir):
         raise AccessError(f"{path}: has no log to heal from: {layout.wal_dir} is missing")
     examination = examine(disk, layout, depth=depth)
-    return Peer(name=name, bound=bind(disk, layout), examination=examination)
+    return Peer(name=name, bound=bind(disk, layout), examination=examination, said_id=said_id)

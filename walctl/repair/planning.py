@@ -8,6 +8,7 @@ is known to be lost; it is refused until a person accepts that, and its options 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from walctl.datadir.layout import Layout, Shape, understand
 from walctl.datadir.start import is_base_lost
@@ -42,6 +43,8 @@ STRATEGIES: tuple[tuple[str, Strategy], ...] = (
 )
 """Those that may be free, the one that changes least first; and what a person calls them."""
 
+NO_IDS: Mapping[Path, int] = MappingProxyType({})
+
 WHOLE = frozenset({Shape.DATA_DIR, Shape.MEMBER_DIR, Shape.SEGMENTS, Shape.RAFTEXAMPLE})
 """Shapes of what a whole member may be, so that all its parts can be asked."""
 
@@ -53,9 +56,13 @@ def make_plan(
     wal_dir: Path | None = None,
     snap_dir: Path | None = None,
     peers: Sequence[Path] = (),
+    ids: Mapping[Path, int] = NO_IDS,
     depth: Depth = ONE_PROCESS,
 ) -> Plan:
     """The plan for the member at `path`, which should be absolute: a plan names it.
+
+    `ids` say whose directories `path` and `peers` are, where the logs do not: raftexample's name
+    no member, and to heal one it has to be known who the others are.
 
     Raises: AccessError, when a part cannot be read; UnsupportedError, for a path that is no
     member's directory or whose server runs.
@@ -66,11 +73,16 @@ def make_plan(
             f"{path}: {layout.shape}: a repair needs the whole directory, to know what the others"
             " of its parts say"
         )
-    return plan_for(case_of(disk, layout, peers=peers, depth=depth))
+    return plan_for(case_of(disk, layout, peers=peers, ids=ids, depth=depth))
 
 
 def case_of(
-    disk: FileSystem, layout: Layout, *, peers: Sequence[Path] = (), depth: Depth = ONE_PROCESS
+    disk: FileSystem,
+    layout: Layout,
+    *,
+    peers: Sequence[Path] = (),
+    ids: Mapping[Path, int] = NO_IDS,
+    depth: Depth = ONE_PROCESS,
 ) -> Case:
     """A member with all that is to be known of it. Raises: as `make_plan`."""
     examination = examine(disk, layout, depth=depth)
@@ -82,7 +94,8 @@ def case_of(
         disk=disk,
         examination=examination,
         bound=bind(disk, layout),
-        peers=read_peers(disk, peers, depth=depth),
+        peers=read_peers(disk, peers, depth=depth, ids=ids),
+        said_id=ids.get(layout.path),
     )
 
 

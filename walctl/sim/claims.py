@@ -10,10 +10,12 @@ from walctl.cluster.answers import Fate
 from walctl.cluster.claim import Claim, ClaimKind
 from walctl.cluster.deeds import Ask
 from walctl.cluster.driver import Driver
+from walctl.cluster.quoting import bytes_of
 from walctl.cluster.steps import Done
-from walctl.errors import UsageError
+from walctl.errors import ClusterError, UsageError
 from walctl.inspect.verify import verify
 from walctl.model.finding import Verdict as Damage
+from walctl.repair.planning import make_plan
 from walctl.sim.clients import Request
 from walctl.sim.world import World
 
@@ -53,6 +55,10 @@ class Claims:
                 return self._digests()
             case ClaimKind.EXIT:
                 return self._exited(claim)
+            case ClaimKind.REFUSED:
+                return self._refused(claim)
+            case ClaimKind.FINDING | ClaimKind.PLAN:
+                return self._at_rest(claim)
             case ClaimKind.UP:
                 site = self._world.site(self._world.name(claim.node or "", claim.group))
                 return Done(f"{site.name} {'runs' if site.is_up else 'does not run'}", site.is_up)
@@ -84,8 +90,8 @@ class Claims:
                 role = _role(driver)
                 return Done(f"{name} is {role}", role == claim.text)
             case ClaimKind.COMMITTED:
-                found = driver.service.read(claim.text.encode())
-                wanted = None if claim.value is None else claim.value.encode()
+                found = driver.service.read(bytes_of(claim.text))
+                wanted = None if claim.value is None else bytes_of(claim.value)
                 return Done(f"{claim.text} {_shown(found)} on {name}", found == wanted)
         value = {
             ClaimKind.TERM: raft.term,
@@ -99,7 +105,7 @@ class Claims:
         request = self._asked(Ask(verb="get", key=claim.text, group=claim.group))
         if request.fate is not Fate.OK:
             return Done(f"no answer: {request.words}", holds=False)
-        wanted = None if claim.value is None else claim.value.encode()
+        wanted = None if claim.value is None else bytes_of(claim.value)
         return Done(f"{claim.text} {_shown(request.output)}", request.output == wanted)
 
     def _outcome(self, claim: Claim) -> Done:
@@ -155,6 +161,34 @@ class Claims:
         if site.is_up:
             return Done(f"{site.name} runs", holds=False)
         return Done(site.words or "stopped", claim.text in site.words)
+
+    def _refused(self, claim: Claim) -> Done:
+        """Whether a node, or its member of the group that is named, has not started for what is in
+        its files, or what an operator has read in them."""
+        site = self._world.site(self._world.name(claim.node or "", claim.group))
+        seat = site.seats.get(self._world.group(claim.group))
+        words = site.barred
+        if not words and seat is not None and seat.driver is None:
+            words = seat.refused
+        if not words:
+            return Done(f"{site.name} {'runs' if site.is_up else 'was not refused'}", holds=False)
+        return Done(words, claim.text in words)
+
+    def _at_rest(self, claim: Claim) -> Done:
+        """What our own tools say of the files of a node that does not run, from them alone."""
+        world = self._world
+        site = world.site(world.name(claim.node or "", claim.group))
+        if site.is_up:
+            raise ClusterError(f"{site.name}: expected a node that does not run, found it running")
+        folder = world.ways.place(world.group(claim.group)).wal.parent
+        if claim.what is ClaimKind.PLAN:
+            plan = make_plan(site.disk.fs, folder)
+            words = f"repair of {site.name} is {plan.plan_class}: {plan.summary}"
+            return Done(words, plan.plan_class == claim.text)
+        report = verify(site.disk.fs, folder)
+        codes = sorted({str(each.code) for each in report.findings})
+        words = report.error or ", ".join(codes) or "nothing"
+        return Done(f"verify of {site.name} reports {words}", claim.text in codes)
 
 
 def _role(driver: Driver) -> str:

@@ -17,6 +17,7 @@ from walctl.cluster.answers import Fate, Read
 from walctl.cluster.deeds import Ask
 from walctl.cluster.driver import Driver
 from walctl.cluster.events import EventKind
+from walctl.cluster.quoting import bytes_of
 from walctl.cluster.service import Service
 from walctl.cluster.waiting import Tell, Told
 from walctl.raft.types import NOBODY
@@ -136,7 +137,7 @@ class Clients:
             group=group,
             ask=ask,
             call_us=self._world.clock.now_us,
-            key=ask.key.encode("utf-8", "surrogatepass"),
+            key=bytes_of(ask.key),
             value=_bytes(ask.value),
             expected=_bytes(ask.expected),
             is_handed_over=is_handed_over,
@@ -304,7 +305,12 @@ def _handed_over(driver: Driver, data: bytes, tell: Tell) -> None:
 
 
 def _bytes(text: str | None) -> bytes | None:
-    return None if text is None else text.encode("utf-8", "surrogatepass")
+    return None if text is None else bytes_of(text)
+
+
+def _shown(text: str) -> str:
+    """As an event says it, which is text."""
+    return bytes_of(text).decode("utf-8", "replace")
 
 
 def _invoked(request: Request) -> dict[str, Any]:
@@ -313,12 +319,12 @@ def _invoked(request: Request) -> dict[str, Any]:
         "c": request.client,
         "op": request.number,
         "f": str(_FUNCTIONS[ask.verb]),
-        "key": ask.key,
+        "key": _shown(ask.key),
     }
     if ask.value is not None:
-        fields["v"] = ask.value
+        fields["v"] = _shown(ask.value)
     if ask.expected is not None:
-        fields["expect"] = ask.expected
+        fields["expect"] = _shown(ask.expected)
     return fields
 
 

@@ -33,9 +33,27 @@ def converge(world: World, deed: Converge) -> str:
     timeout_us = world.ways.tick_us * world.ways.election_ticks
     for group in world.groups:
         _come_together(world, group, leader_us=ELECTIONS_MAX * timeout_us)
+    _settle(world, 3 * timeout_us)
     world.onlooker.calmed()
     world.clock.run_to(world.clock.now_us + CALM_US)
     return "converged"
+
+
+def _settle(world: World, quiet_us: int) -> None:
+    """Elections that are under way come to their end: one who lacks entries that nobody has
+    committed campaigns in vain, until somebody else does."""
+    end_us = world.clock.now_us + TRIES_US
+    while world.clock.now_us < end_us:
+        before = [_leads(world, group) for group in world.groups]
+        world.clock.run_to(world.clock.now_us + quiet_us)
+        if before == [_leads(world, group) for group in world.groups]:
+            return
+    _fail("L1", next(iter(world.groups)), "nobody leads for long, with all faults over", world)
+
+
+def _leads(world: World, group: str) -> tuple[str | None, int]:
+    terms = [each.node.raft.term for each in world.drivers(group).values()]
+    return world.leader(group), max(terms, default=0)
 
 
 def _come_together(world: World, group: str, *, leader_us: int) -> None:

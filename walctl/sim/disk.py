@@ -12,7 +12,8 @@ crash draws from one of this node and moment: an earlier crash less changes noth
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -171,15 +172,16 @@ class SimDisk:
 
     # What is done to a node that does not run.
 
-    def damage(self, deed: Damage) -> dict[str, Any]:
-        """Let something rot; what was done, for an event's `args`.
+    def damage(self, deed: Damage, *, is_honest: bool = False) -> dict[str, Any]:
+        """Let something rot, drawn as `rot` has it; what was done, for an event's `args`.
 
-        Raises: UsageError, AccessError.
+        Raises: UsageError, AccessError, ClusterError.
         """
         stream = self._streams.fresh(f"rot/{self.node}/{self._now_us()}")
-        path, done = rot(self.fs, deed, stream.below)
+        found = rot(self.fs, deed, stream.below, is_honest=is_honest)
+        done = found.done
         self._changed()
-        group, *rest = path.parts[1:]
+        group, *rest = found.path.parts[1:]
         args = {
             "g": group,
             "file": "/".join(rest),
@@ -187,8 +189,34 @@ class SimDisk:
             "size": done.size,
             "before": done.before[:SHOWN_BYTES_MAX].hex() or None,
             "after": done.after.hex() or None,
+            "lie": found.is_lie or None,
         }
         return {key: value for key, value in args.items() if value is not None}
+
+    def lend(self, name: str, other: "SimDisk", group: str) -> None:
+        """Let the directory `/name` be a copy of what another disk holds of a group now."""
+        twin = other.copy(other.node)
+        twin.fs.rename(ROOT / group, ROOT / name)
+        self.fs.put(name, twin.fs)
+
+    def take_away(self, *names: str) -> None:
+        """Let directories be gone, as if they had never been."""
+        for name in names:
+            self.fs.put(name, None)
+
+    @contextmanager
+    def unseen(self) -> Iterator[None]:
+        """Let what happens to the disk in the block be told to nobody; who watches looks at it anew
+        behind it. It takes no time of the node."""
+        ways = self._ways
+        watch, ways.watch = ways.watch, None
+        tell, ways.tell = ways.tell, None
+        lag_us = ways.lag_us
+        try:
+            yield
+        finally:
+            ways.tell, ways.lag_us = tell, lag_us
+            self.watch = watch
 
     def wipe(self, group: str | None = None) -> None:
         """Take away the directory of a group, or (`None`) of all."""

@@ -42,6 +42,7 @@ class LabBook:
         self.disk.make_directory(PATH)
         self.lab = _lab_of(world)
         save(self.disk, self.lab)
+        self._tell_places()
 
     # What a supervisor does.
 
@@ -85,6 +86,7 @@ class LabBook:
         """Forget a group; nobody is to lead it any more. Raises: UsageError."""
         self._save(self.lab.without_group(self.lab.group(name).name))
         del self.world.groups[name]
+        self.world.onlooker.placed(name, None)
 
     def tell(self, events: Sequence[Mapping[str, Any]]) -> None:
         """Have events written."""
@@ -105,6 +107,10 @@ class LabBook:
         )
         return LabStanding(name=self.lab.name, engine=self.lab.engine, pid=None, nodes=nodes)
 
+    def _tell_places(self) -> None:
+        for group in self.lab.groups:
+            self.world.onlooker.placed(group.name, group.hosts)
+
     def _state(self, node: str) -> NodeState:
         site = self.world.site(node)
         if site.is_up:
@@ -115,6 +121,7 @@ class LabBook:
         """Write the file; a node that does not run finds in it what it is to hold."""
         save(self.disk, lab)
         self.lab = lab
+        self._tell_places()
         for group in lab.groups:
             self.world.groups.setdefault(group.name, list(group.first))
         for node in lab.nodes:

@@ -6,7 +6,7 @@ acknowledged has to survive any number of these, at any moments. The kinds of `U
 than that.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -22,6 +22,7 @@ from walctl.cluster.deeds import (
     MemberVerb,
     Net,
     Process,
+    Propose,
     RaftVerb,
     Repair,
 )
@@ -46,6 +47,7 @@ FAULTS: Final = (
     "transfer",
     "snapshot",
     "churn",
+    "figure-8",
     "member",
     "rot",
 )
@@ -62,6 +64,14 @@ _MODES: Final = (
 )
 _CALLS_MAX: Final = 12
 """A node that dies within a write does so before one of its next calls, up to this one."""
+
+
+_REPAIR_CALLS_MAX: Final = 60
+"""A repair makes about so many changes of the disk."""
+_ROTS: Final = ("flip", "flip", "zero", "zero", "truncate", "drop", "stale")
+_LATENT_PPM: Final = 30_000
+"""Of a file that cannot be read nothing is repaired: its node stays away."""
+_SNAP_ROTS: Final = frozenset({"flip", "zero", "truncate", "drop"})
 
 
 class Timed(NamedTuple):
@@ -84,6 +94,8 @@ class Mischief:
     added: list[str] = field(default_factory=list)
     members: list[str] = field(default_factory=list)
     newest: int = 0
+    stage_until: int = 0
+    """Until then several acts play, which nothing else may disturb."""
 
     def __post_init__(self) -> None:
         """All that the cluster begins with are its members at first."""
@@ -111,6 +123,7 @@ class Mischief:
             "transfer": self._transfer,
             "snapshot": self._snapshot,
             "churn": self._churn,
+            "figure-8": self._figure_8,
             "member": self._member,
             "rot": self._rot,
             "wipe": self._wipe,
@@ -118,6 +131,8 @@ class Mischief:
             "lie": self._lie,
             "rot-all": self._rot_any,
         }
+        if at_us < self.stage_until:
+            return []
         return makers[self.stream.choice(self.kinds)](at_us)
 
     # Nodes.
@@ -187,8 +202,17 @@ class Mischief:
             deed = Net(verb="ring")
         else:
             size = 1 + self.stream.below(len(nodes) - 1)
-            deed = Net(verb="split", rest=(f"{','.join(nodes[:size])}/{','.join(nodes[size:])}",))
+            deed = self._split(nodes[:size], nodes[size:])
         return [Timed(at_us, deed), self._heal(at_us)]
+
+    def _split(self, first: Sequence[str], second: Sequence[str]) -> Net:
+        """Two parts that do not hear each other. A split has to name every node that there is, and
+        whether one that was to come has come is not known here: then the links are named."""
+        if self.newest == self.cluster.nodes:
+            return Net(verb="split", rest=(f"{','.join(first)}/{','.join(second)}",))
+        pairs = [(each, other) for each in first for other in second]
+        links = [link for one, two in pairs for link in (f"{one}->{two}", f"{two}->{one}")]
+        return Net(verb="cut", rest=tuple(links))
 
     def _one_way(self, at_us: int) -> list[Timed]:
         """Some links are cut in one direction, perhaps for some kinds of messages alone."""
@@ -277,6 +301,54 @@ class Mischief:
             at_us += 2 * gap_us + self.stream.between(100, 1_500) * 1_000
         return found
 
+    def _figure_8(self, at_us: int) -> list[Timed]:
+        """Two leaders in turn put entries into their own logs alone, and the first comes back to
+        bring its older ones through, and is gone in the middle of that.
+
+        Source: Raft paper, figure 8.
+        """
+        if len(self.nodes) < 3:
+            return []
+        first, second, *_ = self.stream.shuffled(self.nodes)
+
+        tick_us = (self.cluster.tick_ms or 100) * 1_000
+        ticks = self.cluster.election_ticks or 10
+        everybody = [each for each in self.nodes if each != first]
+        half = tuple(f"{first}->{each}" for each in everybody)
+        heal = Net(verb="heal", rest=("--all",))
+        loss = Net(verb="loss", rest=(f"{first}->all", "50%"))
+        acts: list[list[Deed]] = [
+            [RaftVerb(verb="campaign", node=first)],
+            [Net(verb="cut", rest=half, types=("MsgApp",)), self._proposal(first, at_us)],
+            [Process(verb="kill", node=first), heal, *self._cut_from(second)],
+            [RaftVerb(verb="campaign", node=second)],
+            [Process(verb="kill", node=second), heal, Process(verb="start", node=first)],
+            # The first time it learns of the term that it has missed.
+            [RaftVerb(verb="campaign", node=first), loss],
+            [RaftVerb(verb="campaign", node=first)],
+            [Process(verb="kill", node=first), heal, Process(verb="start", node=second)],
+            [RaftVerb(verb="campaign", node=second)],
+            [RaftVerb(verb="campaign", node=second)],
+        ]
+        found: list[Timed] = []
+        for act in acts:
+            found += [Timed(at_us, deed) for deed in act]
+            # In less than an election timeout, so that nobody else comes in between.
+            is_short = act in acts[5:7] or act is acts[8]
+            at_us += tick_us * (self.stream.between(1, 2 if is_short else ticks))
+        self.stage_until = at_us
+        return [*found, *self._starts(at_us)]
+
+    def _cut_from(self, node: str) -> list[Deed]:
+        """What it puts into its log stays there, if it leads."""
+        links = tuple(f"{node}->{each}" for each in self.nodes if each != node)
+        return [Net(verb="cut", rest=links, types=("MsgApp",))]
+
+    @staticmethod
+    def _proposal(node: str, at_us: int) -> Deed:
+        """A write that nobody waits for; its value is like no other."""
+        return Propose(node=node, key="k1", value=f"p{at_us}")
+
     def _member(self, at_us: int) -> list[Timed]:
         """A member comes, first without a vote perhaps, takes the place of another, or goes."""
         if self.added and self.stream.happens(400_000):
@@ -288,19 +360,34 @@ class Mischief:
         if kind == 0 and self.members:
             old = self.members.pop(self.stream.below(len(self.members)))
             self.added.append(node)
-            add = MemberVerb(verb="add", node=node, is_learner=True)
-            return [
-                Timed(at_us, add),
-                Timed(
-                    at_us + self.interval_us,
-                    GroupVerb(verb="move", group=self.cluster.groups[0], source=old, target=node),
-                ),
-            ]
+            return self._replaced(at_us, old, node)
         self.added.append(node)
         found = [Timed(at_us, MemberVerb(verb="add", node=node, is_learner=kind == 1))]
         if kind == 1:
             promote = MemberVerb(verb="promote", node=node)
             found.append(Timed(self._later(at_us), promote))
+        return found
+
+    def _replaced(self, at_us: int, old: str, new: str) -> list[Timed]:
+        """A member takes the place of another, perhaps with the leader gone in the middle of it."""
+        then = at_us + self.interval_us
+        move = GroupVerb(verb="move", group=self.cluster.groups[0], source=old, target=new)
+        found = [
+            Timed(at_us, MemberVerb(verb="add", node=new, is_learner=True)),
+            Timed(then, move),
+        ]
+        if self.stream.happens(500_000):
+            # About when the group is in both memberships at once.
+            soon = then + self.stream.between(1, 60) * 1_000
+            links = tuple(f"leader->{each}" for each in (*self.nodes, new) if self.stream.below(2))
+            if links:
+                cut = Net(verb="cut", rest=links, types=("MsgApp",))
+                found += [Timed(soon, cut), self._heal(soon)]
+            gone = soon + self.stream.between(1, 1_000) * 1_000
+            found += [
+                Timed(gone, Process(verb="kill", node="leader")),
+                *self._starts(self._later(gone)),
+            ]
         return found
 
     def _rot(self, at_us: int) -> list[Timed]:
@@ -310,19 +397,27 @@ class Mischief:
             return []
         if self.rotten is None:
             self.rotten = self._node()
-        return self._rotting(at_us, self.rotten, is_repaired=True)
+        return self._rotting(at_us, self.rotten)
 
-    def _rotting(self, at_us: int, node: str, *, is_repaired: bool) -> list[Timed]:
-        verb = self.stream.choice(("flip", "zero", "truncate"))
-        count = self.stream.between(1, 2_000) if verb == "truncate" else None
+    def _rotting(self, at_us: int, node: str, *, is_repaired: bool = True) -> list[Timed]:
+        """It is off for a while; then all happens at one moment, so that nobody starts it between
+        the damage and the repair. Sometimes the power goes in the middle of the repair."""
         end = self._later(at_us)
-        found: list[Timed] = [
-            Timed(at_us, Process(verb="stop", node=node)),
-            Timed(at_us, Damage(verb=verb, node=node, count=count)),
-        ]
+        found = [Timed(at_us, Process(verb="stop", node=node))]
+        found.append(Timed(end, Process(verb="stop", node=node)))
+        group = self.stream.choice(self.cluster.groups)
+        for _ in range(self.stream.choice((1, 1, 1, 2, 3))):
+            verb = "latent" if self.stream.happens(_LATENT_PPM) else self.stream.choice(_ROTS)
+            is_snap = verb in _SNAP_ROTS and self.stream.happens(150_000)
+            file = "snap" if is_snap else None
+            found.append(Timed(end, Damage(verb=verb, node=node, group=group, file=file)))
         if is_repaired:
             others = tuple(each for each in self.nodes if each != node)
-            found.append(Timed(end, Repair(node=node, sources=others)))
+            mode, call = CrashMode.CLEAN, None
+            if self.stream.happens(250_000):
+                mode, call = self.stream.choice(_MODES), 1 + self.stream.below(_REPAIR_CALLS_MAX)
+            deed = Repair(node=node, sources=others, group=group, mode=mode, call=call)
+            found.append(Timed(end, deed))
         return [*found, Timed(end, Process(verb="start", node=node))]
 
     # More than a cluster survives.
@@ -357,4 +452,5 @@ class Mischief:
         ]
 
     def _rot_any(self, at_us: int) -> list[Timed]:
-        return self._rotting(at_us, self._node(), is_repaired=False)
+        """Any node's disk, in any way; mostly somebody tries to repair it."""
+        return self._rotting(at_us, self._node(), is_repaired=self.stream.happens(800_000))

@@ -27,6 +27,8 @@ from walctl.sim.clockwork import Clockwork, Rank
 SNAPSHOT_BYTES_PER_SECOND: Final = 100_000_000
 SNAPSHOT_STALL_US: Final = 2_000_000
 """So long after a snapshot was lost its sender gives it up."""
+DOUBLE_US: Final = 300_000
+"""How much later the second of a doubled message comes, on the average."""
 UNREACHED_US: Final = 1_000
 """So long after a message met a node that is not there its sender is told."""
 
@@ -107,8 +109,10 @@ class Network:
 
     def decide(self, lot: OneMessage) -> None:
         """What becomes of one message that is to come."""
-        type_ = _TYPES[lot.type]
-        key = (lot.source, lot.target, lot.group or "", type_, lot.term, lot.nth)
+        type_, nth, group = _TYPES[lot.type], lot.nth, lot.group or ""
+        if lot.is_from_now:
+            nth += self._wire(lot.source, lot.target).counts.get((group, type_, lot.term), 0)
+        key = (lot.source, lot.target, group, type_, lot.term, nth)
         self._lots[key] = lot
 
     # Messages.
@@ -185,6 +189,8 @@ class Network:
         arrival = at_us + wire.delays.around(self.base.delay_us, self.base.jitter_us)
         if lot.lot is Lot.DOUBLE:
             self._double(wire, group, message, number, arrival)
+        elif lot.lot is Lot.AGAIN:
+            self._fly(wire, group, message, number, at_us + lot.late_us)
         else:
             arrival = at_us + lot.late_us
         self._fly(wire, group, message, number, arrival)
@@ -194,7 +200,8 @@ class Network:
     ) -> None:
         if self.on_event is not None:
             self.on_event(EventKind.DUP, {"m": number}, node=None, group=group)
-        later = arrival_us + wire.delays.around(self.base.delay_us, self.base.jitter_us)
+        # What is sent twice may come again at any later time.
+        later = arrival_us + wire.losses.exponential(DOUBLE_US)
         self._fly(wire, group, message, number, later)
 
     def _fly(self, wire: _Wire, group: str, message: Message, number: int, arrival_us: int) -> None:

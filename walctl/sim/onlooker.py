@@ -10,7 +10,7 @@ from walctl.cluster.events import EventKind
 from walctl.raft.types import Entry, Message
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from walctl.cluster.service import Done
     from walctl.cluster.waiting import Told
@@ -63,8 +63,21 @@ class Onlooker:
     def answered(self, seat: "Seat", request: "Request", told: "Told") -> None:
         """A member gives a client its answer."""
 
-    def tampered(self, site: "Site", words: str) -> None:
-        """An operator or rot has changed the files of a node that does not run."""
+    def placed(self, group: str, hosts: "Sequence[str] | None") -> None:
+        """The lab's file says which nodes hold a group; `None`: that there is none any more."""
+
+    def tampered(
+        self, site: "Site", words: str, *, group: str | None = None, is_mendable: bool = False
+    ) -> None:
+        """An operator or rot has changed the files of a node that does not run, of one group or of
+        all (`None`).
+
+        `is_mendable`: it is damage that a reader may see.
+        """
+
+    def mended(self, site: "Site", group: str, *, is_whole: bool) -> None:
+        """Our repair says of a group's files that nothing that can have counted is gone from them;
+        with `is_whole`, nothing at all."""
 
     def healed(self) -> None:
         """All faults are over, and no other ones come: now all has to come together."""

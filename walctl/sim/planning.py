@@ -111,7 +111,7 @@ def _swarm(wish: SimWish, cluster: MakeCluster, stream: Stream) -> tuple[SimWish
     wish = replace(
         wish,
         nodes=nodes,
-        rate=min(wish.rate, stream.choice((5, 20, 50, 50))),
+        rate=min(2 * wish.rate, stream.choice((20, 50, 50, 100))),
         clients=stream.between(1, 8),
         keys=stream.choice((1, 2, 5, 10)),
         interval_us=stream.choice((300_000, 700_000, 1_500_000, 3_000_000)),
@@ -128,6 +128,7 @@ def _swarm(wish: SimWish, cluster: MakeCluster, stream: Stream) -> tuple[SimWish
         snapshot_count=stream.choice((10, 50, 200, 1_000)),
         catch_up_entries=stream.choice((0, 5, 20, 200)),
         segment_bytes=stream.choice((4_096, 8_192, 16_384, 65_536)),
+        message_bytes=stream.choice((1, 200, 1_000, 1 << 20)),
         link=LinkFault(delay_us=delay_us, jitter_us=stream.between(0, delay_us)),
         sync_us=stream.choice((50, 500, 500, 5_000)),
         sync_jitter_us=50,

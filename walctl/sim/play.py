@@ -255,11 +255,14 @@ class Player:
         while request.fate is None:
             self.world.clock.step()
         self.claims.last = request
+        # Whatever is asked next is asked after the answer, and not at the same moment.
+        self.world.clock.run_to(self.world.clock.now_us + 1)
         return request
 
     def _operate(self, deed: Operation, *, is_beside: bool) -> Done:
         """Have a command typed; beside, it goes on as far as it comes."""
-        command = self.operator.begin(deed)
+        steps = deed.steps if isinstance(deed, GroupVerb) else None
+        command = self.operator.begin(deed, kill_at=steps)
         if is_beside:
             return Done("goes on beside")
         end = self.world.clock.now_us + COMMAND_US
@@ -270,6 +273,8 @@ class Player:
             self._pass_time(end)
         if command.error is not None:
             raise command.error
+        if command.was_killed:
+            return Done(f"broken off behind: {', '.join(command.steps)}")
         return Done(command.result or "")
 
     def _armed(self, deed: Process) -> Done:

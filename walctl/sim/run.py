@@ -11,14 +11,13 @@ from typing import Final
 
 from walctl.checker.violation import Violation
 from walctl.cluster.answers import Fate
-from walctl.cluster.claim import ClaimKind
-from walctl.cluster.deeds import Expect
 from walctl.cluster.events import EventKind, header
 from walctl.cluster.scenario import Scenario
 from walctl.cluster.steps import Step
 from walctl.errors import ExitStatus, WalctlError
 from walctl.sim.planning import SimWish, plan
 from walctl.sim.play import OPERATIONS_MIN, Outcome, Watch, play
+from walctl.sim.promised import promise
 from walctl.sim.recorder import Recorder
 from walctl.sim.safeguard import without as gone
 from walctl.sim.safeguards import named
@@ -29,8 +28,6 @@ ENGINE: Final = "sim"
 TEXT: Final = "text"
 WITHOUT: Final = "without"
 """Options of a trace's header: the scenario, and the protections that were missing."""
-_IDS: Final = {ClaimKind.LINEARIZABLE: "I15", ClaimKind.VERIFY: "I14"}
-"""Claims that say what a promise says."""
 
 OnStep = Callable[[Step], None]
 Sink = Callable[[bytes], None]
@@ -119,12 +116,10 @@ def broken_by(outcome: Outcome) -> Violation | None:
     if outcome.violation is not None:
         return outcome.violation
     step = outcome.broken
-    if step is None or not isinstance(step.command.deed, Expect):
+    found = None if step is None else promise(step)
+    if step is None or found is None:
         return None
-    claim = step.command.deed.claim
-    if claim.is_not or claim.what not in _IDS:
-        return None
-    return Violation(id=_IDS[claim.what], words=step.done.words, time_us=step.at_us)
+    return Violation(id=found, words=step.done.words, time_us=step.at_us)
 
 
 def stopped_at(outcome: Outcome) -> str:

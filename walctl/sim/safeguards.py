@@ -12,10 +12,21 @@ from typing import Final
 
 from walctl.errors import UsageError
 from walctl.sim.safeguard import Safeguard
+from walctl.sim.safeguards_disks import OF_DISKS
+from walctl.sim.safeguards_elections import OF_ELECTIONS
+from walctl.sim.safeguards_late import OF_WHAT_IS_LATE
 from walctl.sim.safeguards_member import OF_MEMBERS
+from walctl.sim.safeguards_operators import OF_OPERATORS
 from walctl.sim.safeguards_raft import OF_RAFT
 
-SAFEGUARDS: Final[tuple[Safeguard, ...]] = (*OF_RAFT, *OF_MEMBERS)
+SAFEGUARDS: Final[tuple[Safeguard, ...]] = (
+    *OF_RAFT,
+    *OF_ELECTIONS,
+    *OF_MEMBERS,
+    *OF_DISKS,
+    *OF_WHAT_IS_LATE,
+    *OF_OPERATORS,
+)
 """All of them."""
 BY_NAME: Final[Mapping[str, Safeguard]] = {each.name: each for each in SAFEGUARDS}
 

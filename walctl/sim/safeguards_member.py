@@ -20,6 +20,7 @@ from walctl.sim.disk_files import SimFileSystem
 from walctl.sim.safeguard import Safeguard
 from walctl.snap import writer as snap_writer
 from walctl.wal.encoder import Encoder
+from walctl.wal.owner import NO_STATE
 from walctl.wal.writer import Wal
 
 
@@ -28,7 +29,8 @@ def _for_entries(wal: Wal, state: HardState, entries: Sequence[object]) -> bool:
 
 
 def _for_states(wal: Wal, state: HardState, entries: Sequence[object]) -> bool:
-    return (state.term, state.vote) != (wal._state.term, wal._state.vote)
+    # Of a Save with entries alone there is no state, and so nothing new in it.
+    return state != NO_STATE and (state.term, state.vote) != (wal._state.term, wal._state.vote)
 
 
 def _sync_names_never(disk: SimFileSystem, path: Path) -> None:

@@ -5,6 +5,7 @@ Each function yields candidates, the simplest first; whether they still fail is 
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from walctl.cluster.deeds import (
@@ -32,6 +33,7 @@ _DEFAULTS: Final[tuple[Mapping[str, Any], ...]] = (
     {"link": None},
     {"sync_us": None, "sync_jitter_us": 0},
     {"segment_bytes": None},
+    {"message_bytes": None},
     {"pre_vote": None},
     {"check_quorum": None},
     {"catch_up_entries": None},
@@ -117,18 +119,22 @@ def anchored(case: Case) -> Case:
 def fewer_clients(case: Case) -> Iterator[Case]:
     """Every request by a client of its own, or all by one, or by one client less."""
     for client in (None, 1):
-        yield _mapped(case, lambda ask, client=client: replace(ask, client=client))  # type: ignore[misc]
+        yield _mapped(case, partial(_asked_by, {}, client))
     clients = dict.fromkeys(
         each.deed.client for each in case.commands if isinstance(each.deed, Ask)
     )
     first, *others = clients or [None]
     for other in others:
         yield _mapped(
-            case,
-            lambda ask, other=other: replace(  # type: ignore[misc]
-                ask, client=first if ask.client == other else ask.client
-            ),
+            case, partial(_asked_by, {each: each for each in clients} | {other: first}, None)
         )
+
+
+def _asked_by(
+    clients: Mapping[int | None, int | None], usual: int | None, ask: Ask | Propose
+) -> Ask | Propose:
+    """A request by another client; what is handed over has none."""
+    return replace(ask, client=clients.get(ask.client, usual)) if isinstance(ask, Ask) else ask
 
 
 def fewer_keys(case: Case) -> Iterator[Case]:

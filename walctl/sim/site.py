@@ -22,7 +22,7 @@ from walctl.errors import CorruptionError, RefusedError, WalctlError
 from walctl.fs.disk_faults import CrashMode
 from walctl.fs.faults import Killed
 from walctl.machine.base import Entry as MachineEntry
-from walctl.raft.errors import RaftPanic
+from walctl.raft.errors import RaftPanic, StorageError
 from walctl.raft.types import Entry, Message
 from walctl.sim.chance import Streams
 from walctl.sim.clockwork import Clockwork, Rank
@@ -46,6 +46,7 @@ class Ways:
     snapshot_count: int = 10_000
     catch_up_entries: int = 10_000
     segment_bytes: int = 64_000
+    message_bytes: int = 1 << 20
     sync_us: int = 500
     sync_jitter_us: int = 200
 
@@ -60,6 +61,7 @@ class Ways:
             snapshot_count=self.snapshot_count,
             catch_up_entries=self.catch_up_entries,
             segment_bytes=self.segment_bytes,
+            message_bytes=self.message_bytes,
         )
 
 
@@ -111,6 +113,8 @@ class Seat:
         self.group = group
         self.driver: Driver | None = None
         self.words = ""
+        self.refused = ""
+        """Why it did not start: for what is in its files, or what is not there."""
         self.is_removed = False
         self.life = 0
         """Which life of its node it belongs to."""
@@ -142,6 +146,8 @@ class Site:
         self.life = 0
         self.words = ""
         """Why it does not run, when nobody stopped it."""
+        self.barred = ""
+        """Why nobody may start it, as its operator knows; empty: anybody may."""
         self.busy_until_us = 0
         self._inbox: list[tuple[str, Message]] = []
         self._awake: dict[str, None] = {}
@@ -158,8 +164,8 @@ class Site:
     # Its life.
 
     def start(self) -> None:
-        """Begin to run: every member is taken up, or begins."""
-        if self.is_up:
+        """Begin to run: every member is taken up, or begins; not while it is barred."""
+        if self.is_up or self.barred:
             return
         self.is_up, self.is_paused, self.words = True, False, ""
         self.life += 1
@@ -338,7 +344,7 @@ class Site:
             self._is_turn_planned = False
             if life == self.life and self.is_up and not self.is_paused:
                 self._turn()
-            elif self._inbox or self._awake:
+            elif self.is_up and (self._inbox or self._awake):
                 self._plan_turn()
 
         self.around.clock.at(self.busy_until_us, Rank.DISK, turn)
@@ -378,7 +384,8 @@ class Site:
         except Killed:
             self._die(self._armed_mode, self._armed_keep)
             return False
-        except RaftPanic as error:
+        except (RaftPanic, StorageError) as error:
+            # What storage says to the core comes this far only if the core asked for nonsense.
             self._lose(seat, str(error))
             self.around.onlooker.panicked(seat, str(error))
             return False
@@ -446,7 +453,7 @@ class Site:
             self._die(self._armed_mode, self._armed_keep)
             return
         except (WalctlError, RaftPanic) as error:
-            seat.words = str(error)
+            seat.words = seat.refused = str(error)
             self._tell(EventKind.CRASH, {"why": seat.words}, group)
             if isinstance(error, RaftPanic):
                 self.around.onlooker.panicked(seat, seat.words)

@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 from formats.raftpb import MessageType
 from walctl.checker.invariants import Watcher
 from walctl.checker.liveness import Calm, CatchingUp
+from walctl.checker.places import Places
 from walctl.checker.violation import Violated, Violation
 from walctl.cluster.answers import Fate
 from walctl.cluster.driver import Driver
@@ -37,25 +38,37 @@ from walctl.wal.owner import NO_STATE
 _HEARTBEAT, _SNAP = MessageType.HEARTBEAT, MessageType.SNAP
 _VOTE, _VOTE_RESP = MessageType.VOTE, MessageType.VOTE_RESP
 _APP, _APP_RESP = MessageType.APP, MessageType.APP_RESP
+NOTICED: Final = "tocommit("
+"""How a member begins that is told of a commit behind the end of its log, and stops."""
+SNAPSHOTS_EVER_MAX: Final = 20
+"""A follower that is sent more snapshots in a row, and accepts no entry behind any, never catches
+up, whatever goes wrong meanwhile."""
 SNAPSHOTS_MAX: Final = 10
 """As many snapshots in a row may be sent to one node, once faults are over."""
 ELECTIONS_MAX: Final = 1
 """As many elections may begin in a calm minute: one of a node that had not heard of the leader."""
 
+ALL: Final = "all"
+"""In the place of invariants, in the first line of a scenario."""
+
 
 class Watching(Onlooker):
     """Looks on in `world`, and knows a watcher of each of its groups.
 
-    `only` are the invariants that end a run (none: all that a watcher knows).
+    `only` are the invariants that end a run; none: those that the scenario names in its first line,
+    and where it names none, all that a watcher knows.
     """
 
     def __init__(self, world: World, *, only: Collection[str] = ()) -> None:
         self.watchers: dict[str, Watcher] = {}
         self._world = world
-        self._only = only
+        self._only = only or tuple(each for each in world.made.checks if each != ALL)
         self._logs: dict[tuple[str, str], Log] = {}
         self._stood: dict[Seat, tuple[object, ...]] = {}
-        self._catching: dict[str, CatchingUp] | None = None
+        self._places = Places(now_us=lambda: world.clock.now_us, name_of=self._name_of)
+        self._sent: dict[tuple[str, str], tuple[CatchingUp, int]] = {}
+        """Of who is sent snapshots, by node and group: the last one's index."""
+        self._snapshots_max = SNAPSHOTS_EVER_MAX
         self._calm: dict[str, Calm] | None = None
 
     def finished(self) -> None:
@@ -63,16 +76,18 @@ class Watching(Onlooker):
         for watcher in self.watchers.values():
             watcher.finished()
 
-    def forgive(self, node: str) -> None:
-        """What a node had promised may be gone, by a fault that nobody has to survive."""
-        for group, watcher in self.watchers.items():
-            if (node, group) in self._logs:
-                watcher.forgave(node)
+    def forgive(self, node: str, *, group: str | None = None, is_mendable: bool = False) -> None:
+        """What a node had promised may be gone, by a fault that nobody has to survive; in one group
+        or in all (`None`)."""
+        for each, watcher in self.watchers.items():
+            if group in (None, each) and (node, each) in self._logs:
+                watcher.forgave(node, is_mendable=is_mendable)
 
     # Lives.
 
     def started(self, seat: Seat) -> None:
         """See `Onlooker`."""
+        self._sent.pop((seat.name, seat.group), None)
         driver = _driver(seat)
         log = self._log(seat)
         state, _ = driver.storage.initial_state()
@@ -94,8 +109,12 @@ class Watching(Onlooker):
             watcher.refused(seat.name, words)
 
     def panicked(self, seat: Seat, words: str) -> None:
-        """See `Onlooker`."""
-        self._log(seat).watcher.panicked(seat.name, words)
+        """See `Onlooker`; who has forgotten entries does well to stop for the lack of them."""
+        watcher = self._log(seat).watcher
+        if watcher.is_suspect(seat.name) and words.startswith(NOTICED):
+            watcher.stopped(seat.name)
+        else:
+            watcher.panicked(seat.name, words)
 
     def ended(self, seat: Seat, words: str) -> None:
         """See `Onlooker`."""
@@ -135,15 +154,24 @@ class Watching(Onlooker):
             if log is not None:
                 log.watcher.stopped(site.name)
 
-    def tampered(self, site: Site, words: str) -> None:
+    def tampered(
+        self, site: Site, words: str, *, group: str | None = None, is_mendable: bool = False
+    ) -> None:
         """See `Onlooker`."""
-        self.forgive(site.name)
+        self.forgive(site.name, group=group, is_mendable=is_mendable)
+
+    def mended(self, site: Site, group: str, *, is_whole: bool) -> None:
+        """See `Onlooker`."""
+        log = self._logs.get((site.name, group))
+        if log is not None:
+            log.watcher.mended(site.name, is_whole=is_whole)
 
     # Once faults are over.
 
     def healed(self) -> None:
         """See `Onlooker`."""
-        self._catching = {group: CatchingUp(SNAPSHOTS_MAX) for group in self.watchers}
+        self._sent.clear()
+        self._snapshots_max = SNAPSHOTS_MAX
 
     def calmed(self) -> None:
         """See `Onlooker`."""
@@ -161,13 +189,13 @@ class Watching(Onlooker):
                 for entry in message.entries:
                     if entry.type:
                         self._proposed(watcher, seat, message.term, entry)
-            elif kind is _SNAP and self._catching is not None:
+            elif kind is _SNAP:
                 self._sent_snapshot(seat, message)
         elif kind is _APP_RESP:
             if not message.reject:
                 self.watchers[seat.group].accepted(seat.name, message.term, message.index)
-                if self._catching is not None and seat.group in self._catching:
-                    self._catching[seat.group].appended(seat.name)
+                if self._sent:
+                    self._appended(seat, message.index)
         elif kind is _VOTE_RESP:
             if not message.reject:
                 self.watchers[seat.group].granted(seat.name, message.term, message.target)
@@ -179,13 +207,21 @@ class Watching(Onlooker):
                 self._raise(found, seat.group)
 
     def _sent_snapshot(self, seat: Seat, message: Message) -> None:
-        """Once faults are over nobody needs one snapshot after the other."""
+        """Nobody needs one snapshot after the other."""
         target = self._world.node_name(message.target)
-        if self._catching is None or target is None or message.snapshot is None:
+        if target is None or message.snapshot is None:
             return
-        catching = self._catching.setdefault(seat.group, CatchingUp(SNAPSHOTS_MAX))
+        place, index = (target, seat.group), message.snapshot.index
+        catching, _ = self._sent.get(place) or (CatchingUp(self._snapshots_max), 0)
+        self._sent[place] = catching, index
         now_us = self._world.clock.now_us
-        self._raise(catching.sent(target, message.snapshot.index, now_us=now_us), seat.group)
+        self._raise(catching.sent(target, index, now_us=now_us), seat.group)
+
+    def _appended(self, seat: Seat, index: int) -> None:
+        """It has accepted what is in a log; entries behind the last snapshot, or not."""
+        found = self._sent.get((seat.name, seat.group))
+        if found is not None and index > found[1]:
+            del self._sent[seat.name, seat.group]
 
     def _raise(self, found: Violation | None, group: str) -> None:
         if found is not None:
@@ -209,6 +245,7 @@ class Watching(Onlooker):
                 fields.get("outgoing", ()),
                 fields.get("learners", ()),
             )
+            self._places.configured(seat.group, fields["idx"], _driver(seat).members)
         elif kind is EventKind.SNAP_RECV:
             index = fields["idx"]
             digest = _driver(seat).service.digest()
@@ -265,19 +302,32 @@ class Watching(Onlooker):
             payload = payload_of(driver.service, request)
             self.watchers[seat.group].acknowledged(seat.name, told.index, term, payload)
 
+    def placed(self, group: str, hosts: Sequence[str] | None) -> None:
+        """See `Onlooker`."""
+        if hosts is None:
+            self._places.dropped(group)
+        else:
+            self._places.placed(group, [self._world.sites[each].id for each in hosts])
+
     # Below here.
+
+    def _name_of(self, raft_id: int) -> str:
+        return self._world.node_name(raft_id) or f"{raft_id:x}"
 
     def _configured(self, seat: Seat, index: int) -> None:
         conf = _driver(seat).conf_state
         self.watchers[seat.group].configured(
             seat.name, index, conf.voters, conf.voters_outgoing, conf.learners
         )
+        self._places.configured(seat.group, index, _driver(seat).members)
 
     def _log(self, seat: Seat) -> "Log":
         """The log of a seat; from the first time on its disk is watched."""
         site = seat.site
         if site.disk.watch is None:
-            site.disk.watch = Ledgers(lambda group: self._heard(site, group))
+            site.disk.watch = Ledgers(
+                lambda group: self._heard(site, group) if group in site.hosted else None
+            )
         key = (site.name, seat.group)
         return self._logs.get(key) or self._heard(site, seat.group)
 

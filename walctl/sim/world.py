@@ -29,6 +29,7 @@ from walctl.cluster.deeds import (
     Process,
     Propose,
     RaftVerb,
+    Repair,
     Twin,
 )
 from walctl.cluster.driver import Driver
@@ -36,7 +37,7 @@ from walctl.cluster.events import EventKind
 from walctl.cluster.faults import LinkFault
 from walctl.cluster.topology import change, resolve
 from walctl.cluster.waiting import Told
-from walctl.errors import ClusterError, UsageError
+from walctl.errors import AccessError, ClusterError, UsageError
 from walctl.fs.disk_faults import CrashMode
 from walctl.raft.describe import message_type
 from walctl.raft.types import NOBODY, Message
@@ -47,6 +48,7 @@ from walctl.sim.disk import SimDisk
 from walctl.sim.network import Network
 from walctl.sim.onlooker import Onlooker
 from walctl.sim.recorder import Recorder
+from walctl.sim.repairing import Repaired, repair
 from walctl.sim.site import Seat, Site, Ways
 
 LINK: Final = LinkFault(delay_us=1_000, jitter_us=500)
@@ -78,6 +80,8 @@ class World:
         self.network = Network(self.clock, self.streams, self, base=made.link or LINK)
         self.clients = Clients(self)
         self.sites: dict[str, Site] = {}
+        self.repairs: list[Repaired] = []
+        """What became of every repair, in their order."""
         self.groups: dict[str, list[str]] = {}
         """The nodes that each group began with."""
         self._names: dict[int, str] = {}
@@ -222,7 +226,8 @@ class World:
             case Net():
                 return self._net(deed)
             case OneMessage():
-                self.network.decide(deed)
+                group = self.group(deed.group) if deed.is_from_now else deed.group
+                self.network.decide(replace(deed, group=group))
                 return deed.words
             case Process():
                 return self._process(deed)
@@ -230,6 +235,8 @@ class World:
                 return self._disk_fault(deed)
             case Damage() | Directories():
                 return self._at_rest(deed)
+            case Repair():
+                return repair(self, deed)
             case Clock():
                 return self._clock(deed)
             case RaftVerb():
@@ -269,6 +276,8 @@ class World:
         site = self.site(self.name(deed.node))
         fault = EventKind.FAULT
         match deed.verb:
+            case "start" | "restart" if site.barred:
+                raise ClusterError(f"{site.name}: not started: {site.barred}")
             case "start" | "restart":
                 if deed.verb == "restart":
                     site.stop()
@@ -307,10 +316,17 @@ class World:
         is_copy = isinstance(deed, Directories) and deed.verb == "keep"
         if site.is_up:
             raise ClusterError(f"{site.name}: expected a node that does not run, found it running")
-        words = deed.words
+        words, group, is_mendable = deed.words, deed.group, False
         if isinstance(deed, Damage):
-            args = site.disk.damage(replace(deed, group=self.group(deed.group)))
+            group = self.group(deed.group)
+            try:
+                args = site.disk.damage(
+                    replace(deed, group=group), is_honest=not self.made.is_unbounded
+                )
+            except AccessError as error:  # what has rotted before cannot be read
+                raise ClusterError(error.message) from error
             words = f"{words}: {args}"
+            is_mendable = "lie" not in args
         elif deed.verb == "wipe":
             site.disk.wipe(deed.group)
         elif is_copy:
@@ -318,8 +334,9 @@ class World:
         else:
             site.disk.rewind(deed.name or deed.KEPT, deed.group)
         if not is_copy:
+            site.barred = ""
             self._fault(EventKind.FAULT, site, deed.verb, words=words)
-            self.onlooker.tampered(site, deed.verb)
+            self.onlooker.tampered(site, deed.verb, group=group, is_mendable=is_mendable)
         return words
 
     def _clock(self, deed: Clock) -> str:
@@ -427,6 +444,7 @@ def _ways(made: MakeCluster) -> Ways:
         if made.catch_up_entries is None
         else made.catch_up_entries,
         segment_bytes=made.segment_bytes or usual.segment_bytes,
+        message_bytes=usual.message_bytes if made.message_bytes is None else made.message_bytes,
         sync_us=usual.sync_us if made.sync_us is None else made.sync_us,
         sync_jitter_us=made.sync_jitter_us if made.sync_us is not None else usual.sync_jitter_us,
     )
