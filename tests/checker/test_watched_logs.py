@@ -337,3 +337,39 @@ def test_a_snapshot_that_takes_committed_entries_away() -> None:
     group = led()
     with broken("I10", "n2 took entry 5 back for a snapshot of 4"):
         group.watcher.wrote_snapshot("n2", 4, 9)
+
+
+# Damage, and a repair that says what it brought back.
+
+
+def hurt(*, last: int, is_whole: bool) -> None:
+    """n3 is off, its files are damaged and repaired, and it starts with entries up to `last`."""
+    group = led()
+    watcher = group.watcher
+    watcher.stopped("n3")
+    watcher.forgave("n3", is_mendable=True)
+    terms = [(1, 1), (2, 1), (3, 1), (4, 2), (5, 2)]
+    watcher.survived("n3", raft_id=3, entries=[(*each, 0) for each in terms if each[0] <= last],
+                     state=(2, 1, 3))  # fmt: skip
+    watcher.mended("n3", is_whole=is_whole)
+    assert not watcher.is_suspect("n3")
+    watcher.started("n3", raft_id=3, term=2, vote=1, commit=3, last=last, applied=3)
+
+
+def test_who_is_said_to_be_whole_again_has_to_have_all_that_was_durable() -> None:
+    with broken("I6", "n3 starts with commit 3"):
+        hurt(last=3, is_whole=True)
+
+
+def test_who_is_proven_to_be_needed_for_nothing_else_starts_with_what_there_is() -> None:
+    hurt(last=3, is_whole=False)
+
+
+def test_who_ran_on_damaged_files_is_a_suspect_whatever_a_repair_says() -> None:
+    group = led()
+    group.watcher.stopped("n3")
+    group.watcher.forgave("n3", is_mendable=True)
+    group.watcher.started("n3", raft_id=3)
+    group.watcher.stopped("n3")
+    group.watcher.mended("n3", is_whole=True)
+    assert group.watcher.is_suspect("n3")

@@ -90,6 +90,14 @@ CASES: dict[str, Deed] = {
     "repair 1 from=2,3 force group=g2": Repair(
         node="n1", sources=("n2", "n3"), group="g2", is_forced=True
     ),
+    "repair n1 from=n2,n3 force mode=torn call=7 group=g1": Repair(
+        node="n1",
+        sources=("n2", "n3"),
+        is_forced=True,
+        mode=CrashMode.TORN,
+        call=7,
+        group="g1",
+    ),
     "twin n1 as=n9": Twin(node="n1", name="n9"),
     "converge": Converge(),
     "converge n1,n2": Converge(nodes=("n1", "n2")),

@@ -326,3 +326,12 @@ def test_several_logs_are_never_seen_in_a_member_of_the_corpus(name: str) -> Non
             for at in (path, path / "member", path / "member" / "wal"):
                 real = RealFileSystem()
                 assert understand_all(real, at) == [understand(real, at)]
+
+
+@pytest.mark.parametrize("offset", [8, 16, 24, 40])
+def test_a_log_that_names_no_member_is_told_with_one_sign_of_it_damaged(offset: int) -> None:
+    made = bare_log(None)
+    with made.open_file(Path("/d/member/wal") / SEGMENT) as file:
+        before = file.read_at(offset, 1)[0]
+        file.write_at(offset, bytes([before ^ 0x20]))
+    assert understand(made, Path("/d")).shape is Shape.RAFTEXAMPLE

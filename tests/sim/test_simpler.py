@@ -24,6 +24,7 @@ from walctl.sim.simpler import (
     rounded_one,
     simpler,
     small_logs,
+    windows,
 )
 
 SECOND_US = 1_000_000
@@ -71,6 +72,7 @@ def test_all_that_is_tried_are_scenarios_that_read_as_they_are_written(seed: int
         *plain_requests(case),
         *rounded_one(case, half),
         *small_logs(case),
+        *windows(case, 64),
         *(without_node(case, gone) for gone in range(1, 6)),
     ]
     assert len(tried) > 40
@@ -152,6 +154,16 @@ def test_a_gap_is_closed_as_far_as_can_be_and_all_behind_it_comes_earlier() -> N
     found = [lines(each) for each in gaps(case, 1)]
     assert found[0] == ["at 1s kill n1", "at 1s start n1", "at 1500ms put a b"]
     assert found[-1] == ["at 1s kill n1", "at 3s start n1", "at 3500ms put a b"]
+
+
+def test_a_part_of_a_run_begins_early_with_the_members_that_there_are_by_then() -> None:
+    text = (
+        "cluster 3\nat 2s put a 1\nat 3s member add n4\nat 7s kill n1\nat 8s put a 2\n"
+        "at 9s start n1\nat 9500ms put a 3\n"
+    )
+    found = next(iter(windows(case_of(text), 2)))
+    assert lines(found) == ["at 1s member add n4", "at 1500ms start n1", "at 2s put a 3"]
+    assert found.end_us == 2 * SECOND_US
 
 
 def test_a_time_becomes_as_round_as_its_neighbours_let_it() -> None:

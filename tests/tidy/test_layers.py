@@ -87,6 +87,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         # Changes of members and groups, which wait for what they are handed and know no loop.
         "walctl.cluster.group_flow",
         "walctl.cluster.held",
+        "walctl.cluster.holding_back",
+        "walctl.cluster.membership",
         "walctl.cluster.lab",
         "walctl.cluster.member_control",
         "walctl.cluster.holding_back",

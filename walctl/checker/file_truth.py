@@ -93,6 +93,7 @@ def mended(member: Member, *, is_whole: bool) -> None:
     else:
         state = (member.durable_term, member.durable_vote, member.durable_commit)
         member.promised_term, member.promised_vote, member.promised_commit = state
+        member.promised_last = 0
 
 
 def started(

@@ -33,7 +33,7 @@ from walctl.repair.newlog import Chain
 from walctl.repair.peers import Peer
 from walctl.repair.pieces import Copy, Literal, Piece, Rechain, SourceName, chained_frame, rechained
 from walctl.repair.plan import WAL
-from walctl.repair.seams import Seam, in_order
+from walctl.repair.seams import Seam, in_order, is_chain_break
 from walctl.repair.stamps import Sources
 from walctl.wal import names as wal_names
 from walctl.wal.kernel import Head
@@ -298,7 +298,7 @@ class Graft:
         head, record = damage.recovered_head, damage.recovered
         if record is not None and head is not None:
             self._recovered(out, damage, head, record)
-        elif _is_chain_break(damage):
+        elif is_chain_break(damage):
             self._literal(out, Chain(self._running).checkpoint())
         elif not self._has_metadata:
             # It stood in these bytes, and whoever starts to read here has need of it.
@@ -365,7 +365,7 @@ def _begins_whole(items: Sequence[Stretch | Damage]) -> bool:
     """Whether a segment begins with a frame that is, or can be told to have been, its head."""
     first = items[0]
     if isinstance(first, Damage):
-        return isinstance(first.recovered, Checkpoint) or _is_chain_break(first)
+        return isinstance(first.recovered, Checkpoint) or is_chain_break(first)
     return first.span.start == 0
 
 
@@ -373,17 +373,9 @@ def _head_value(segment: Segment) -> int | None:
     """The checksum that a segment's head says the one in front ended with, whether it fits or not;
     `None` without a head."""
     first = segment.digest.items[0] if segment.digest.items else None
-    if isinstance(first, Damage) and _is_chain_break(first) and first.head is not None:
+    if isinstance(first, Damage) and is_chain_break(first) and first.head is not None:
         return first.head.stored
     return segment.digest.head_crc
-
-
-def _is_chain_break(damage: Damage) -> bool:
-    """Whether only the head's checksum does not fit what stands in front of it."""
-    head = damage.head
-    if head is None or damage.start != 0:
-        return False
-    return head.raw_type == RecordType.CRC and damage.stop == head.stop
 
 
 def _is_whole_copy(out: Written, segment: Segment) -> bool:

@@ -9,6 +9,7 @@ behind the last seam. The end of a log is a seam too where it was not seen.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from formats.walpb import RecordType
 from walctl.datadir.start import newest_start
 from walctl.datadir.survey import Survey
 from walctl.inspect.membership import is_foreign_database
@@ -120,17 +121,22 @@ class _Walk:
             self.open(Seam(position=position, item=0, reached=self.reached, missing=seqs))
 
     def damage(self, position: int, at: int) -> None:
-        """Damage at a segment's head belongs to the segments missing there, else to the end of the
-        one in front of it."""
+        """Damage at a segment's head belongs to the segments missing there.
+
+        A whole head whose checksum does not fit tells of the end of the segment in front. What
+        stood in the bytes of a head belongs behind a new one: a start from a snapshot goes by the
+        index in a segment's name, and reads nothing of those in front.
+        """
+        segments = self.survey.segments
         last = self.found[-1] if self.found else None
         if at == 0 and last is not None and last.missing and last.position == position:
             return
-        if at == 0 and position > 0:
-            items = len(self.survey.segments[position - 1].digest.items)
-            seam = Seam(position=position - 1, item=items, reached=self.reached)
+        item = segments[position].digest.items[at]
+        if at == 0 and position > 0 and isinstance(item, Damage) and is_chain_break(item):
+            items = len(segments[position - 1].digest.items)
+            self.open(Seam(position=position - 1, item=items, reached=self.reached))
         else:
-            seam = Seam(position=position, item=at, reached=self.reached)
-        self.open(seam)
+            self.open(Seam(position=position, item=at, reached=self.reached))
 
     def stretch(self, stretch: Stretch) -> None:
         """Go along a readable stretch; its first entry closes the seam in front of it."""
@@ -165,6 +171,14 @@ def in_order(stretch: Stretch) -> Iterator[Run | PlacedMark]:
     events: list[tuple[int, Run | PlacedMark]] = [(run.start, run) for run in stretch.runs]
     events += [(placed.offset, placed) for placed in stretch.marks]
     yield from (event for _, event in sorted(events, key=lambda pair: pair[0]))
+
+
+def is_chain_break(damage: Damage) -> bool:
+    """Whether only the head's checksum does not fit what stands in front of it."""
+    head = damage.head
+    if head is None or damage.start != 0:
+        return False
+    return head.raw_type == RecordType.CRC and damage.stop == head.stop
 
 
 def _garbage(survey: Survey) -> list[Damage]:

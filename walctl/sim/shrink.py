@@ -62,6 +62,7 @@ from walctl.sim.simpler import (
     rounded_one,
     simpler,
     small_logs,
+    windows,
 )
 from walctl.sim.trial import LINEARIZABILITY, Found, Limits, SpentError, Trial
 
@@ -74,6 +75,10 @@ TIMED_MAX: Final = 40
 _BY_CHANCE: Final = frozenset({"loss", "dup", "reorder"})
 _LATER_ELECTIONS: Final = 4
 """A smaller case may fail so many election timeouts later than the one before."""
+_LONG_MIN: Final = 100
+_PART_MIN: Final = 16
+_PART_SEEDS: Final = (None, 1, 2)
+"""Parts of a run are tried by themselves where there are more decisions; from so many on."""
 _AFTER_US: Final = 150_000_000
 """So long a cluster may take that has to converge."""
 
@@ -161,7 +166,7 @@ def _story(
     """Where the file is from, and what happens without the safeguard."""
     missing = tuple(each.name for each in without)
     if violation is not None and len(missing) == 1:
-        return Story(text=told, broken=(Broken(*missing, (violation.id,), violation.words),))
+        return Story(text=told, broken=(Broken(*missing, violation.ids, violation.words),))
     words = goal.words if violation is None else violation.line
     return Story(text=f"{told} {f'Without {named(missing)}, ' if missing else ''}{words}")
 
@@ -243,6 +248,7 @@ class _Shrinker:
         """All of it, until nothing changes. Raises: SpentError."""
         self._is_new(self.best)
         self._windows()
+        self._parts()
         self._some((calm(self.best),), is_reseeded=True)
         self._some(small_logs(self.best))
         self.attempt(anchored(self.best))
@@ -345,6 +351,17 @@ class _Shrinker:
         self._keep_last(lambda command: True)
         self._keep_last(lambda command: is_operation(command.deed))
         self._keep_last(lambda command: is_fault(command.deed))
+
+    def _parts(self) -> None:
+        """Any part of the run by itself, with other chances: of a long run in which everything
+        hangs on everything nothing else can go."""
+        case, size = self.best, _PART_MIN
+        is_long = case.end_us is not None and case.decisions > _LONG_MIN
+        while is_long and size < len(case.commands) // 2:
+            for part in windows(case, size):
+                if any(self.attempt(part.with_seed(seed)) for seed in _PART_SEEDS):
+                    return
+            size *= 2
 
     def _keep_last(self, is_meant: Callable[[Command], bool]) -> None:
         """Of these commands as few of the last ones as fail; by powers of two."""

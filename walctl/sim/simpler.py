@@ -5,6 +5,7 @@ Each function yields candidates, the simplest first; whether they still fail is 
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from walctl.cluster.deeds import (
@@ -43,6 +44,11 @@ _DEFAULTS: Final[tuple[Mapping[str, Any], ...]] = (
 )
 """Options of a cluster as they are when nothing is said of them."""
 _CALLS_MAX: Final = 16
+_WINDOWS_MAX: Final = 16
+_BEGIN_US: Final = 1_000_000
+"""When a part of a run begins that is played by itself: somebody leads by then."""
+_STEP_US: Final = 500_000
+"""Between changes of members before that."""
 _PIECES_MAX: Final = 4
 
 # The cluster.
@@ -113,18 +119,22 @@ def anchored(case: Case) -> Case:
 def fewer_clients(case: Case) -> Iterator[Case]:
     """Every request by a client of its own, or all by one, or by one client less."""
     for client in (None, 1):
-        yield _mapped(case, lambda ask, client=client: replace(ask, client=client))  # type: ignore[misc]
+        yield _mapped(case, partial(_asked_by, {}, client))
     clients = dict.fromkeys(
         each.deed.client for each in case.commands if isinstance(each.deed, Ask)
     )
     first, *others = clients or [None]
     for other in others:
         yield _mapped(
-            case,
-            lambda ask, other=other: replace(  # type: ignore[misc]
-                ask, client=first if ask.client == other else ask.client
-            ),
+            case, partial(_asked_by, {each: each for each in clients} | {other: first}, None)
         )
+
+
+def _asked_by(
+    clients: Mapping[int | None, int | None], usual: int | None, ask: Ask | Propose
+) -> Ask | Propose:
+    """A request by another client; what is handed over has none."""
+    return replace(ask, client=clients.get(ask.client, usual)) if isinstance(ask, Ask) else ask
 
 
 def fewer_keys(case: Case) -> Iterator[Case]:
@@ -238,6 +248,28 @@ def gaps(case: Case, position: int) -> Iterator[Case]:
     for gap in (*_SHORT_US, *_seconds(at_us - began)):
         if gap < at_us - began:
             yield _shifted(case, position, at_us - began - gap)
+
+
+def windows(case: Case, size: int) -> Iterator[Case]:
+    """So many commands in a row, as if all had begun with them; the last first, and of many windows
+    only some, all over the run. Who is a member was decided before, and is done before."""
+    starts = list(range(len(case.commands) - size, 0, -max(1, size // 2)))
+    for start in starts[:: max(1, len(starts) // _WINDOWS_MAX)]:
+        part = case.commands[start : start + size]
+        before = [each for each in case.commands[:start] if _is_lasting(each.deed)]
+        began_us, last_us = part[0].at_us, part[-1].at_us
+        if began_us is None or last_us is None:
+            continue
+        moved = [replace(each, at_us=_BEGIN_US + at * _STEP_US) for at, each in enumerate(before)]
+        later_us = _BEGIN_US + len(moved) * _STEP_US - began_us
+        part_case = case.with_commands(
+            (*moved, *(replace(each, at_us=(each.at_us or 0) + later_us) for each in part))
+        )
+        yield replace(part_case, end_us=last_us + later_us)
+
+
+def _is_lasting(deed: Deed) -> bool:
+    return isinstance(deed, MemberVerb | GroupVerb)
 
 
 def earlier_ends(case: Case) -> Iterator[Case]:
