@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from walctl.cluster.quoting import in_quotes, is_bare, option, parted, quoted, split, words_of
+from walctl.cluster.quoting import (
+    bytes_of,
+    in_quotes,
+    is_bare,
+    option,
+    parted,
+    quoted,
+    split,
+    words_of,
+)
 from walctl.errors import UsageError
 
 
@@ -57,3 +66,18 @@ def test_any_text_is_one_word_in_quotes_and_where_it_needs_none_it_has_none(text
         (word,) = words_of(written)
         assert word.removeprefix("name=") == text.removeprefix("name=")
     assert quoted("plain-word->1") == "plain-word->1"
+
+
+@given(st.binary())
+def test_any_bytes_are_one_word_and_come_back(data: bytes) -> None:
+    text = data.decode("utf-8", "surrogateescape")
+    written = quoted(text)
+    assert written.isprintable() or not text.isprintable()
+    (word,) = words_of(written)
+    assert bytes_of(word) == data
+
+
+def test_a_byte_that_is_no_text_is_written_by_its_number() -> None:
+    (word,) = words_of(r'"caf\xe9 \x41"')
+    assert bytes_of(word) == b"caf\xe9 A"
+    assert quoted(word) == r'"caf\xe9 A"'

@@ -73,6 +73,19 @@ CASES: dict[str, Deed] = {
         late_us=30_000,
         group="g1",
     ),
+    "message n1->n2 MsgSnap term=2 nth=+1 again=2s": OneMessage(
+        source="n1",
+        target="n2",
+        type="MsgSnap",
+        term=2,
+        nth=1,
+        lot=Lot.AGAIN,
+        late_us=2_000_000,
+        is_from_now=True,
+    ),
+    "group move g2 from=n1 to=n4 steps=3": GroupVerb(
+        verb="move", group="g2", source="n1", target="n4", steps=3
+    ),
     "repair n1": Repair(node="n1"),
     "repair 1 from=2,3 force group=g2": Repair(
         node="n1", sources=("n2", "n3"), group="g2", is_forced=True
@@ -237,7 +250,7 @@ BAD = {
     "cluster 3\nmessage n1->n1 MsgApp term=3 nth=2 drop": "f:2: expected a link between two nodes",
     "cluster 3\nmessage n1->n4 MsgApp term=3 nth=2 drop": "f:2: expected a node (n1, n2, n3)",
     "cluster 3\nmessage n1->n2 MsgApp term=3 nth=0 drop": "f:2: expected nth=N from 1 on, found 0",
-    "cluster 3\nmessage n1->n2 MsgApp term=3 nth=1 lose": "f:2: expected drop, dup or late= (drop,",
+    "cluster 3\nmessage n1->n2 MsgApp term=3 nth=1 lose": "f:2: expected drop, dup, late=",
     "cluster 3\npause n1 call=3": "f:2: pause: expected no call=; kill takes one",
     "cluster 3\nkill n1 call=0": "f:2: expected call=N from 1 on, found 0",
     "cluster 3\nkill n1 keep=2,1": "f:2: expected keep=0,1,2 that rise, or keep=none, found '2,1'",
