@@ -6,6 +6,7 @@ the first expectation that does not hold, and at the first command that cannot b
 that is broken where the scenario expects just that is what it is for: then all is well.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -34,7 +35,7 @@ from walctl.cluster.steps import Done, Step
 from walctl.errors import ClusterError, ExitStatus, UsageError, WalctlError
 from walctl.sim.claims import Claims
 from walctl.sim.clients import Request
-from walctl.sim.clockwork import NEVER
+from walctl.sim.clockwork import NEVER, Rank
 from walctl.sim.converging import converge
 from walctl.sim.lab_book import LabBook
 from walctl.sim.loads import SimLoad
@@ -132,6 +133,9 @@ class Player:
         self._steps: list[Step] = []
         self._loads: list[SimLoad] = []
         self._is_finished = False
+        self._typed: deque[Operation] = deque()
+        """Commands that change members, and that wait for the one before them."""
+        self._is_typing = False
 
     def play(self) -> Outcome:
         """Do all commands."""
@@ -261,10 +265,12 @@ class Player:
 
     def _operate(self, deed: Operation, *, is_beside: bool) -> Done:
         """Have a command typed; beside, it goes on as far as it comes."""
+        if is_beside:
+            self._typed.append(deed)
+            self._type_next()
+            return Done("goes on beside")
         steps = deed.steps if isinstance(deed, GroupVerb) else None
         command = self.operator.begin(deed, kill_at=steps)
-        if is_beside:
-            return Done("goes on beside")
         end = self.world.clock.now_us + COMMAND_US
         while not command.is_over:
             if self.world.clock.now_us >= end:
@@ -276,6 +282,23 @@ class Player:
         if command.was_killed:
             return Done(f"broken off behind: {', '.join(command.steps)}")
         return Done(command.result or "")
+
+    def _type_next(self) -> None:
+        """Whoever changes members types one command after the other has come back."""
+        if self._is_typing or not self._typed:
+            return
+        self._is_typing = True
+        deed = self._typed.popleft()
+        steps = deed.steps if isinstance(deed, GroupVerb) else None
+        try:
+            self.operator.begin(deed, kill_at=steps, on_end=lambda _: self._typed_one())
+        except (ClusterError, UsageError):
+            self._typed_one()  # it names nobody just now
+
+    def _typed_one(self) -> None:
+        self._is_typing = False
+        # In a turn of its own: what has come back is at its very end only.
+        self.world.clock.after(0, Rank.CLIENT, self._type_next)
 
     def _armed(self, deed: Process) -> Done:
         """It dies at a certain call of its disk: wait for that."""
