@@ -88,7 +88,6 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         "walctl.cluster.group_flow",
         "walctl.cluster.held",
         "walctl.cluster.holding_back",
-        "walctl.cluster.membership",
         "walctl.cluster.lab",
         "walctl.cluster.member_control",
         "walctl.cluster.member_flow",
