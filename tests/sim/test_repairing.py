@@ -145,12 +145,3 @@ def first_segment(world: World) -> str:
 def last_segment(world: World) -> str:
     names = [each for each in world.sites["n2"].disk.fs.names(G1 / "wal") if each[-4:] == ".wal"]
     return names[-1]
-
-
-def test_no_plan_is_free_whose_result_would_be_damaged_still() -> None:
-    world = stopped()
-    world.do(Damage(verb="zero", node="n2", offset=0, file=last_segment(world)))
-    world.do(Damage(verb="zero", node="n2", offset=0, file="snap"))
-    world.do(REPAIR)
-    found = world.repairs[-1]
-    assert found.is_done == (found.kind == "free")

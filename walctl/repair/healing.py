@@ -5,25 +5,18 @@ its old voice. Its reasons are told with the ways out instead.
 """
 
 from walctl.inspect.log_checks import entry_range
-from walctl.model.finding import Code
 from walctl.repair.case import Case
 from walctl.repair.certificate import certificate
 from walctl.repair.heal import Filled, Healing, heal
 from walctl.repair.plan import Plan, PlanClass
 
 STRATEGY = "heal"
-_OF_A_SNAPSHOT = frozenset({Code.SNAP_CRC, Code.SNAP_UNDECODABLE})
-"""What is wrong with a snapshot file itself: the result would be damaged still."""
 
 
 def heal_from_peers(case: Case) -> Plan | str:
     """The plan that fills the log from other members, or why it cannot be made."""
     if not case.peers:
         return "no other member was given"
-    snap = next((each for each in case.damage if each.code in _OF_A_SNAPSHOT), None)
-    if snap is not None:
-        name = snap.place.segment or "a snapshot file"
-        return f"{name} is damaged ({snap.code}), and no log of another member gives that back"
     healing = heal(case.examination, case.bound, case.peers, case.disk, own_id=case.said_id)
     if not isinstance(healing, Healing) or not healing.is_free:
         return "; ".join(healing.reasons)
