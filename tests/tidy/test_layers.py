@@ -69,6 +69,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         "walctl.cluster.events",
         "walctl.cluster.fault_words",
         "walctl.cluster.faults",
+        "walctl.cluster.membership",
         "walctl.cluster.messages",
         "walctl.cluster.quantities",
         "walctl.cluster.quoting",

@@ -6,7 +6,6 @@ the first expectation that does not hold, and at the first command that cannot b
 that is broken where the scenario expects just that is what it is for: then all is well.
 """
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -133,9 +132,10 @@ class Player:
         self._steps: list[Step] = []
         self._loads: list[SimLoad] = []
         self._is_finished = False
-        self._typed: deque[Operation] = deque()
-        """Commands that change members, and that wait for the one before them."""
-        self._is_typing = False
+        self._typed: list[Operation] = []
+        """Commands that change members, and that wait for one before them."""
+        self._typing: list[frozenset[str]] = []
+        """The nodes of those that go on."""
 
     def play(self) -> Outcome:
         """Do all commands."""
@@ -284,19 +284,24 @@ class Player:
         return Done(command.result or "")
 
     def _type_next(self) -> None:
-        """Whoever changes members types one command after the other has come back."""
-        if self._is_typing or not self._typed:
-            return
-        self._is_typing = True
-        deed = self._typed.popleft()
+        """Whoever changes the members types a command about a node once the one before it, about
+        the same node, has come back; other nodes may be other people's."""
+        for deed in list(self._typed):
+            nodes = _about(deed)
+            if not any(nodes & other for other in self._typing):
+                self._typed.remove(deed)
+                self._type(deed, nodes)
+
+    def _type(self, deed: Operation, nodes: frozenset[str]) -> None:
+        self._typing.append(nodes)
         steps = deed.steps if isinstance(deed, GroupVerb) else None
         try:
-            self.operator.begin(deed, kill_at=steps, on_end=lambda _: self._typed_one())
+            self.operator.begin(deed, kill_at=steps, on_end=lambda _: self._typed_one(nodes))
         except (ClusterError, UsageError):
-            self._typed_one()  # it names nobody just now
+            self._typed_one(nodes)  # it names nobody just now
 
-    def _typed_one(self) -> None:
-        self._is_typing = False
+    def _typed_one(self, nodes: frozenset[str]) -> None:
+        self._typing.remove(nodes)
         # In a turn of its own: what has come back is at its very end only.
         self.world.clock.after(0, Rank.CLIENT, self._type_next)
 
@@ -409,3 +414,10 @@ def _answer_words(request: Request) -> str:
     if request.words:
         told.append(request.words)
     return ", ".join(told)
+
+
+def _about(deed: Operation) -> frozenset[str]:
+    """The nodes that a command changes something of."""
+    if isinstance(deed, GroupVerb):
+        return frozenset(filter(None, (*deed.nodes, deed.source, deed.target)))
+    return frozenset(filter(None, (deed.node,)))
