@@ -12,7 +12,38 @@ from walctl.sim.safeguards import BY_NAME, SAFEGUARDS
 
 SEEDS_MAX = 500
 SWARM_US = 10_000_000
-FIRST: dict[str, tuple[int, str]] = {}
+FIRST = {
+    "one-vote-a-term": (3, "I7"),
+    "up-to-date-candidates": (3, "I9"),
+    "votes-are-stored": (0, "I8"),
+    "terms-are-stored": (0, "I8"),
+    "majorities-commit": (1, "I8"),
+    "majorities-elect": (0, "I1"),
+    "commit-before-apply": (0, "I6"),
+    "log-matching": (0, "I8"),
+    "only-conflicts-truncate": (7, "I2"),
+    "lower-terms-are-past": (0, "I6"),
+    "heartbeats-up-to-match": (0, "I6"),
+    "one-change-at-a-time": (54, "I11"),
+    "promises-after-writing": (0, "I6"),
+    "reads-are-confirmed": (43, "I15"),
+    "snapshots-only-forward": (17, "I6"),
+    "older-changes-first": (54, "I11"),
+    "own-term-before-reads": (11, "I15"),
+    "votes-are-synced": (0, "I8"),
+    "entries-are-synced": (0, "I8"),
+    "directories-are-synced": (0, "I8"),
+    "saving-before-sending": (0, "I8"),
+    "a-failed-sync-is-the-end": (8, "I8"),
+    "snapshot-files-are-synced": (3, "I14"),
+    "acknowledged-when-committed": (0, "I8"),
+    "answers-by-term": (2, "I9"),
+    "leases-end": (24, "I15"),
+    "snapshots-replace-state": (3, "I13"),
+    "torn-ends-are-cut": (78, "I14"),
+    "members-know-their-snapshot": (14, "L5"),
+    "a-failed-write-is-the-end": (33, "I8"),
+}
 """The first swarm seed without each safeguard, and what it breaks; `make bench` finds them anew."""
 NEVER = {
     "reject-hints": "costs round trips alone",

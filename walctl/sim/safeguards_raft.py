@@ -124,13 +124,21 @@ _BECOME_LEADER: Final = Raft.become_leader
 
 
 OF_RAFT: Final[tuple[Safeguard, ...]] = (
-    Safeguard("one-vote-a-term", "two leaders in a term", election, "can_grant", _always(True)),
+    Safeguard(
+        "one-vote-a-term",
+        "two leaders in a term",
+        election,
+        "can_grant",
+        _always(True),
+        ("I7", "I1"),
+    ),
     Safeguard(
         "up-to-date-candidates",
         "a leader that lacks committed entries",
         Log,
         "is_up_to_date",
         _always(True),
+        ("I4", "I9"),
     ),
     Safeguard(
         "own-term-commits",
@@ -138,6 +146,7 @@ OF_RAFT: Final[tuple[Safeguard, ...]] = (
         Log,
         "commit_in_term",
         _commit_by_count,
+        ("I4", "I5"),
     ),
     Safeguard(
         "votes-are-stored",
@@ -145,6 +154,7 @@ OF_RAFT: Final[tuple[Safeguard, ...]] = (
         Raft,
         "hard_state",
         property(_without_vote),
+        ("I7", "I8", "I14"),
     ),
     Safeguard(
         "terms-are-stored",
@@ -152,6 +162,7 @@ OF_RAFT: Final[tuple[Safeguard, ...]] = (
         Raft,
         "hard_state",
         property(_without_term),
+        ("I4", "I6", "I8", "I9", "I14"),
     ),
     Safeguard(
         "learners-do-not-count",
@@ -159,6 +170,7 @@ OF_RAFT: Final[tuple[Safeguard, ...]] = (
         Tracker,
         "committed_index",
         _with_learners,
+        ("I10",),
     ),
     Safeguard(
         "both-halves-commit",
@@ -166,6 +178,7 @@ OF_RAFT: Final[tuple[Safeguard, ...]] = (
         Tracker,
         "committed_index",
         _incoming_commit,
+        ("I10",),
     ),
     Safeguard(
         "both-halves-elect",
@@ -173,11 +186,19 @@ OF_RAFT: Final[tuple[Safeguard, ...]] = (
         Tracker,
         "election_result",
         _incoming_result,
+        ("I1",),
     ),
     Safeguard(
-        "majorities-commit", "loss with half the nodes", quorum, "committed_index", _half_is_enough
+        "majorities-commit",
+        "loss with half the nodes",
+        quorum,
+        "committed_index",
+        _half_is_enough,
+        ("I8", "I10"),
     ),
-    Safeguard("majorities-elect", "two leaders in a term", quorum, "vote_result", _one_vote_wins),
+    Safeguard(
+        "majorities-elect", "two leaders in a term", quorum, "vote_result", _one_vote_wins, ("I1",)
+    ),
     Safeguard(
         "reject-hints",
         "one round trip for each entry of a diverged log",
@@ -185,9 +206,21 @@ OF_RAFT: Final[tuple[Safeguard, ...]] = (
         "decrease",
         _without_hint,
     ),
-    Safeguard("commit-before-apply", "state that is taken back", Log, "appliable_to", _apply_all),
     Safeguard(
-        "log-matching", "logs that differ below an equal entry", Log, "accept", _accept_blindly
+        "commit-before-apply",
+        "state that is taken back",
+        Log,
+        "appliable_to",
+        _apply_all,
+        ("I5", "I6"),
+    ),
+    Safeguard(
+        "log-matching",
+        "logs that differ below an equal entry",
+        Log,
+        "accept",
+        _accept_blindly,
+        ("I3", "I8", "I10"),
     ),
     Safeguard(
         "only-conflicts-truncate",
@@ -195,9 +228,15 @@ OF_RAFT: Final[tuple[Safeguard, ...]] = (
         Log,
         "_first_conflict",
         _from_the_first,
+        ("I2", "I10"),
     ),
     Safeguard(
-        "lower-terms-are-past", "a leader of the past", Raft, "_answer_lower_term", _hear_the_past
+        "lower-terms-are-past",
+        "a leader of the past",
+        Raft,
+        "_answer_lower_term",
+        _hear_the_past,
+        ("I6",),
     ),
     Safeguard(
         "heartbeats-up-to-match",
@@ -205,6 +244,7 @@ OF_RAFT: Final[tuple[Safeguard, ...]] = (
         leader,
         "broadcast_heartbeat",
         _beat_with_everything,
+        ("I6",),
     ),
     Safeguard(
         "one-change-at-a-time",
@@ -212,6 +252,7 @@ OF_RAFT: Final[tuple[Safeguard, ...]] = (
         leader,
         "_is_refused",
         _always(False),
+        ("I11",),
     ),
     Safeguard(
         "promises-after-writing",
@@ -219,14 +260,18 @@ OF_RAFT: Final[tuple[Safeguard, ...]] = (
         core,
         "_AFTER_APPEND",
         frozenset(),
+        ("I6",),
     ),
-    Safeguard("reads-are-confirmed", "a stale read", leader, "_process_read", _answer_at_once),
+    Safeguard(
+        "reads-are-confirmed", "a stale read", leader, "_process_read", _answer_at_once, ("I15",)
+    ),
     Safeguard(
         "snapshots-only-forward",
         "a state that goes back",
         follower,
         "restore",
         _restore_anything,
+        ("I6",),
     ),
     Safeguard(
         "stable-by-term",
@@ -235,7 +280,9 @@ OF_RAFT: Final[tuple[Safeguard, ...]] = (
         "stable_to",
         _stable_by_index,
     ),
-    Safeguard("quorum-check", "a leader that nobody hears", leader, "_check_quorum", _stay_leader),
+    Safeguard(
+        "quorum-check", "a leader that nobody hears", leader, "_check_quorum", _stay_leader, ("L3",)
+    ),
     Safeguard(
         "older-changes-first",
         "a leader that changes the membership before it knows what older leaders changed",
