@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from walctl.cluster.quoting import in_quotes, is_bare, option, parted, quoted, split, words_of
+from walctl.cluster.quoting import (
+    bytes_of,
+    in_quotes,
+    is_bare,
+    option,
+    parted,
+    quoted,
+    split,
+    text_of,
+    words_of,
+)
 from walctl.errors import UsageError
 
 
@@ -57,3 +67,9 @@ def test_any_text_is_one_word_in_quotes_and_where_it_needs_none_it_has_none(text
         (word,) = words_of(written)
         assert word.removeprefix("name=") == text.removeprefix("name=")
     assert quoted("plain-word->1") == "plain-word->1"
+
+
+@given(st.binary())
+def test_bytes_are_a_word_and_the_word_is_these_bytes(data: bytes) -> None:
+    (word,) = words_of(in_quotes(text_of(data)))
+    assert bytes_of(word) == data
