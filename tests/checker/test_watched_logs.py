@@ -165,6 +165,31 @@ def test_what_was_forgiven_may_go_back() -> None:
     group.watcher.started("n2", raft_id=2)
 
 
+def test_what_is_synced_after_that_is_a_promise_again_whatever_was_forgiven() -> None:
+    group = led()
+    group.crash("n2")
+    group.watcher.survived("n2", raft_id=2, state=(2, 1, 0))
+    group.watcher.forgave("n2")
+    group.watcher.started("n2", raft_id=2, term=2, vote=1)
+    group.watcher.synced("n2")
+    group.watcher.stopped("n2")
+    group.watcher.survived("n2", raft_id=2)
+    with broken("I6", "starts in term 0, and term 2 was durable"):
+        group.watcher.started("n2", raft_id=2)
+
+
+def test_what_was_on_its_way_and_has_survived_a_crash_is_a_promise_once_it_is_synced() -> None:
+    group = led()
+    group.crash("n2")
+    entries = [(i, e.term, e.digest) for i, e in group["n2"].log.items()]
+    group.watcher.survived("n2", raft_id=2, entries=entries, state=(3, 2, 5))
+    group.watcher.started("n2", raft_id=2, term=3, vote=2, commit=5, last=5)
+    group.watcher.synced("n2")
+    group.crash("n2")
+    with broken("I6", "a vote for n3 in term 3, and that for n2 was durable"):
+        group.watcher.started("n2", raft_id=2, term=3, vote=3, commit=5, last=5)
+
+
 def test_what_is_applied_twice() -> None:
     group = led()
     with broken("I6", "n2 applied 5 again"):

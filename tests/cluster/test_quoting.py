@@ -12,6 +12,7 @@ from walctl.cluster.quoting import (
     parted,
     quoted,
     split,
+    text_of,
     words_of,
 )
 from walctl.errors import UsageError
@@ -81,3 +82,8 @@ def test_a_byte_that_is_no_text_is_written_by_its_number() -> None:
     (word,) = words_of(r'"caf\xe9 \x41"')
     assert bytes_of(word) == b"caf\xe9 A"
     assert quoted(word) == r'"caf\xe9 A"'
+
+
+def test_bytes_are_a_word_and_the_word_is_these_bytes(data: bytes) -> None:
+    (word,) = words_of(in_quotes(text_of(data)))
+    assert bytes_of(word) == data

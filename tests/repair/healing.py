@@ -1,6 +1,8 @@
 """Heals a directory on the real disk as a test wants it, and puts the result in its place."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from walctl.datadir.layout import understand
 from walctl.fs.real import RealFileSystem
@@ -13,17 +15,20 @@ from walctl.repair.stamps import Sources, bind, stamp_file
 from walctl.wal.entry_frames import entries_of
 
 DISK = RealFileSystem()
+NO_IDS: Mapping[Path, int] = MappingProxyType({})
 
 
-def attempt(path: Path, *peers: Path) -> Healing | Unhealed:
-    """What healing says of a directory; nothing is written."""
+def attempt(path: Path, *peers: Path, ids: Mapping[Path, int] = NO_IDS) -> Healing | Unhealed:
+    """What healing says of a directory; nothing is written. `ids` say whose directories are whose,
+    for logs that do not."""
     layout = understand(DISK, path)
-    return heal(examine(DISK, layout), bind(DISK, layout), read_peers(DISK, peers), DISK)
+    read = read_peers(DISK, peers, ids=ids)
+    return heal(examine(DISK, layout), bind(DISK, layout), read, DISK, own_id=ids.get(path))
 
 
-def healed(path: Path, *peers: Path) -> Healing:
+def healed(path: Path, *peers: Path, ids: Mapping[Path, int] = NO_IDS) -> Healing:
     """Heal a directory and write the result over it."""
-    found = attempt(path, *peers)
+    found = attempt(path, *peers, ids=ids)
     assert isinstance(found, Healing), found.reasons
     apply(path, found)
     return found

@@ -8,7 +8,7 @@ import pytest
 from tests.corpus import copy_tree
 from tests.repair.healing import DISK, apply, attempt, entries, hard_state, healed, verdict
 from tests.repair.members import Frame, bootstrap, frames, index_of, puts, written
-from tests.wal.builders import ENTRY, STATE, entry, state
+from tests.wal.builders import ENTRY, METADATA, STATE, entry, state
 from walctl.datadir.layout import understand
 from walctl.errors import AccessError
 from walctl.inspect.verify import examine
@@ -440,6 +440,72 @@ def test_a_log_that_does_not_say_whose_it_is_is_refused(trio: tuple[Path, Path, 
     own, second, _ = trio
     zero(own / SEGMENT, 0, 64)
     assert "does not say" in refusal(attempt(own, second))
+
+
+# Logs that name nobody, as raftexample's: whose they are is said by whoever asks.
+
+
+def unnamed(items: Items) -> Items:
+    """The same in a log of raftexample's."""
+    return [(METADATA, b""), *items[1:]]
+
+
+@pytest.fixture
+def nameless(tmp_path: Path) -> tuple[Path, Path]:
+    """Two members with the same thirty entries, of which the first one's has a hole at 10 to 12."""
+    own, second = tmp_path / "nameless" / "own", tmp_path / "nameless" / "second"
+    for node, path in enumerate((own, second), start=1):
+        written(path, unnamed(log_of(node)))
+    first, last = entry_frames(own / SEGMENT, 10, 12)
+    zero(own / SEGMENT, first.start, last.stop)
+    return own, second
+
+
+def test_a_log_that_names_nobody_is_healed_once_it_is_said_whose_it_is(
+    nameless: tuple[Path, Path],
+) -> None:
+    own, second = nameless
+    assert "does not say" in refusal(attempt(own, second))
+    found = healed(own, second, ids={own: 1, second: 2})
+    assert found.is_free
+    assert [(each.first, each.last) for each in found.filled] == [(10, 12)]
+    assert entries(own) == entries(second)
+    assert verdict(own) == []
+
+
+def test_what_is_said_of_nameless_logs_has_to_make_sense(nameless: tuple[Path, Path]) -> None:
+    own, second = nameless
+    assert "second: does not say whose log it is" in refusal(attempt(own, second, ids={own: 1}))
+    said = refusal(attempt(own, second, ids={own: 1, second: 1}))
+    assert "second: is the same member, 1" in said
+
+
+def test_a_nameless_log_that_shares_no_entry_may_be_of_another_cluster(
+    nameless: tuple[Path, Path], tmp_path: Path
+) -> None:
+    own, _ = nameless
+    stranger = tmp_path / "stranger"
+    written(stranger, [*unnamed(log_of(2))[:2], *puts(1, 30, 7, 1)])
+    said = refusal(attempt(own, stranger, ids={own: 1, stranger: 2}))
+    assert "names no cluster, and shares no entry with this member" in said
+
+
+def test_what_is_said_of_a_log_counts_for_nothing_where_the_log_says_it_itself(
+    trio: tuple[Path, Path, Path],
+) -> None:
+    own, second, _ = trio
+    (at,) = entry_frames(own / SEGMENT, 17)
+    zero(own / SEGMENT, at.start, at.stop)
+    assert isinstance(attempt(own, second, ids={own: 2, second: 2}), Healing)
+
+
+def test_a_nameless_log_does_not_help_one_that_names_its_cluster(
+    trio: tuple[Path, Path, Path], nameless: tuple[Path, Path]
+) -> None:
+    own, (_, stranger) = trio[0], nameless
+    assert "is of cluster 0, this member of c0" in refusal(
+        attempt(own, stranger, ids={stranger: 2})
+    )
 
 
 def test_a_peer_that_changed_since_it_was_read_is_seen(trio: tuple[Path, Path, Path]) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from walctl.checker.history import Fate
+from walctl.checker.trace import parse as history
 from walctl.cluster.events import EventKind
 from walctl.cluster.scenario import parse
 from walctl.errors import AccessError, ExitStatus, UsageError
@@ -66,6 +68,17 @@ def test_the_text_of_a_planned_run_is_the_whole_run(seed: int) -> None:
     scenario = plan(wish)
     again = parse(scenario.text, name=scenario.name)
     assert again == scenario
+
+
+def test_bytes_of_clients_that_are_no_text_are_in_the_trace_as_they_are() -> None:
+    text = (
+        'cluster 1 engine=sim tick=20ms; stabilize; put k "\\xff\\xfe"; get k; cas k "\\xff\\xfe" c'
+    )
+    lines: list[bytes] = []
+    record(parse(text, name="bytes"), lines.append)
+    put, get, cas = history(each.decode() for each in lines).operations
+    assert (put.value, get.output, cas.expected) == (b"\xff\xfe",) * 3
+    assert cas.fate is Fate.OK
 
 
 def test_a_run_in_which_hardly_anything_was_done_is_no_pass() -> None:

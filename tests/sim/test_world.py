@@ -7,6 +7,7 @@ import pytest
 
 from walctl.cluster.answers import Fate
 from walctl.cluster.deeds import Ask, MakeCluster, Process
+from walctl.sim.converging import differences
 from walctl.sim.recorder import Recorder
 from walctl.sim.world import World
 
@@ -37,6 +38,15 @@ def test_three_nodes_elect_one_and_do_what_clients_ask() -> None:
     until(world, lambda: world.clients.counts[Fate.OK] == 1)
     world.clock.run_to(world.clock.now_us + SECOND_US)
     assert {driver.service.read(b"k") for driver in world.drivers("g1").values()} == {b"v"}
+
+
+def test_members_are_not_alike_while_nobody_leads_who_could_say_which_they_are() -> None:
+    world = begun()
+    assert differences(world, "g1") == "nobody leads"
+    until(world, lambda: world.leader("g1") is not None)
+    put(world, "k", "v")
+    until(world, lambda: not differences(world, "g1"))
+    assert len({each.applied for each in world.drivers("g1").values()}) == 1
 
 
 def test_a_killed_leader_is_replaced_and_comes_back_with_all_it_had() -> None:

@@ -266,7 +266,6 @@ class Watcher:
         commit: int,
         last: int,
         applied: int,
-        is_learner: bool = False,
     ) -> None:
         """How a node stands after a round of work."""
         scene, member = self._scene, self._members[node]
@@ -289,7 +288,6 @@ class Watcher:
             commits.advanced(scene, member, commit, term, is_leader=is_leader)
         member.term, member.vote, member.commit = term, vote, commit
         member.last, member.applied = last, applied
-        member.is_learner = is_learner
         if len(member.configs) > 1:
             del member.configs[:-1]
 

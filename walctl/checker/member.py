@@ -47,7 +47,6 @@ class Member:
         "file_vote",
         "forgiven",
         "id",
-        "is_learner",
         "is_suspect",
         "is_up",
         "last",
@@ -70,7 +69,7 @@ class Member:
     def __init__(self, name: str, raft_id: int) -> None:
         self.name = name
         self.id = raft_id
-        self.is_up = self.is_suspect = self.is_learner = False
+        self.is_up = self.is_suspect = False
         self.term = self.vote = self.commit = self.last = self.applied = 0
         self.file_term = self.file_vote = self.file_commit = 0
         self.durable_term = self.durable_vote = self.durable_commit = 0
@@ -150,9 +149,8 @@ class Member:
     def sync(self) -> None:
         """All that was written is durable."""
         self.unsynced_from = NEVER
-        if self.file_term != self.durable_term or self.file_vote != self.durable_vote:
-            self.durable_term = self.promised_term = self.file_term
-            self.durable_vote = self.promised_vote = self.file_vote
+        self.durable_term = self.promised_term = self.file_term
+        self.durable_vote = self.promised_vote = self.file_vote
         self.durable_commit = self.promised_commit = self.file_commit
         self.durable_snapshot, self.durable_snapshot_term = self.snapshot, self.snapshot_term
 

@@ -15,7 +15,7 @@ I12  learners do not count    and do not campaign
 I13  snapshot is the prefix   its digest is that of the log's replay
 I14  file truth               what is on the disk is read back, or named as damaged
 I15  linearizability          by group and key
-I16  one owner                of what moves, at each moment; with it all that was acknowledged
+I16  one owner                at each moment, who is a member has its place in the lab's file
 L1…L5                         leader, convergence, probe, calm, no endless snapshots
 """
 

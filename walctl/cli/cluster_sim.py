@@ -218,7 +218,8 @@ class _Told:
             else:
                 self._rows.append(row)
             return
-        if shown.exit_status or self._is_digest or len(self._job.seeds) == 1:
+        is_alone = len(self._job.seeds) == 1
+        if shown.exit_status or shown.loss or self._is_digest or is_alone:
             with screen.above_progress():
                 self._lines(shown, broken)
             screen.flush()

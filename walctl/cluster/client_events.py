@@ -5,13 +5,12 @@ event that is on its way to the supervisor, whatever becomes of the client. What
 the end of is of unknown fate, and that is as good as the truth.
 """
 
-import base64
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 from walctl.cluster.answers import Answer, Client, Fate, Read, Wait
-from walctl.cluster.events import EventKind
+from walctl.cluster.events import EventKind, packed
 
 Tell = Callable[[Sequence[Mapping[str, Any]]], Awaitable[None]]
 _KINDS: Final = {Fate.OK: EventKind.OK, Fate.FAIL: EventKind.FAIL, Fate.UNKNOWN: EventKind.INFO}
@@ -29,11 +28,11 @@ def invoked(
     expected: bytes | None = None,
 ) -> dict[str, Any]:
     """`what` is put, get, delete or cas; client `name` counts its requests."""
-    asked: dict[str, Any] = {"f": what, "g": group, **_bytes("key", key)}
+    asked: dict[str, Any] = {"f": what, "g": group, **packed("key", key)}
     if value is not None:
-        asked |= _bytes("v", value)
+        asked |= packed("v", value)
     if expected is not None:
-        asked |= _bytes("expect", expected)
+        asked |= packed("expect", expected)
     return {"t": at_us, "c": name, "k": EventKind.INVOKE, "op": number, **asked}
 
 
@@ -43,7 +42,7 @@ def ended(name: str, number: int, what: str, answer: Answer, *, at_us: int) -> d
     if answer.index is not None:
         event["rev"] = answer.index
     if what == "get" and answer.fate is Fate.OK and answer.value is not None:
-        event |= _bytes("v", answer.value)
+        event |= packed("v", answer.value)
     if answer.words:
         event["why"] = answer.words
     return event
@@ -131,11 +130,3 @@ class TellingClient:
         if is_sure or answer.fate is not Fate.OK:
             await self._tell([ended(name, number, what, answer, at_us=self._now_us())])
         return answer
-
-
-def _bytes(name: str, value: bytes) -> dict[str, str]:
-    """Bytes as the event file has them: text, or base64 under another name."""
-    try:
-        return {name: value.decode()}
-    except UnicodeDecodeError:
-        return {f"{name}64": base64.b64encode(value).decode()}

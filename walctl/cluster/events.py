@@ -9,12 +9,13 @@
 `i` counts the lines, `t` is microseconds since the lab began, on a clock that no one sets: it does
 not stand still or jump while the machine runs, and goes on behind the last line after a restart.
 `n` is a node, `g` a group, `c` a client, `k` the kind. Values and keys that are no UTF-8 are under
-`v64` and `key64`, in base64.
+`v64`, `expect64` and `key64`, in base64.
 
 One process writes the file: the supervisor. Nodes and clients tell it; what a client did is written
 by the time of its own clock, which is the same, so lines may stand a little out of order.
 """
 
+import base64
 import enum
 import json
 from collections.abc import Iterable, Mapping
@@ -80,6 +81,14 @@ def header(
         "options": options,
     }
     return line_of(fields)
+
+
+def packed(name: str, value: bytes) -> dict[str, str]:
+    """Bytes as the file has them: text, or base64 under `NAME64`."""
+    try:
+        return {name: value.decode()}
+    except UnicodeDecodeError:
+        return {f"{name}64": base64.b64encode(value).decode()}
 
 
 def line_of(fields: Mapping[str, Any]) -> bytes:

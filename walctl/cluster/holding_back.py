@@ -33,10 +33,15 @@ class HeldBack:
     def tick(self, committed: int, progress: Mapping[int, Progress]) -> None:
         """One unit of time has passed; who has all that is committed needs nothing more."""
         for node, (index, age) in list(self._held.items()):
-            self._held[node] = index, age + 1
-            has_all = node not in progress or progress[node].match >= committed
-            if has_all or age >= self._ticks_max:
+            match = progress[node].match if node in progress else committed
+            if match >= committed:
                 del self._held[node]
+            elif match > index:
+                self._held[node] = match, 0
+            elif age >= self._ticks_max:
+                del self._held[node]
+            else:
+                self._held[node] = index, age + 1
 
     def floor(self, wanted: int, progress: Mapping[int, Progress]) -> int:
         """Up to where entries may be forgotten, at most to `wanted`.

@@ -33,7 +33,7 @@ from walctl.cluster.deeds import (
     Stabilize,
     Twin,
 )
-from walctl.cluster.events import EventKind
+from walctl.cluster.events import EventKind, packed
 from walctl.cluster.hands import FaultDeed, Hands, demand_real
 from walctl.cluster.lab import Engine, Lab
 from walctl.cluster.load import Load as LoadRun
@@ -143,11 +143,11 @@ class Player:
         key = key_of(self.lab, bytes_of(deed.key))
         value = None if deed.value is None else bytes_of(deed.value)
         expected = None if deed.expected is None else bytes_of(deed.expected)
-        asked: dict[str, Any] = {"f": what, "g": group, "key": key.decode()}
-        if deed.value is not None:
-            asked["v"] = deed.value
-        if deed.expected is not None:
-            asked["expect"] = deed.expected
+        asked: dict[str, Any] = {"f": what, "g": group, **packed("key", key)}
+        if value is not None:
+            asked |= packed("v", value)
+        if expected is not None:
+            asked |= packed("expect", expected)
         read = Read(deed.read or Read.INDEX)
         if read is Read.LOCAL:
             asked["read"] = read
@@ -189,7 +189,7 @@ class Player:
         if answer.index is not None:
             event["rev"] = answer.index
         if what == "get" and answer.fate is Fate.OK and answer.value is not None:
-            event["v"] = answer.value.decode("utf-8", "replace")
+            event |= packed("v", answer.value)
         if answer.words:
             event["why"] = answer.words
         await self.hands.control.tell([event])
@@ -198,7 +198,7 @@ class Player:
         group = self.lab.group(deed.group).name
         node = await self.hands.name(deed.node, group=group)
         key, value = key_of(self.lab, bytes_of(deed.key)), bytes_of(deed.value)
-        asked = {"f": "put", "g": group, "key": key.decode(), "v": deed.value}
+        asked = {"f": "put", "g": group, **packed("key", key), **packed("v", value)}
         client, number = await self._invoked(asked)
         wait = Wait.PROPOSE
         answer = await self._client.put(key, value, group=group, via=node, wait=wait)

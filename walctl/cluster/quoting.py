@@ -84,6 +84,11 @@ def bytes_of(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
+def text_of(data: bytes) -> str:
+    """The word that stands for this."""
+    return data.decode("utf-8", "surrogateescape")
+
+
 def in_quotes(text: str) -> str:
     """A text as one word in quotes."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -74,7 +74,12 @@ def untested(screen: Screen, report: Report) -> None:
 
 
 def one(screen: Screen, report: Report) -> None:
-    """A single run in which nothing was broken."""
+    """A single run in which nothing was broken, or only what nobody keeps then."""
+    if report.loss is not None:
+        who = ", ".join(f"{node}: {how}" for node, how in report.forgotten)
+        line = printable(report.loss.line)
+        screen.line(f"seed {report.seed:#x}: lost, and noticed: {line} ({printable(who)})")
+        return
     tally = Tally()
     tally.add(report)
     screen.line(f"seed {report.seed:#x}: {_sums(tally)}: nothing was broken")
@@ -97,8 +102,11 @@ def summary(screen: Screen, tally: Tally, *, planned: int, elapsed: float) -> No
             f"{counted(tally.errors, 'seed')} tested nothing, or could not be played",
             style="bold yellow",
         )
+    if tally.lost:
+        seeds = counted(tally.lost, "seed")
+        screen.line(f"{seeds} lost what no cluster keeps then, and it was noticed")
     if not tally.broken:
-        words = "nothing was broken"
+        words = "nothing else was broken" if tally.lost else "nothing was broken"
         screen.line(words, style="bold green" if not tally.errors and tally.runs else None)
         return
     names = ", ".join(f"{name} {count}" for name, count in _sorted(tally.broken))
@@ -170,6 +178,8 @@ def report_document(report: Report) -> dict[str, object]:
         "verdict": verdict,
         "violation": None if report.violation is None else violation_document(report),
         "error": report.error or None,
+        "loss": None if report.loss is None else report.loss.line,
+        "forgotten": dict(report.forgotten),
         "t": report.time_us,
         "messages": report.messages,
         "events": report.events,
@@ -205,6 +215,7 @@ def summary_document(tally: Tally, *, planned: int, elapsed: float) -> dict[str,
         "seeds": planned,
         "done": tally.runs,
         "untested": tally.errors,
+        "lost": tally.lost,
         "violations": dict(_sorted(tally.broken)),
         "t": tally.time_us,
         "messages": tally.messages,

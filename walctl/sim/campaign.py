@@ -34,6 +34,7 @@ class Tally:
     operations: int = 0
     succeeded: int = 0
     broken: dict[str, int] = field(default_factory=dict)
+    lost: int = 0
 
     def add(self, report: Report) -> None:
         """One more run."""
@@ -45,6 +46,7 @@ class Tally:
         self.operations += report.operations
         self.succeeded += report.succeeded
         self.errors += bool(report.error)
+        self.lost += report.loss is not None
         if report.violation is not None:
             name = report.violation.id
             self.broken[name] = self.broken.get(name, 0) + 1

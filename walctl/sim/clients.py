@@ -16,7 +16,7 @@ from walctl.checker.history import Function, History, Operation
 from walctl.cluster.answers import Fate, Read
 from walctl.cluster.deeds import Ask
 from walctl.cluster.driver import Driver
-from walctl.cluster.events import EventKind
+from walctl.cluster.events import EventKind, packed
 from walctl.cluster.quoting import bytes_of
 from walctl.cluster.service import Service
 from walctl.cluster.waiting import Tell, Told
@@ -308,23 +308,18 @@ def _bytes(text: str | None) -> bytes | None:
     return None if text is None else bytes_of(text)
 
 
-def _shown(text: str) -> str:
-    """As an event says it, which is text."""
-    return bytes_of(text).decode("utf-8", "replace")
-
-
 def _invoked(request: Request) -> dict[str, Any]:
     ask = request.ask
     fields: dict[str, Any] = {
         "c": request.client,
         "op": request.number,
         "f": str(_FUNCTIONS[ask.verb]),
-        "key": _shown(ask.key),
+        **packed("key", bytes_of(ask.key)),
     }
     if ask.value is not None:
-        fields["v"] = _shown(ask.value)
+        fields |= packed("v", bytes_of(ask.value))
     if ask.expected is not None:
-        fields["expect"] = _shown(ask.expected)
+        fields |= packed("expect", bytes_of(ask.expected))
     return fields
 
 
@@ -333,7 +328,7 @@ def _ended(request: Request) -> dict[str, Any]:
     if request.index is not None:
         fields["rev"] = request.index
     if request.is_read and request.fate is Fate.OK and request.output is not None:
-        fields["v"] = request.output.decode("utf-8", "replace")
+        fields |= packed("v", request.output)
     if request.node:
         fields["by"] = request.node
     if request.words:

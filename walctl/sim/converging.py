@@ -60,8 +60,8 @@ def _come_together(world: World, group: str, *, leader_us: int) -> None:
     if not _until(world, lambda: world.leader(group) is not None, leader_us):
         _fail("L1", group, "nobody was elected after all faults were over", world)
     _probe(world, group)
-    if not _until(world, lambda: not _differences(world, group), TRIES_US):
-        _fail("L2", group, _differences(world, group), world)
+    if not _until(world, lambda: not differences(world, group), TRIES_US):
+        _fail("L2", group, differences(world, group), world)
 
 
 def _heal(world: World, core: tuple[str, ...]) -> None:
@@ -93,11 +93,13 @@ def _probe(world: World, group: str) -> None:
     _fail("L3", group, "no write was done after all faults were over", world)
 
 
-def _differences(world: World, group: str) -> str:
-    """In what the members that run differ, empty when in nothing."""
-    found: dict[tuple[int, str], list[str]] = {}
+def differences(world: World, group: str) -> str:
+    """In what the members that run differ, empty when in nothing; a leader says who they are."""
     leader = world.leader(group)
-    members = world.drivers(group)[leader].members if leader is not None else frozenset()
+    if leader is None:
+        return "nobody leads"
+    found: dict[tuple[int, str], list[str]] = {}
+    members = world.drivers(group)[leader].members
     for name, driver in world.drivers(group).items():
         if driver.id in members:
             found.setdefault((driver.applied, driver.service.digest()), []).append(name)

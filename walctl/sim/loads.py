@@ -3,6 +3,7 @@
 from typing import Final
 
 from walctl.cluster.deeds import Ask, Load
+from walctl.cluster.quoting import text_of
 from walctl.sim.chance import Stream
 from walctl.sim.clients import Request
 from walctl.sim.clockwork import Rank
@@ -52,7 +53,7 @@ class SimLoad:
 
     def _answered(self, request: Request, client: int, stream: Stream, began_us: int) -> None:
         if request.output is not None:
-            self._seen[request.group, request.ask.key] = request.output.decode("utf-8", "replace")
+            self._seen[request.group, request.ask.key] = text_of(request.output)
         gap = _FAST_US if self._load.rate is None else stream.exponential(self._gap_us)
         passed = self._world.clock.now_us - began_us
         self._plan(client, stream, max(0, gap - passed))

@@ -27,6 +27,7 @@ NODES: Final = 3
 TIME_US_MAX: Final = 3_600_000_000
 OPERATIONS_MAX: Final = 8_000
 """A scenario has room for so many commands of clients, besides its faults."""
+STAGED_KINDS_MAX: Final = 4
 _QUIET_US: Final = 1_000_000
 """Nothing goes wrong at first, so that there is somebody to lead."""
 
@@ -121,7 +122,9 @@ def _swarm(wish: SimWish, cluster: MakeCluster, stream: Stream) -> tuple[SimWish
         faults=faults,
     )
     # With both a cluster is as it is used; without them its elections are the paper's.
-    is_plain = stream.happens(350_000)
+    # What figure 8 shows needs them, and entries that go out one by one.
+    is_staged = "figure-8" in faults and len(faults) <= STAGED_KINDS_MAX
+    is_plain = stream.happens(350_000) or is_staged
     cluster = replace(
         cluster,
         nodes=nodes,
@@ -132,7 +135,7 @@ def _swarm(wish: SimWish, cluster: MakeCluster, stream: Stream) -> tuple[SimWish
         snapshot_count=stream.choice((10, 50, 200, 1_000)),
         catch_up_entries=stream.choice((0, 5, 20, 200)),
         segment_bytes=stream.choice((4_096, 8_192, 16_384, 65_536)),
-        message_bytes=stream.choice((1, 200, 1_000, 1 << 20)),
+        message_bytes=1 if is_staged else stream.choice((1, 200, 1_000, 1 << 20)),
         link=LinkFault(delay_us=delay_us, jitter_us=stream.between(0, delay_us)),
         sync_us=stream.choice((50, 500, 500, 5_000)),
         sync_jitter_us=50,

@@ -77,6 +77,8 @@ class Outcome:
     counts: dict[Fate, int]
     digest: str | None = None
     lines: int = 0
+    forgotten: tuple[tuple[str, str], ...] = ()
+    """Nodes that may have lost what they had promised by what no member has to survive, and how."""
 
     @property
     def is_expected(self) -> bool:
@@ -165,7 +167,12 @@ class Player:
             counts=dict(world.clients.counts),
             digest=None if recorder is None else recorder.digest,
             lines=0 if recorder is None else recorder.count,
+            forgotten=self._forgotten(),
         )
+
+    def _forgotten(self) -> tuple[tuple[str, str], ...]:
+        onlooker = self.world.onlooker
+        return tuple(onlooker.forgotten.items()) if isinstance(onlooker, Watching) else ()
 
     def _step(self, command: Command) -> Step | None:
         """Do one; `None` where nothing of it is worth telling."""

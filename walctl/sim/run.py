@@ -42,6 +42,10 @@ class Report:
     seed: int
     violation: Violation | None = None
     error: str = ""
+    loss: Violation | None = None
+    """What was lost where more went wrong than a cluster survives: that is no fault of anybody's,
+    as long as it was noticed, and `forgotten` names who had lost something before, and how."""
+    forgotten: tuple[tuple[str, str], ...] = ()
     time_us: int = 0
     messages: int = 0
     events: int = 0
@@ -134,8 +138,10 @@ def stopped_at(outcome: Outcome) -> str:
 def report_of(outcome: Outcome, *, digest: str | None = None) -> Report:
     """What a run came to; one in which too little was done is no pass."""
     violation = None if outcome.is_expected else broken_by(outcome)
-    error = ""
-    if violation is None and outcome.broken is not None:
+    error, loss = "", None
+    if violation is not None and outcome.scenario.cluster.is_unbounded and outcome.forgotten:
+        violation, loss = None, violation
+    elif violation is None and outcome.broken is not None:
         error = stopped_at(outcome)
     elif violation is None and outcome.counts[Fate.OK] < OPERATIONS_MIN:
         error = (
@@ -147,6 +153,8 @@ def report_of(outcome: Outcome, *, digest: str | None = None) -> Report:
         seed=outcome.scenario.cluster.seed or 0,
         violation=violation,
         error=error,
+        loss=loss,
+        forgotten=outcome.forgotten,
         time_us=outcome.now_us,
         messages=outcome.messages,
         events=outcome.events,

@@ -70,6 +70,8 @@ class Watching(Onlooker):
         """Of who is sent snapshots, by node and group: the last one's index."""
         self._snapshots_max = SNAPSHOTS_EVER_MAX
         self._calm: dict[str, Calm] | None = None
+        self.forgotten: dict[str, str] = {}
+        """Nodes that may have lost what they had promised, and by what."""
 
     def finished(self) -> None:
         """The run is over: say what can only be said then. Raises: Violated."""
@@ -158,6 +160,8 @@ class Watching(Onlooker):
         self, site: Site, words: str, *, group: str | None = None, is_mendable: bool = False
     ) -> None:
         """See `Onlooker`."""
+        self.forgotten.setdefault(site.name, words)
+        self.forgotten.setdefault(site.name, words)
         self.forgive(site.name, group=group, is_mendable=is_mendable)
 
     def mended(self, site: Site, group: str, *, is_whole: bool) -> None:

@@ -38,7 +38,7 @@ from walctl.cluster.faults import LinkFault
 from walctl.cluster.topology import change, resolve
 from walctl.cluster.waiting import Told
 from walctl.errors import AccessError, ClusterError, UsageError
-from walctl.fs.disk_faults import CrashMode
+from walctl.fs.disk_faults import CrashMode, DiskFaultKind
 from walctl.raft.describe import message_type
 from walctl.raft.types import NOBODY, Message
 from walctl.sim.chance import Streams
@@ -305,6 +305,9 @@ class World:
         site = self.site(self.name(deed.node))
         if isinstance(deed, DiskOn):
             site.disk.set(deed.fault)
+            if deed.fault.kind in _FORGETFUL:
+                # What it writes from now on may be gone, whatever it is told.
+                self.onlooker.tampered(site, str(deed.fault.kind))
             self._fault(EventKind.FAULT, site, "disk", kind=str(deed.fault.kind))
         else:
             site.disk.clear(deed.kind)
@@ -400,6 +403,9 @@ class World:
             tell=tell,
             is_chatty=self.recorder is not None,
         )
+
+
+_FORGETFUL: Final = frozenset({DiskFaultKind.LYING_SYNC, DiskFaultKind.MISDIRECTED})
 
 
 def number_of(name: str) -> int:
