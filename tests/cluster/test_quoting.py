@@ -84,6 +84,7 @@ def test_a_byte_that_is_no_text_is_written_by_its_number() -> None:
     assert quoted(word) == r'"caf\xe9 A"'
 
 
+@given(st.binary())
 def test_bytes_are_a_word_and_the_word_is_these_bytes(data: bytes) -> None:
     (word,) = words_of(in_quotes(text_of(data)))
     assert bytes_of(word) == data
