@@ -122,8 +122,8 @@ def test_a_run_that_breaks_nothing_ends_with_4(tell: Tell, scenario: Path) -> No
 
 def test_a_file_that_is_there_is_not_written_over(tell: Tell, trace: Path, scenario: Path) -> None:
     told = tell("cluster", "shrink", trace, "--output", scenario)
-    assert told.status == 2
-    assert "expected a new file" in told.err
+    assert told.status == 4
+    assert "there is such a file; nothing is ever written over" in told.err
     assert scenario.read_text() == NOISY
 
 

@@ -164,6 +164,8 @@ def test_determinism_is_checked_by_a_second_run(
         (["--rate", "99999"], "expected at most 8,000 requests in a run"),
         (["--digest", "--check-determinism"], "are two things"),
         (["--seeds", "2", "--trace", "x"], "--trace is of one run"),
+        (["--crash-states", "x", "--seed", "1"], "plays its TRACE: leave --seed out"),
+        (["--jobs", "1", "--crash-states", "x"], "plays its TRACE: leave --jobs out"),
     ],
 )
 def test_what_makes_no_sense_is_refused(tell: Tell, words: list[str], said: str) -> None:

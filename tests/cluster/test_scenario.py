@@ -206,9 +206,10 @@ def test_lines_comments_and_quotes() -> None:
 
 
 BAD = {
-    "": "f:1: expected cluster N first, found 'nothing'",
+    "": "f:1: expected cluster N first, found nothing",
     "put k v": "f:1: expected cluster N first, found 'put k v'",
     "cluster 3; cluster 3": "f:1: expected one cluster, found another",
+    f"get {'x' * 5000}": f"f:1: expected cluster N first, found 'get {'x' * 56}'…",
     "cluster 0": "f:1: expected 1 to 99 nodes, found 0",
     "cluster 3\nfoo": "f:2: expected a command (cluster, put",
     'cluster 3\n\nput "k': "f:3: expected a second quote, found 'put \"k'",
@@ -250,7 +251,9 @@ BAD = {
     "cluster 3\nmessage n1->n1 MsgApp term=3 nth=2 drop": "f:2: expected a link between two nodes",
     "cluster 3\nmessage n1->n4 MsgApp term=3 nth=2 drop": "f:2: expected a node (n1, n2, n3)",
     "cluster 3\nmessage n1->n2 MsgApp term=3 nth=0 drop": "f:2: expected nth=N from 1 on, found 0",
-    "cluster 3\nmessage n1->n2 MsgApp term=3 nth=1 lose": "f:2: expected drop, dup, late= or",
+    "cluster 3\nmessage n1->n2 MsgApp term=3 nth=1 lose": (
+        "f:2: expected drop, dup, late= or again= (drop,"
+    ),
     "cluster 3\npause n1 call=3": "f:2: pause: expected no call=; kill takes one",
     "cluster 3\nkill n1 call=0": "f:2: expected call=N from 1 on, found 0",
     "cluster 3\nkill n1 keep=2,1": "f:2: expected keep=0,1,2 that rise, or keep=none, found '2,1'",

@@ -1,6 +1,7 @@
 """One run and its report; a run that is recorded, and played again from its trace."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -221,6 +222,28 @@ def test_lines_are_written_in_pieces_and_whole(tmp_path: Path) -> None:
             out.write(line)
         assert (tmp_path / "t").stat().st_size >= PIECE_BYTES
     assert (tmp_path / "t").read_bytes() == line * 40
+
+
+def test_only_a_trace_is_replaced_by_a_trace(tmp_path: Path) -> None:
+    disk, path = RealFileSystem(), tmp_path / "0.wal"
+    path.write_bytes(b"what cannot be made again")
+    with pytest.raises(AccessError, match="it is no trace: it is not replaced"):
+        keep_trace(disk, path, replace(WISH, time_us=800_000))
+    assert path.read_bytes() == b"what cannot be made again"
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(AccessError):
+        TraceOut(disk, pipe)
+    assert pipe.is_fifo()
+
+
+def test_a_run_that_cannot_be_leaves_the_older_trace(tmp_path: Path) -> None:
+    disk, path = RealFileSystem(), tmp_path / "t.jsonl"
+    keep_trace(disk, path, replace(WISH, time_us=800_000))
+    before = path.read_bytes()
+    with pytest.raises(UsageError):
+        keep_trace(disk, path, replace(WISH, faults=("rain",)))
+    assert path.read_bytes() == before
 
 
 def test_a_broken_promise_counts_more_than_a_run_that_tested_nothing() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from walctl.cli.options import PATH, output, pass_disk, pass_screen, quiet
-from walctl.cli.world import writable
+from walctl.cli.world import real_path, writable
 from walctl.errors import UsageError
 from walctl.fs.base import FileSystem
 from walctl.render import simulated as render
@@ -47,7 +47,7 @@ def command(
       walctl cluster replay .walctl/fail-2f.jsonl
       walctl cluster replay run.jsonl --trace again.jsonl -o json
     """
-    if target is not None and target == trace:
+    if target is not None and real_path(target) == real_path(trace):
         raise UsageError(f"{target}: expected another file than the one that is played")
     with ExitStack() as stack:
         out = stack.enter_context(TraceOut(writable(disk), target)) if target else None

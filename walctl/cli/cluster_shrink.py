@@ -10,7 +10,7 @@ from walctl.cli.options import PATH, form, pass_disk, pass_screen, quiet
 from walctl.cli.sim_options import without_option
 from walctl.cli.sim_source import read_failing
 from walctl.cli.world import real_path
-from walctl.errors import ExitStatus, UsageError
+from walctl.errors import AccessError, ExitStatus, UsageError
 from walctl.fs.base import FileSystem
 from walctl.render import shrink as render
 from walctl.render.screen import Screen
@@ -87,7 +87,7 @@ def command(
     names = missing or without
     place = None if target is None else real_path(target)
     if place is not None and disk.exists(place):
-        raise UsageError(f"{target}: expected a new file, found one that is there")
+        raise AccessError(f"{target}: there is such a file; nothing is ever written over")
     with screen.progress("runs") as step:
 
         def on_progress(progress: Progress) -> None:
@@ -102,7 +102,11 @@ def command(
             on_progress=on_progress,
         )
     if place is not None:
-        disk.create(place, found.scenario.text.encode())
+        try:
+            disk.create(place, found.scenario.text.encode())
+        except AccessError:  # minutes of work: it goes where there is room
+            screen.show(_shown(found, names, None), text=render.show, document=render.document)
+            raise
     screen.show(_shown(found, names, target), text=render.show, document=render.document)
     if found.end is End.INTERRUPTED:
         screen.error("interrupted: this is the smallest until now")

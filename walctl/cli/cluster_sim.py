@@ -2,13 +2,15 @@
 
 import shlex
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
+from textwrap import fill
 from typing import Any, Final, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from walctl.cli.interrupts import held_interrupts
 from walctl.cli.options import PATH, output, pass_disk, pass_screen, quiet, side_by_side
@@ -39,6 +41,20 @@ T = TypeVar("T")
 
 SEEDS_MAX: Final = 10_000_000
 GROUPS_MAX: Final = 100
+OF_CRASH_STATES: Final = {"crashed", "output", "quiet", "help"}
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names as they stand in a help, in lines that a terminal has room for."""
+    return fill(
+        ", ".join(names),
+        width=76,
+        initial_indent="  ",
+        subsequent_indent="  ",
+        break_on_hyphens=False,
+    )
+
+
 HELP = f"""\
 Run a whole cluster under a simulated clock, network and disk: the shipped members, with their
 real logs and snapshots, in one thread and in virtual time. The seed decides all that clients ask
@@ -54,15 +70,16 @@ done once more and recorded: the trace is .walctl/fail-SEED.jsonl, below the cur
 --without takes one protection of Raft away, to see what it is for: the simulator has to notice. The
 members of real clusters cannot be run so.
 
-\b
-Faults that a cluster has to survive, all of them if nothing is said:
-  {", ".join(FAULTS[:9])},
-  {", ".join(FAULTS[9:])}
-More than that, with --unbounded; then what is lost must be noticed:
-  {", ".join(UNBOUNDED)}
+All faults are drawn that a cluster has to survive, or those of --faults alone. With --unbounded
+there are some too that it need not survive: then what is lost must be noticed.
 
-Exits 0 when nothing was broken, 1 when a promise was, 4 when a run tested nothing, for too little
-was done in it, or could not be played.
+Exits 0 when nothing was broken, 1 when a promise was, or two runs of a seed differ, 4 when a run
+tested nothing, for too little was done in it, or could not be played.
+
+\b
+Faults:
+{_listed(FAULTS)}
+  with --unbounded {", ".join(UNBOUNDED)} too
 
 \b
 Examples:
@@ -140,6 +157,7 @@ def command(
     if digest and check_determinism:
         raise click.UsageError("--digest and --check-determinism are two things.")
     if crashed is not None:
+        _demand_alone(ctx)
         ctx.exit(_crashes(screen, disk, crashed))
     job = job_of(without=without, **options)
     if job.trace is not None and (len(job.seeds) > 1 or digest or check_determinism):
@@ -147,6 +165,17 @@ def command(
     if check_determinism:
         ctx.exit(_checked(screen, writable(disk), job))
     ctx.exit(_ran(screen, disk, job, is_recorded=digest))
+
+
+def _demand_alone(ctx: click.Context) -> None:
+    """A trace has all that its run was made of: an option that would change it is refused."""
+    for parameter in ctx.command.params:
+        name = parameter.name or ""
+        is_typed = ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if is_typed and name not in OF_CRASH_STATES:
+            raise click.UsageError(
+                f"--crash-states plays its TRACE: leave {parameter.opts[-1]} out."
+            )
 
 
 def _ran(screen: Screen, disk: FileSystem, job: Job, *, is_recorded: bool) -> int:

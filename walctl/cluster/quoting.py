@@ -17,6 +17,7 @@ from walctl.errors import UsageError
 _TOKEN: Final = re.compile(
     r'[ \t\r]*(?:(?P<comment>\#.*)|(?P<end>;)|(?P<word>(?:"(?:[^"\\]|\\.)*"|[^\s;"])+)|(?P<bad>\S))'
 )
+SHOWN_CHARS: Final = 60
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _ESCAPED: Final = re.compile(r"\\(?:x([0-9a-f]{2})|(.))")
 _BYTE: Final = re.compile("[\udc80-\udcff]")
@@ -38,13 +39,21 @@ class Word(str):
         return word
 
 
+def shown(words: str) -> str:
+    """`words` as messages quote them: of what may be a whole foreign file on one line, some."""
+    is_long = len(words) > SHOWN_CHARS
+    return f"{words[:SHOWN_CHARS]!r}…" if is_long else repr(words)
+
+
 def split(text: str, *, name: str) -> Iterator[tuple[int, list[Word]]]:
     """The words of each command, with its line. Raises: UsageError, with the file's `name`."""
     for number, row in enumerate(text.split("\n"), start=1):
         words: list[Word] = []
         for found in _TOKEN.finditer(row):
             if found["bad"] is not None:
-                raise UsageError(f"{name}:{number}: expected a second quote, found {row.strip()!r}")
+                raise UsageError(
+                    f"{name}:{number}: expected a second quote, found {shown(row.strip())}"
+                )
             if found["word"] is not None:
                 words.append(_word_of(found["word"]))
             elif found["end"] is not None and words:

@@ -64,7 +64,7 @@ from walctl.cluster.deeds import (
     Twin,
 )
 from walctl.cluster.quantities import parse_duration, show_duration
-from walctl.cluster.quoting import split
+from walctl.cluster.quoting import shown, split
 from walctl.cluster.scenario_words import COMMANDS
 from walctl.cluster.story import Story
 from walctl.cluster.topology import ROLES, change, resolve
@@ -123,8 +123,8 @@ def parse(text: str, *, name: str) -> Scenario:
             raise UsageError(f"{name}:{line}: expected at most {COMMANDS_MAX:,} commands")
     if not commands or not isinstance(commands[0].deed, MakeCluster):
         line = commands[0].line if commands else 1
-        found = commands[0].words if commands else "nothing"
-        raise UsageError(f"{name}:{line}: expected cluster N first, found {found!r}")
+        found = shown(commands[0].words) if commands else "nothing"
+        raise UsageError(f"{name}:{line}: expected cluster N first, found {found}")
     cluster, at_us = commands[0].deed, commands[0].at_us
     if at_us is not None:
         raise UsageError(f"{name}:{commands[0].line}: expected cluster without at, found it later")
@@ -141,7 +141,7 @@ def deed_of(words: Sequence[str]) -> Deed:
     """The deed of one command. Raises: UsageError."""
     verb, *rest = words
     if verb not in COMMANDS:
-        raise UsageError(f"expected a command ({', '.join(COMMANDS)}), found {verb!r}")
+        raise UsageError(f"expected a command ({', '.join(COMMANDS)}), found {shown(verb)}")
     return COMMANDS[verb](rest)
 
 

@@ -26,11 +26,14 @@ def crash_line(screen: Screen, crash: Crash) -> None:
 
 def crashes_end(screen: Screen, crashes: Sequence[Crash]) -> None:
     """All of them together."""
+    if not crashes:
+        screen.line("0 deaths of nodes: there was nothing to look at")
+        return
     states = counted(sum(each.states for each in crashes), "state")
     bad = sum(len(each.bad) for each in crashes)
     words = f"{bad:,} lose or invent something" if bad else "nothing durable is lost in any"
     line = f"{counted(len(crashes), 'death')} of nodes, {states}: {words}"
-    screen.line(line, style="bold red" if bad else "bold green" if crashes else None)
+    screen.line(line, style="bold red" if bad else "bold green")
 
 
 def crashes_document(crashes: Sequence[Crash]) -> object:

@@ -54,7 +54,7 @@ def end(screen: Screen, account: Account, kept: str | None) -> None:
     broken = next((step for step in account.steps if step.is_broken), None)
     match account.exit_status:
         case ExitStatus.CLEAN:
-            screen.line(f"{name}: all {counted(account.expected, 'expectation')} hold")
+            screen.line(f"{name}: {_all_hold(account.expected)}")
         case _ if broken is not None:
             _broken_line(screen, name, broken)
     if kept is not None:
@@ -73,7 +73,7 @@ def simulated_end(screen: Screen, played: Played) -> None:
         _broken_line(screen, name, outcome.broken)
     else:
         holding = sum(step.done.holds is not None for step in outcome.steps)
-        screen.line(f"{name}: all {counted(holding, 'expectation')} hold")
+        screen.line(f"{name}: {_all_hold(holding)}")
     if played.trace is not None:
         screen.line(f"trace: {printable(played.trace)}")
 
@@ -135,3 +135,9 @@ def _steps(steps: Sequence[Step]) -> list[object]:
         }
         for step in steps
     ]
+
+
+def _all_hold(count: int) -> str:
+    if count == 1:
+        return "the 1 expectation holds"
+    return f"all {counted(count, 'expectation')} hold"

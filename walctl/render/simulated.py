@@ -106,6 +106,8 @@ def summary(screen: Screen, tally: Tally, *, planned: int, elapsed: float) -> No
         seeds = counted(tally.lost, "seed")
         screen.line(f"{seeds} lost what no cluster keeps then, and it was noticed")
     if not tally.broken:
+        if not tally.runs:
+            return
         words = "nothing else was broken" if tally.lost else "nothing was broken"
         screen.line(words, style="bold green" if not tally.errors and tally.runs else None)
         return
@@ -135,7 +137,7 @@ def replayed(screen: Screen, found: Replayed, name: str) -> None:
 def difference(screen: Screen, found: Difference, name: str) -> None:
     """The first line that is not the same."""
     screen.line(f"{printable(name)}:{found.line}: the first event that differs", style="bold red")
-    screen.line(f"  before {printable(found.before or 'nothing: the run had ended')}")
+    screen.line(f"  before {printable(found.before or 'nothing: the trace ends here')}")
     screen.line(f"  now    {printable(found.now or 'nothing: the run has ended')}")
 
 

@@ -77,7 +77,7 @@ def plan(wish: SimWish) -> Scenario:
 
 def _check(wish: SimWish) -> None:
     if not 1 <= wish.time_us <= TIME_US_MAX:
-        raise UsageError("expected a time of 1us to 1h")
+        raise UsageError(f"expected a time of 1us to 1h, found {wish.time_us}us")
     count = wish.rate * wish.time_us // 1_000_000
     if count > OPERATIONS_MAX:
         raise UsageError(

@@ -28,7 +28,6 @@ from typing import Final
 from walctl.checker.violation import Violation, named
 from walctl.cluster.claim import Claim, ClaimKind
 from walctl.cluster.deeds import Converge, Expect, MakeCluster, Net
-from walctl.cluster.quantities import show_duration
 from walctl.cluster.scenario import COMMANDS_MAX, Command, Scenario, parse
 from walctl.cluster.story import Broken, Story
 from walctl.errors import ClusterError
@@ -221,7 +220,7 @@ def _goal(outcome: Outcome) -> Claim | None:
 def _nothing(outcome: Outcome) -> str:
     """Why there is nothing to shrink."""
     broken = outcome.broken
-    took = f"expected a run that breaks a promise, found none in {show_duration(outcome.now_us)}"
+    took = f"expected a run that breaks a promise, found none in {outcome.now_us / 1e6:.3f} s"
     if broken is None:
         return took
     return f"{took}; it ended at line {broken.command.line}: {broken.done.words}"

@@ -136,7 +136,7 @@ def survey(trace: Trace, wish: Wish) -> Survey:
     if target is None and wish.window_us is not None:
         raise UsageError("--window: expected --around as well: the trace has no violation")
     lanes = _lanes(seen)
-    _demand_known(trace, wish, lanes)
+    _demand_known(trace, wish, lanes, groups={each.group for each in seen if each.group})
     return Survey(
         lanes=lanes,
         starts=_starts(seen, lanes),
@@ -208,13 +208,12 @@ def _starts(seen: dict[Lane, EventKind], lanes: tuple[Lane, ...]) -> frozenset[L
     return frozenset(each for each in lanes if first[each.node] is EventKind.START)
 
 
-def _demand_known(trace: Trace, wish: Wish, lanes: tuple[Lane, ...]) -> None:
+def _demand_known(trace: Trace, wish: Wish, lanes: tuple[Lane, ...], *, groups: set[str]) -> None:
     nodes = list(dict.fromkeys(each.node for each in lanes))
     for node in wish.nodes:
         if node not in nodes:
             there = ", ".join(nodes) or "none"
             raise UsageError(f"--nodes: expected nodes of {trace.path} ({there}), found {node!r}")
-    groups = list(dict.fromkeys(each.group for each in lanes if each.group is not None))
     if wish.group is not None and groups and wish.group not in groups:
-        there = ", ".join(groups)
+        there = ", ".join(sorted(groups, key=natural))
         raise UsageError(f"--group: expected one of {there}, found {wish.group!r}")
