@@ -13,7 +13,6 @@ from walctl.cluster.waiting import Proposals, Told
 from walctl.errors import AccessError, CorruptionError
 from walctl.fs.writable import WritableFile
 from walctl.machine.kv import Kv
-from walctl.model.finding import Code
 from walctl.model.record import HardState
 from walctl.raft.types import Entry, Message
 from walctl.sim.disk_files import SimFileSystem
@@ -185,14 +184,6 @@ OF_MEMBERS: Final[tuple[Safeguard, ...]] = (
         "cut_torn_end",
         _refuse_torn,
         ("I14",),
-    ),
-    Safeguard(
-        "only-torn-ends-are-cut",
-        "a member that cuts off what was committed because a disk has rotted",
-        recovery,
-        "_NEVER_SYNCED",
-        frozenset(Code),
-        ("I4", "I6", "I9", "I10"),
     ),
     Safeguard(
         "members-know-their-snapshot",

@@ -146,7 +146,7 @@ OF_RAFT: Final[tuple[Safeguard, ...]] = (
         Log,
         "commit_in_term",
         _commit_by_count,
-        ("I4", "I5"),
+        ("I4", "I5", "I14"),
     ),
     Safeguard(
         "votes-are-stored",
@@ -186,7 +186,6 @@ OF_RAFT: Final[tuple[Safeguard, ...]] = (
         Tracker,
         "election_result",
         _incoming_result,
-        ("I1",),
     ),
     Safeguard(
         "majorities-commit",
