@@ -52,6 +52,7 @@ LIBRARY = (
     # Log replication
     "uncommitted-tail-overwrite",
     "delayed-append-truncates",
+    "append-aba",
     "duplicate-proposal",
     # Snapshots
     "snapshot-loop",
