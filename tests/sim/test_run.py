@@ -160,6 +160,7 @@ def test_a_run_that_ends_earlier_or_later_than_its_trace_differs_there() -> None
         (('"engine":"sim"', '"engine":"etcd"'), ":1: expected a trace of the simulator"),
         (('"text":"', '"words":"'), ":1: expected the scenario as options.text, found none"),
         (('"without":[]', '"without":["luck"]'), ":1: expected a safeguard"),
+        (('"without":[]', '"withot":[]'), ":1: expected options text and without"),
         (('"without":[]', '"without":7'), ":1: expected names as options.without"),
         (("put a b", "melt a b"), ":1: plain:3: expected a command"),
         (('"i":3,', '"i":3;'), ":5: expected a JSON object"),

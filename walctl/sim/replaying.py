@@ -110,6 +110,10 @@ def scenario_of(trace: Trace) -> tuple[Scenario, tuple[str, ...]]:
         raise UsageError(f"{place}: expected the scenario as options.{TEXT}, found none")
     if not isinstance(without, list) or not all(isinstance(each, str) for each in without):
         raise UsageError(f"{place}: expected names as options.{WITHOUT}, found something else")
+    for name in header.options:
+        if name not in (TEXT, WITHOUT):
+            # What is not understood may be what made the run what it was.
+            raise UsageError(f"{place}: expected options {TEXT} and {WITHOUT}, found {name!r}")
     try:
         named(without)
         return parse(text, name=header.scenario or trace.path.stem), tuple(without)

@@ -228,7 +228,7 @@ class Watching(Onlooker):
             del self._sent[seat.name, seat.group]
 
     def _raise(self, found: Violation | None, group: str) -> None:
-        if found is not None:
+        if found is not None and (not self._only or found.id in self._only):
             raise Violated(replace(found, group=group))
 
     def _proposed(self, watcher: Watcher, seat: Seat, term: int, entry: Entry) -> None:
