@@ -97,7 +97,9 @@ def _differences(world: World, group: str) -> str:
     """In what the members that run differ, empty when in nothing."""
     found: dict[tuple[int, str], list[str]] = {}
     leader = world.leader(group)
-    members = world.drivers(group)[leader].members if leader is not None else frozenset()
+    if leader is None:
+        return f"nobody leads {group}"
+    members = world.drivers(group)[leader].members
     for name, driver in world.drivers(group).items():
         if driver.id in members:
             found.setdefault((driver.applied, driver.service.digest()), []).append(name)
@@ -117,4 +119,5 @@ def _until(world: World, holds: Callable[[], bool], within_us: int) -> bool:
 
 def _fail(id_: str, group: str, words: str, world: World) -> None:
     nodes = tuple(world.drivers(group))
-    raise Violated(Violation(id=id_, words=words, group=group, nodes=nodes))
+    time_us = world.clock.now_us
+    raise Violated(Violation(id=id_, words=words, group=group, nodes=nodes, time_us=time_us))

@@ -84,6 +84,7 @@ class Outcome:
         return any(
             isinstance(step.command.deed, Expect)
             and step.command.deed.claim.what is ClaimKind.VIOLATION
+            and not step.command.deed.claim.is_not
             and step.done.holds is True
             for step in self.steps
         )
@@ -172,8 +173,9 @@ class Player:
             if self.claims.violation is None or _is_about_violations(command.deed):
                 done = self._guarded(lambda: self.do(command)) or done
         except (ClusterError, UsageError) as error:
-            # At a time that was planned before, it may well be that nobody leads.
-            if command.at_us is not None:
+            # At a time that was planned before, it may well be that nobody leads. But an
+            # expectation that cannot be looked at does not hold.
+            if command.at_us is not None and not isinstance(command.deed, Expect):
                 done = Done(f"not done: {error.message}")
             else:
                 done, is_error = Done(error.message), True

@@ -85,7 +85,6 @@ class World:
         self.groups: dict[str, list[str]] = {}
         """The nodes that each group began with."""
         self._names: dict[int, str] = {}
-        self._kept: dict[tuple[str, str], None] = {}
         if recorder is not None:
             self.network.on_event = self.tell
         for name in made.names:
