@@ -259,3 +259,15 @@ def test_two_safeguards_of_one_rule_are_not_both_taken_away() -> None:
     with pytest.raises(UsageError, match="are of one rule"):
         named(["votes-are-stored", "terms-are-stored"])
     assert len(named(["quorum-check", "quorum-check"])) == 1
+
+
+@pytest.mark.parametrize(
+    ("deeds", "said"),
+    [
+        pytest.param("kill n1 call=100000", "it runs", marks=pytest.mark.slow),  # waits a minute
+        ("kill n1; pause n1", "pause n1: does not run"),
+    ],
+)
+def test_a_fault_that_did_not_happen_is_told(deeds: str, said: str) -> None:
+    outcome = run(parse(f"cluster 3 engine=sim tick=20ms; stabilize; {deeds}", name="f"))
+    assert said in outcome.steps[-1].done.words

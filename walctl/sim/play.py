@@ -286,6 +286,8 @@ class Player:
         end = self.world.clock.now_us + UNTIL_US
         while site.is_up and self.world.clock.next_us < end:
             self.world.clock.step()
+        if site.is_up:
+            raise ClusterError(f"{words}: its disk was not called so often, and it runs")
         return Done(words)
 
     def _load(self, deed: Load, *, is_beside: bool) -> Done:

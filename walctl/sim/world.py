@@ -283,7 +283,7 @@ class World:
                 site.start()
             case "stop":
                 site.stop()
-            case "pause":
+            case "pause" if site.is_up:
                 site.pause()
                 self._fault(fault, site, "pause")
             case "resume":
