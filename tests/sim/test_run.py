@@ -9,6 +9,7 @@ import pytest
 
 from walctl.checker.history import Fate
 from walctl.checker.trace import parse as history
+from walctl.checker.violation import Violation
 from walctl.cluster.events import EventKind
 from walctl.cluster.scenario import parse
 from walctl.errors import AccessError, ExitStatus, UsageError
@@ -18,6 +19,7 @@ from walctl.sim.campaign import Tally, keep_trace, reports, twice_each
 from walctl.sim.planning import SimWish, plan
 from walctl.sim.replaying import Comparison, replay
 from walctl.sim.run import Report, broken_by, record, record_seed, report_of, run, run_seed
+from walctl.sim.safeguards import named
 from walctl.sim.trace_out import PIECE_BYTES, TraceOut
 from walctl.version import VERSION
 
@@ -262,3 +264,47 @@ def test_a_broken_promise_counts_more_than_a_run_that_tested_nothing() -> None:
             tally.add(report)
         assert tally.exit_status is status
     assert tally.broken == {"I14": 1}
+
+
+def test_the_line_of_an_expectation_that_broke_a_promise_is_told_too() -> None:
+    text = "cluster 3 engine=sim; stabilize; put a b; kill n1; disk n1 flip; expect verify clean"
+    lines: list[bytes] = []
+    outcome, digest = record(parse(text, name="f"), lines.append)
+    last = json.loads(lines[-1])
+    assert last["k"] == EventKind.VIOLATION
+    assert report_of(outcome, digest=digest).event == last["i"]
+
+
+def test_that_another_promise_holds_excuses_no_violation() -> None:
+    text = (
+        "cluster 3 engine=sim; stabilize; put a b; kill n1; disk n1 flip; expect not violation I1"
+    )
+    outcome = run(parse(text, name="f"))
+    found = Violation(id="I7", words="told twice")
+    assert outcome.exit_status is ExitStatus.CLEAN
+    assert replace(outcome, violation=found).exit_status is ExitStatus.DAMAGE
+
+
+def test_an_expectation_that_cannot_be_looked_at_does_not_hold() -> None:
+    text = "cluster 3 engine=sim; at 1ms expect term(leader) >= 0"
+    outcome = run(parse(text, name="f"))
+    assert outcome.broken is not None
+    assert outcome.exit_status is ExitStatus.UNFINISHED
+
+
+def test_two_safeguards_of_one_rule_are_not_both_taken_away() -> None:
+    with pytest.raises(UsageError, match="are of one rule"):
+        named(["votes-are-stored", "terms-are-stored"])
+    assert len(named(["quorum-check", "quorum-check"])) == 1
+
+
+@pytest.mark.parametrize(
+    ("deeds", "said"),
+    [
+        pytest.param("kill n1 call=100000", "it runs", marks=pytest.mark.slow),  # waits a minute
+        ("kill n1; pause n1", "pause n1: does not run"),
+    ],
+)
+def test_a_fault_that_did_not_happen_is_told(deeds: str, said: str) -> None:
+    outcome = run(parse(f"cluster 3 engine=sim tick=20ms; stabilize; {deeds}", name="f"))
+    assert said in outcome.steps[-1].done.words

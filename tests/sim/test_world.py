@@ -7,6 +7,8 @@ import pytest
 
 from walctl.cluster.answers import Fate
 from walctl.cluster.deeds import Ask, MakeCluster, Process
+from walctl.errors import WalctlError
+from walctl.sim import clockwork
 from walctl.sim.converging import differences
 from walctl.sim.recorder import Recorder
 from walctl.sim.world import World
@@ -97,3 +99,24 @@ def test_a_paused_node_does_nothing_and_goes_on_where_it_was(node: str) -> None:
     world.do(Process(verb="resume", node=node))
     world.clock.run_to(world.clock.now_us + 2 * SECOND_US)
     assert world.drivers("g1")[node].service.read(b"k") == b"v"
+
+
+def test_that_nobody_holds_a_group_is_told_later_and_not_while_it_is_asked() -> None:
+    world = begun()
+    for site in world.sites.values():
+        site.hosted.clear()
+    request = world.clients.ask(Ask(verb="put", key="k", value="v"), "g1")
+    assert request.fate is None
+    until(world, lambda: request.fate is Fate.FAIL)
+
+
+def test_time_that_stands_still_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clockwork, "AT_ONCE_MAX", 100)
+    clock = clockwork.Clockwork()
+
+    def again() -> None:
+        clock.after(0, clockwork.Rank.TICK, again)
+
+    again()
+    with pytest.raises(WalctlError, match="time stands still"):
+        clock.run_to(1)

@@ -131,17 +131,21 @@ class Claims:
     def _verified(self, text: str) -> Done:
         fine = (Damage.CLEAN,) if text == "clean" else (Damage.CLEAN, Damage.HARMLESS)
         world = self._world
+        count = 0
         for name, site in world.sites.items():
             for group in site.hosted:
                 folder = world.ways.place(group).wal.parent
                 if not site.disk.fs.exists(folder):
                     continue
+                count += 1
                 report = verify(site.disk.fs, folder)
                 if report.error:
                     return Done(f"{name}/{group}: {report.error}", holds=False)
                 if report.verdict not in fine:
                     codes = ", ".join(sorted({str(each.code) for each in report.findings}))
                     return Done(f"{name}/{group} is {report.verdict}: {codes}", holds=False)
+        if not count:
+            return Done("there is no directory", holds=False)
         return Done(f"every directory is {text}", holds=True)
 
     def _digests(self) -> Done:

@@ -69,8 +69,8 @@ class Served(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """One request, and what is known of it. `is_local` tells nobody that it was done: raftexample's
-    way, a write that is handed over and forgotten."""
+    """One request, and what is known of it. `is_handed_over` tells nobody that it was done:
+    raftexample's way, a write that is forgotten at once."""
 
     number: int
     client: int
@@ -161,7 +161,11 @@ class Clients:
         """Send it to the node that is likely to lead."""
         name = self._chosen(request)
         if name is None:
-            self._end(request, Told(fate=Fate.FAIL, words=f"nobody holds {request.group}"))
+            # Told later, as every answer is: who asks again at once must not do so for ever.
+            words = f"nobody holds {request.group}"
+            self._world.clock.after(
+                WAY_US, Rank.CLIENT, lambda: self._end(request, Told(fate=Fate.FAIL, words=words))
+            )
             return
         request.tries += 1
         request.node = name

@@ -9,7 +9,11 @@ import heapq
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
+from walctl.errors import WalctlError
+
 Deed: TypeAlias = Callable[[], None]
+AT_ONCE_MAX: Final = 1_000_000
+"""More events at one moment are a loop, in which time stands still."""
 
 
 class Rank(enum.IntEnum):
@@ -33,6 +37,8 @@ class Clockwork:
         self.events = 0
         self._queue: list[tuple[int, int, int, Deed]] = []
         self._planned = 0
+        self._events_before = 0
+        """How many had happened when this moment began."""
 
     def at(self, time_us: int, rank: int, deed: Deed) -> None:
         """Plan a deed; one that is late already happens now."""
@@ -50,8 +56,15 @@ class Clockwork:
         return self._queue[0][0] if self._queue else NEVER
 
     def step(self) -> None:
-        """Let the next event happen, of which there is one."""
-        self.now_us, _, _, deed = heapq.heappop(self._queue)
+        """Let the next event happen, of which there is one.
+
+        Raises: WalctlError, where time stands still.
+        """
+        time_us, _, _, deed = heapq.heappop(self._queue)
+        if time_us != self.now_us:
+            self.now_us, self._events_before = time_us, self.events
+        elif self.events - self._events_before >= AT_ONCE_MAX:
+            raise WalctlError(f"time stands still at {time_us} us: {AT_ONCE_MAX:,} events at once")
         self.events += 1
         deed()
 

@@ -119,4 +119,5 @@ def _until(world: World, holds: Callable[[], bool], within_us: int) -> bool:
 
 def _fail(id_: str, group: str, words: str, world: World) -> None:
     nodes = tuple(world.drivers(group))
-    raise Violated(Violation(id=id_, words=words, group=group, nodes=nodes))
+    time_us = world.clock.now_us
+    raise Violated(Violation(id=id_, words=words, group=group, nodes=nodes, time_us=time_us))

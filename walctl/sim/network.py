@@ -115,6 +115,10 @@ class Network:
         key = (lot.source, lot.target, group, type_, lot.term, nth)
         self._lots[key] = lot
 
+    def forget_lots(self) -> None:
+        """What was decided of messages to come counts no more."""
+        self._lots.clear()
+
     # Messages.
 
     def send(self, source: str, target: str, group: str, message: Message, at_us: int) -> None:

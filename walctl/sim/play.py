@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from walctl.checker.judged import violation as unordered
-from walctl.checker.linearizable import Limits, check
+from walctl.checker.linearizable import Limits, Verdict, check
 from walctl.checker.violation import Violated, Violation
 from walctl.cluster.answers import Fate
 from walctl.cluster.claim import Claim, ClaimKind
@@ -77,6 +77,8 @@ class Outcome:
     counts: dict[Fate, int]
     digest: str | None = None
     lines: int = 0
+    is_undecided: bool = False
+    """Whether an order of what clients saw was looked for so long that it was given up."""
     forgotten: tuple[tuple[str, str], ...] = ()
     """Nodes that may have lost what they had promised by what no member has to survive, and how."""
 
@@ -86,6 +88,7 @@ class Outcome:
         return any(
             isinstance(step.command.deed, Expect)
             and step.command.deed.claim.what is ClaimKind.VIOLATION
+            and not step.command.deed.claim.is_not
             and step.done.holds is True
             for step in self.steps
         )
@@ -134,6 +137,7 @@ class Player:
         self._steps: list[Step] = []
         self._loads: list[SimLoad] = []
         self._is_finished = False
+        self._is_undecided = False
         self._typed: list[Operation] = []
         """Commands that change members, and that wait for one before them."""
         self._typing: list[frozenset[str]] = []
@@ -168,6 +172,7 @@ class Player:
             digest=None if recorder is None else recorder.digest,
             lines=0 if recorder is None else recorder.count,
             forgotten=self._forgotten(),
+            is_undecided=self._is_undecided,
         )
 
     def _forgotten(self) -> tuple[tuple[str, str], ...]:
@@ -183,8 +188,9 @@ class Player:
             if self.claims.violation is None or _is_about_violations(command.deed):
                 done = self._guarded(lambda: self.do(command)) or done
         except (ClusterError, UsageError) as error:
-            # At a time that was planned before, it may well be that nobody leads.
-            if command.at_us is not None:
+            # At a time that was planned before, it may well be that nobody leads. But an
+            # expectation that cannot be looked at does not hold.
+            if command.at_us is not None and not isinstance(command.deed, Expect):
                 done = Done(f"not done: {error.message}")
             else:
                 done, is_error = Done(error.message), True
@@ -222,7 +228,9 @@ class Player:
             site.stop()
         if isinstance(self.world.onlooker, Watching):
             self.world.onlooker.finished()
-        found = unordered(check(self.world.clients.history(), limits=Limits(steps=STEPS_MAX)))
+        judged = check(self.world.clients.history(), limits=Limits(steps=STEPS_MAX))
+        self._is_undecided = judged.verdict is Verdict.UNKNOWN
+        found = unordered(judged)
         if found is not None:
             raise Violated(found)
 
@@ -319,6 +327,8 @@ class Player:
         end = self.world.clock.now_us + UNTIL_US
         while site.is_up and self.world.clock.next_us < end:
             self.world.clock.step()
+        if site.is_up:
+            raise ClusterError(f"{words}: its disk was not called so often, and it runs")
         return Done(words)
 
     def _load(self, deed: Load, *, is_beside: bool) -> Done:

@@ -143,6 +143,8 @@ def report_of(outcome: Outcome, *, digest: str | None = None) -> Report:
         violation, loss = None, violation
     elif violation is None and outcome.broken is not None:
         error = stopped_at(outcome)
+    elif violation is None and outcome.is_undecided:
+        error = "what clients saw could not be judged: it takes too long to find an order"
     elif violation is None and outcome.counts[Fate.OK] < OPERATIONS_MIN:
         error = (
             f"nothing was tested: {outcome.counts[Fate.OK]} of {sum(outcome.counts.values())}"
@@ -161,9 +163,15 @@ def report_of(outcome: Outcome, *, digest: str | None = None) -> Report:
         elections=outcome.elections,
         operations=sum(outcome.counts.values()),
         succeeded=outcome.counts[Fate.OK],
-        event=outcome.lines - 1 if digest is not None and violation is not None else None,
+        event=_event(outcome) if digest is not None and violation is not None else None,
         digest=digest,
     )
+
+
+def _event(outcome: Outcome) -> int:
+    """The line that tells of the violation: the last one of the run, or, of an expectation that
+    said so, the one that `record` adds."""
+    return outcome.lines - 1 if outcome.violation is not None else outcome.lines
 
 
 def run_seed(wish: SimWish, without: Sequence[str] = ()) -> Report:

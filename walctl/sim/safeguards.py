@@ -32,8 +32,17 @@ BY_NAME: Final[Mapping[str, Safeguard]] = {each.name: each for each in SAFEGUARD
 
 
 def named(names: Sequence[str]) -> tuple[Safeguard, ...]:
-    """The safeguards of these names. Raises: UsageError."""
+    """The safeguards of these names, each once.
+
+    Raises: UsageError; also for two that change the same rule: only one of them would be gone.
+    """
     for name in names:
         if name not in BY_NAME:
             raise UsageError(f"expected a safeguard ({', '.join(BY_NAME)}), found {name!r}")
-    return tuple(BY_NAME[name] for name in names)
+    found = tuple(BY_NAME[name] for name in dict.fromkeys(names))
+    rules: dict[tuple[int, str], str] = {}
+    for each in found:
+        other = rules.setdefault((id(each.owner), each.attribute), each.name)
+        if other != each.name:
+            raise UsageError(f"{other} and {each.name} are of one rule: leave out one of them")
+    return found

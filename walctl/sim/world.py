@@ -85,7 +85,6 @@ class World:
         self.groups: dict[str, list[str]] = {}
         """The nodes that each group began with."""
         self._names: dict[int, str] = {}
-        self._kept: dict[tuple[str, str], None] = {}
         if recorder is not None:
             self.network.on_event = self.tell
         for name in made.names:
@@ -255,7 +254,8 @@ class World:
         raise UsageError(f"{deed.words}: takes time, and is not done at once")
 
     def heal(self) -> None:
-        """Every link is well."""
+        """Every link is well, and nothing is decided of messages to come."""
+        self.network.forget_lots()
         for link in list(self.network.faults()):
             self.network.set(link, LinkFault())
         self.tell(EventKind.HEAL, {"on": "net", "args": {}}, node=None, group=None)
@@ -284,7 +284,7 @@ class World:
                 site.start()
             case "stop":
                 site.stop()
-            case "pause":
+            case "pause" if site.is_up:
                 site.pause()
                 self._fault(fault, site, "pause")
             case "resume":
