@@ -154,6 +154,7 @@ def _directories(draw: st.DrawFn) -> Directories:
         node=draw(_NODES),
         name=None if verb == "wipe" else draw(st.none() | names),
         group=None if verb == "keep" else draw(_GROUPS),
+        part=draw(st.sampled_from([None, "wal", "snap"])) if verb == "rewind" else None,
     )
 
 

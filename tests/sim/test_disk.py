@@ -246,6 +246,11 @@ def test_directories_are_kept_taken_away_and_put_back() -> None:
     assert held(disk) == SYNCED + LATER
     disk.rewind("before")
     assert disk.groups() == ["g1"]
+    with_file(disk, Path("/g1/snap/b"))
+    disk.fs.remove(FILE)
+    disk.rewind("before", part="wal")
+    assert held(disk) == SYNCED + LATER
+    assert disk.fs.names(Path("/g1/snap")) == ["b"]
     twin = disk.copy("n2")
     disk.wipe()
     assert disk.groups() == []

@@ -46,6 +46,7 @@ LIBRARY = (
     "snap-record-without-file",
     # Old or foreign data
     "wal-older-than-peers",
+    "wal-older-than-db",
     "same-member-twice",
     "lost-vote-by-restore",
     "unsafe-repair-divergence",
@@ -76,6 +77,9 @@ LIBRARY = (
     "many-groups-one-disk",
 )
 """Those that are told one by one, in the order of what they are about; others may be shipped."""
+# Missing: one member forced to a new cluster of its own while the old ones are on. What a stream of
+# ours begins with names Raft's ids and no cluster, so nothing here keeps the two apart, and there is
+# no deed that makes a copy a cluster of its own. Both are needed before that story can be told.
 SMOKE = frozenset(
     {
         "figure-8",

@@ -292,12 +292,15 @@ class Directories:
     node: str
     name: str | None = None
     group: str | None = None
+    part: str | None = None
+    """Of a rewind: `wal` or `snap` alone, in the simulator."""
 
     @property
     def words(self) -> str:
         """See the module."""
         name = [quoted(self.name)] if self.name else []
-        return line(self.verb, self.node, *name, *option("group", self.group))
+        options = (*option("part", self.part), *option("group", self.group))
+        return line(self.verb, self.node, *name, *options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

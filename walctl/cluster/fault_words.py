@@ -17,6 +17,7 @@
          off · KIND off                                      simulator alone
     clock NODE rate 50% · rate 0.5 · jump +3s · off
     wipe NODE [group=G] · keep NODE [NAME] · rewind NODE [NAME] [group=G]
+                                                             [part=wal|snap]: simulator alone
 
 Pure: words in, deeds out.
 """
@@ -51,6 +52,8 @@ from walctl.errors import UsageError
 DAMAGES: Final = ("flip", "zero", "truncate", "drop", "latent", "stale")
 SIMULATED_DAMAGES: Final = ("latent", "stale")
 """What no real disk does on command."""
+PARTS: Final = ("wal", "snap")
+"""What of a directory may be rewound alone."""
 KINDS: Final = tuple(str(kind) for kind in DiskFaultKind)
 RATE_PERCENT_MAX: Final = 10_000
 _FACTOR: Final = re.compile(r"([0-9]{1,3})(?:\.([0-9]{1,2}))?")
@@ -122,7 +125,7 @@ def clock(words: Sequence[str]) -> Clock:
 
 def directories(verb: str, words: Sequence[str]) -> Directories:
     """`wipe`, `keep` or `rewind` with its words. Raises: UsageError."""
-    names = ("group",) if verb == "wipe" else ("group", "to")
+    names = {"wipe": ("group",), "keep": ("group", "to")}.get(verb, ("group", "to", "part"))
     plain, options = options_of(words, names, command=verb)
     if not plain:
         raise UsageError(f"expected {verb} NODE")
@@ -131,7 +134,9 @@ def directories(verb: str, words: Sequence[str]) -> Directories:
     demand_none(rest, command=verb)
     if verb == "keep" and "group" in options:
         raise UsageError("keep: copies all groups of a node; rewind takes group=")
-    return Directories(verb=verb, node=node_of(node), name=name, group=options.get("group"))
+    part = choice_of(options["part"], PARTS, "a part") if "part" in options else None
+    group = options.get("group")
+    return Directories(verb=verb, node=node_of(node), name=name, group=group, part=part)
 
 
 def _fault(kind: DiskFaultKind, words: Sequence[str]) -> DiskFault:

@@ -302,7 +302,7 @@ def demand_real(deed: Deed) -> None:
             is_simulated = call is not None or keep is not None
         case Damage(verb=verb):
             is_simulated = verb in SIMULATED_DAMAGES
-        case GroupVerb(steps=int()):
+        case GroupVerb(steps=int()) | Directories(part=str()):
             is_simulated = True
         case DiskOn(fault=fault):
             is_simulated = fault.kind is DiskFaultKind.MISDIRECTED

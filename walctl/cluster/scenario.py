@@ -36,7 +36,8 @@ a load too, while the next command is done. Moments never go back. A command wit
 after the one before it.
 
 Some words are the simulator's alone. Real processes refuse `type=`, `call=`, `keep=`, `steps=`,
-`message`, `repair`, `twin`, `converge`, and disks that are `latent`, `stale` or `misdirect`.
+`part=`, `message`, `repair`, `twin`, `converge`, and disks that are `latent`, `stale` or
+`misdirect`.
 `seed`, `budget`, `sync` and `message` of `cluster` mean nothing to them, nor `segment` and
 `catch-up` to etcds: the scenario is played without, and it is said so. `net` is a delay on the
 links that they begin with. To `client` they pay no heed: each request is of a client of its own.

@@ -232,9 +232,10 @@ class SimDisk:
         """The names of what is remembered."""
         return sorted(self._kept)
 
-    def rewind(self, name: str, group: str | None = None) -> None:
+    def rewind(self, name: str, group: str | None = None, *, part: str | None = None) -> None:
         """Let the directories of a group, or (`None`) of all, be what they were when they were
-        kept. Raises: UsageError."""
+        kept; with a `part` (`wal`, `snap`) that one alone, where both have the group.
+        Raises: UsageError."""
         if name not in self._kept:
             names = ", ".join(self.kept()) or "none"
             raise UsageError(f"{self.node}: no copy {name!r} was kept; there are {names}")
@@ -243,7 +244,10 @@ class SimDisk:
         if group is not None and group not in there:
             raise UsageError(f"{self.node}: copy {name!r} holds no group {group!r}")
         for each in sorted({*there, *self.groups()}) if group is None else [group]:
-            self.fs.put(each, copy)
+            if part is None:
+                self.fs.put(each, copy)
+            elif each in there and each in self.groups():
+                self.fs.put(part, copy, folder=each)
         self._changed()
 
     def copy(self, node: str) -> "SimDisk":

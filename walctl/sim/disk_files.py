@@ -236,12 +236,22 @@ class SimFileSystem(MemoryFileSystem):
         super().remove(path)
         super().sync_dir(path.parent)
 
-    def put(self, name: str, other: "SimFileSystem | None") -> None:
-        """Let the directory `/name` be what `other` holds there (it is given away), or nothing."""
-        self._tree.root.children.pop(name, None)
-        node = None if other is None else other._tree.root.children.get(name)
-        if node is not None:
-            self._tree.root.children[name] = node
+    def put(self, name: str, other: "SimFileSystem | None", *, folder: str | None = None) -> None:
+        """Let the directory `/name` be what `other` holds there (it is given away), or nothing;
+        `/folder/name`, where both have the folder."""
+        children = self._tree.root.children if folder is None else self._within(folder)
+        children.pop(name, None)
+        if other is None:
+            return
+        given = other._tree.root.children if folder is None else other._within(folder)
+        if name in given:
+            children[name] = given[name]
+
+    def _within(self, folder: str) -> dict[str, Node]:
+        """What is in `/folder`, which is there."""
+        node = self._tree.root.children[folder]
+        assert isinstance(node, Directory), "a group has a directory"
+        return node.children
 
     def astray(self, node: Plain, offset: int) -> tuple[Plain, int]:
         """Where a write to `node` at `offset` lands that goes astray: within what somebody has

@@ -2,6 +2,7 @@
 which the fate is not known; and of a log that is older than its leader believes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from formats import kvstore
@@ -10,14 +11,18 @@ from walctl.cluster.driver import Driver
 from walctl.cluster.holding_back import HeldBack
 from walctl.cluster.waiting import Question, Reads, Tell, Told
 from walctl.raft.log import Log
+from walctl.raft.types import Snapshot
+from walctl.replay.storedlog import StoredLog
 from walctl.sim.clients import Clients, Request
 from walctl.sim.clockwork import Rank
 from walctl.sim.safeguard import Safeguard
+from walctl.snap.reader import data_of
 
 _AGAIN_US: Final = 1_000_000
 _answered: Final[Callable[[Reads, bytes, int], Question | None]] = Reads.answered
 _end: Final[Callable[[Clients, Request, Told], None]] = Clients._end
 _report_snapshot: Final[Callable[..., None]] = Driver.report_snapshot
+_snapshot: Final[Callable[[StoredLog], Snapshot]] = StoredLog.snapshot
 # What the overrides lean on is taken here, before any of them is in its place.
 
 
@@ -44,6 +49,15 @@ def _ask_again(clients: Clients, request: Request, told: Told) -> None:
 
 def _commit_anything(log: Log, index: int) -> None:
     log.committed = max(log.committed, index)
+
+
+def _newest_state(stored: StoredLog) -> Snapshot:
+    marked, folder = _snapshot(stored), stored._snap_folder
+    if marked.is_empty or folder is None:
+        return marked
+    # A name begins with the term and the index, in hexadecimal digits of a fixed number.
+    newest = max(each for each in stored._disk.names(folder) if each.endswith(".snap"))
+    return replace(marked, data=data_of(stored._disk, folder / newest))
 
 
 def _wait_for_nothing(reads: Reads, index: int, tell: Tell) -> None:
@@ -106,6 +120,14 @@ OF_WHAT_IS_LATE: Final[tuple[Safeguard, ...]] = (
         "commit_to",
         _commit_anything,
         ("I6",),
+    ),
+    Safeguard(
+        "marked-snapshots-alone",
+        "a state that is newer than its log, to which entries are applied that it has already",
+        StoredLog,
+        "snapshot",
+        _newest_state,
+        ("I13",),
     ),
     Safeguard(
         "snapshots-keep-bytes",

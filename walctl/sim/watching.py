@@ -102,6 +102,11 @@ class Watching(Onlooker):
             last=driver.storage.last_index(),
             applied=driver.applied,
         )
+        begun = driver.snapshot_index
+        if begun and begun == driver.applied:
+            # The state that it begins with is that of its snapshot, as if a leader had sent it.
+            term, digest = driver.storage.term(begun), driver.service.digest()
+            log.watcher.snapshot_restored(seat.name, begun, term, digest)
         self._configured(seat, driver.applied)
 
     def refused(self, seat: Seat, words: str) -> None:

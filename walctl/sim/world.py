@@ -335,7 +335,7 @@ class World:
         elif is_copy:
             site.disk.keep(deed.name or deed.KEPT)
         else:
-            site.disk.rewind(deed.name or deed.KEPT, deed.group)
+            site.disk.rewind(deed.name or deed.KEPT, deed.group, part=deed.part)
         if not is_copy:
             site.barred = ""
             self._fault(EventKind.FAULT, site, deed.verb, words=words)
