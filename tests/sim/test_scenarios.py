@@ -78,7 +78,7 @@ LIBRARY = (
 )
 """Those that are told one by one, in the order of what they are about; others may be shipped."""
 # Missing: one member forced to a new cluster of its own while the old ones are on. What a stream of
-# ours begins with names Raft's ids and no cluster, so nothing here keeps the two apart, and there is
+# ours begins with names Raft ids and no cluster, so nothing here keeps the two apart, and there is
 # no deed that makes a copy a cluster of its own. Both are needed before that story can be told.
 SMOKE = frozenset(
     {
