@@ -50,7 +50,7 @@ def test_each_owner_s_payload_is_its_owner_s_however_it_is_packed(
 ) -> None:
     assert decoded(payload) == (decoder, kind)
     for name, packed in (
-        ("gzip", gzip.compress(payload)),
+        ("gzip", gzip.compress(payload, mtime=0)),
         ("zstd", zstandard.ZstdCompressor().compress(payload)),
     ):
         request = LOOSE.decode(packed, EntryKind.NORMAL)
@@ -60,7 +60,7 @@ def test_each_owner_s_payload_is_its_owner_s_however_it_is_packed(
 
 
 def test_in_etcd_s_own_log_only_what_etcd_cannot_read_is_opened() -> None:
-    packed = gzip.compress(PUT)
+    packed = gzip.compress(PUT, mtime=0)
     request = STRICT.decode(packed, EntryKind.NORMAL)
     assert request is not None
     assert (request.type, request.body["compressed"]) == ("put", "gzip")
@@ -86,9 +86,9 @@ def test_what_swarm_encrypts_is_found_in_changes_of_the_membership_too() -> None
         sized(4, sized(1, "k") + number(77, 1)),
         number(1, 9) + sized(2, "WORDS"),  # reads as a v2 request without a method that there is
         sized(2, number(1, 9) + sized(2, "an action")),  # what Swarm writes unencrypted
-        gzip.compress(b"hello"),
-        gzip.compress(b""),
-        gzip.compress(gzip.compress(PUT)),
+        gzip.compress(b"hello", mtime=0),
+        gzip.compress(b"", mtime=0),
+        gzip.compress(gzip.compress(PUT, mtime=0), mtime=0),
     ],
 )
 def test_what_is_nobody_s_is_not_claimed(payload: bytes) -> None:
@@ -113,10 +113,10 @@ def test_a_damaged_or_endless_compressed_payload_is_an_error(
     auto: AutoDecoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(PayloadError, match="inside its gzip"):
-        auto.decode(gzip.compress(PUT)[:-1], EntryKind.NORMAL)
+        auto.decode(gzip.compress(PUT, mtime=0)[:-1], EntryKind.NORMAL)
     monkeypatch.setattr("walctl.payload.compressed.OPENED_BYTES_MAX", len(PUT) - 1)
     with pytest.raises(PayloadError, match="opens to more than"):
-        auto.decode(gzip.compress(PUT), EntryKind.NORMAL)
+        auto.decode(gzip.compress(PUT, mtime=0), EntryKind.NORMAL)
 
 
 @given(st.binary(min_size=1, max_size=200), st.sampled_from(EntryKind), st.booleans())
