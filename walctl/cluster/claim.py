@@ -5,11 +5,16 @@ the same claim.
 """
 
 import enum
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import eq, ge, gt, le, lt
 from typing import Final
 
 from walctl.cluster.quoting import in_quotes, line, quoted
 
+_RELATIONS: Final[Mapping[str, Callable[[int, int], bool]]] = {
+    ">=": ge, "<=": le, "=": eq, "<": lt, ">": gt,
+}  # fmt: skip
 ABSENT: Final = "absent"
 
 
@@ -71,6 +76,10 @@ class Claim:
     text: str = ""
     value: str | None = None
     is_not: bool = False
+
+    def admits(self, value: int) -> bool:
+        """Whether the number that was found stands in `relation` to `number`."""
+        return _RELATIONS[self.relation](value, self.number)
 
     @property
     def words(self) -> str:

@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from operator import eq, ge, gt, le, lt
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,7 +30,6 @@ LOG_BYTES: Final = 1 << 16
 JUDGE_SECONDS: Final = 60.0
 DIGEST_SECONDS: Final = 10.0
 POLL_SECONDS: Final = 0.05
-_RELATIONS: Final = {">=": ge, "<=": le, "=": eq, "<": lt, ">": gt}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +138,7 @@ class Claims:
             event.get("to") == "leader" and event.get("g", group) == group
             for event in self._events(EventKind.ROLE)
         )
-        holds = _RELATIONS[claim.relation](count, claim.number)
+        holds = claim.admits(count)
         return Found(holds, f"{count} in {group}")
 
     def _events(self, kind: EventKind) -> Iterator[dict[str, Any]]:
@@ -264,9 +262,7 @@ def _of_member(claim: Claim, name: str, member: Standing) -> Found:
     }[claim.what]
     if value is None:
         return Found(holds=False, words=f"{name} does not tell its {claim.what}")
-    return Found(
-        _RELATIONS[claim.relation](value, claim.number), f"{claim.what} of {name} is {value}"
-    )
+    return Found(claim.admits(value), f"{claim.what} of {name} is {value}")
 
 
 def _telling(info: Mapping[str, Any], wanted: str, text: str) -> str:

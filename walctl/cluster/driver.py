@@ -423,9 +423,8 @@ class Driver:
             self._tell_role(ready.soft_state)
 
     def _tell_role(self, soft: SoftState) -> None:
-        word = soft.role.value.removeprefix("State").lower()
         term = self.node.raft.term
-        self._world.tell(EventKind.ROLE, {"to": word, "term": term, "lead": soft.lead})
+        self._world.tell(EventKind.ROLE, {"to": soft.role.word, "term": term, "lead": soft.lead})
 
     def _send(self, messages: Sequence[Message]) -> None:
         """Send; a snapshot that its target is not a member in would be ignored there."""

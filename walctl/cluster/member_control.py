@@ -148,7 +148,7 @@ def driver_status(driver: Driver, node_name: Callable[[int], str]) -> Fields:
     raft = driver.node.raft
     conf = driver.conf_state
     return {
-        "role": raft.role.value.removeprefix("State").lower(),
+        "role": raft.role.word,
         "term": raft.term,
         "lead": f"{raft.lead:x}",
         "leader": node_name(raft.lead),

@@ -29,6 +29,11 @@ class Role(enum.StrEnum):
     LEADER = "StateLeader"
     PRE_CANDIDATE = "StatePreCandidate"
 
+    @property
+    def word(self) -> str:
+        """Without etcd's `State`, in small letters, as events and a status have it."""
+        return self.value.removeprefix("State").lower()
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

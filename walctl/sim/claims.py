@@ -1,8 +1,6 @@
 """Whether a claim holds of a simulated world: nothing is asked, all is looked at."""
 
-from collections.abc import Callable, Mapping
-from operator import eq, ge, gt, le, lt
-from typing import Final
+from collections.abc import Callable
 
 from walctl.checker.linearizable import Verdict, check
 from walctl.checker.violation import Violation
@@ -15,13 +13,10 @@ from walctl.cluster.steps import Done
 from walctl.errors import ClusterError, UsageError
 from walctl.inspect.verify import verify
 from walctl.model.finding import Verdict as Damage
+from walctl.raft.types import Role
 from walctl.repair.planning import make_plan
 from walctl.sim.clients import Request
 from walctl.sim.world import World
-
-_RELATIONS: Final[Mapping[str, Callable[[int, int], bool]]] = {
-    ">=": ge, "<=": le, "=": eq, "<": lt, ">": gt,
-}  # fmt: skip
 
 
 class Claims:
@@ -67,7 +62,7 @@ class Claims:
             case ClaimKind.ELECTIONS:
                 group = self._world.group(claim.group)
                 count = self._world.elections.get(group, 0)
-                holds = _RELATIONS[claim.relation](count, claim.number)
+                holds = claim.admits(count)
                 return Done(f"{count} in {group}", holds)
         return self._of_member(claim)
 
@@ -98,7 +93,7 @@ class Claims:
             ClaimKind.COMMIT: raft.log.committed,
             ClaimKind.APPLIED: driver.applied,
         }[claim.what]
-        holds = _RELATIONS[claim.relation](value, claim.number)
+        holds = claim.admits(value)
         return Done(f"{claim.what} of {name} is {value}", holds)
 
     def _value(self, claim: Claim) -> Done:
@@ -199,8 +194,8 @@ def _role(driver: Driver) -> str:
     """As `status` says it."""
     if driver.id in driver.conf_state.learners:
         return "learner"
-    word = driver.node.raft.role.value.removeprefix("State")
-    return {"PreCandidate": "pre-candidate"}.get(word, word.lower())
+    role = driver.node.raft.role
+    return "pre-candidate" if role is Role.PRE_CANDIDATE else role.word
 
 
 def _shown(value: bytes | None) -> str:

@@ -148,6 +148,11 @@ class Clients:
         self._try(request)
         return request
 
+    @property
+    def open_count(self) -> int:
+        """Requests that have no end yet."""
+        return len(self.requests) - sum(self.counts.values())
+
     def history(self) -> History:
         """What the checker judges."""
         return History(tuple(each.operation() for each in self.requests), format="simulator")

@@ -171,4 +171,4 @@ def _role(seat: Seat) -> str:
     if seat.driver is None:
         return state_of(seat)
     raft = seat.driver.node.raft
-    return "learner" if raft.is_learner else raft.role.value.removeprefix("State").lower()
+    return "learner" if raft.is_learner else raft.role.word

@@ -36,7 +36,7 @@ UNREACHED_US: Final = 1_000
 class Sites(Protocol):
     """Who is at the ends of links."""
 
-    def arrive(self, target: str, group: str, message: Message, number: int) -> bool:
+    def arrive(self, target: str, group: str, message: Message) -> bool:
         """A message arrives; false: nobody is there."""
 
     def unreached(self, source: str, group: str, message: Message) -> None:
@@ -219,7 +219,7 @@ class Network:
             if self.on_event is not None:
                 fields = {"from": source, "m": number}
                 self.on_event(EventKind.RECV, fields, node=target, group=group)
-            is_there = self._sites.arrive(target, group, message, number)
+            is_there = self._sites.arrive(target, group, message)
             if message.type == MessageType.SNAP:
                 self._sites.snapshot_over(source, group, message, is_done=is_there)
             elif not is_there:

@@ -51,9 +51,6 @@ class Onlooker:
     def applied(self, seat: "Seat", entry: Entry, done: "Done") -> None:
         """A committed entry was carried out."""
 
-    def restored(self, seat: "Seat", data: bytes) -> None:
-        """A member's machine became what a snapshot says; of which entry, its driver knows soon."""
-
     def frozen(self, seat: "Seat", index: int, term: int) -> None:
         """A member begins to make a snapshot of its state as of `index`."""
 

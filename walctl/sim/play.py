@@ -48,8 +48,6 @@ UNTIL_US: Final = 60_000_000
 COMMAND_US: Final = 60_000_000
 """How long a change of members or groups may take."""
 DIGEST_US: Final = 10_000_000
-OPEN_MAX: Final = 10_000
-"""Requests that may wait for their answers at a time."""
 OPERATIONS_MIN: Final = 10
 """A run in which fewer requests of clients succeeded has tested nothing."""
 
@@ -151,8 +149,6 @@ class Player:
             if self.claims.violation is not None and not _is_about_violations(command.deed):
                 continue
             step = self._step(command)
-            if step is None:
-                continue
             self._steps.append(step)
             self._on_step(step)
             if step.is_broken:
@@ -179,8 +175,8 @@ class Player:
         onlooker = self.world.onlooker
         return tuple(onlooker.forgotten.items()) if isinstance(onlooker, Watching) else ()
 
-    def _step(self, command: Command) -> Step | None:
-        """Do one; `None` where nothing of it is worth telling."""
+    def _step(self, command: Command) -> Step:
+        """Do one."""
         done, is_error = Done(), False
         try:
             if command.at_us is not None and self.claims.violation is None:
@@ -219,15 +215,15 @@ class Player:
         if self._is_finished:
             return
         self._is_finished = True
-        if isinstance(self.world.onlooker, Watching):
-            self._guarded(self._end_all)
+        onlooker = self.world.onlooker
+        if isinstance(onlooker, Watching):
+            self._guarded(lambda: self._end_all(onlooker))
 
-    def _end_all(self) -> None:
+    def _end_all(self, watching: Watching) -> None:
         self._end_loads()
         for site in self.world.sites.values():
             site.stop()
-        if isinstance(self.world.onlooker, Watching):
-            self.world.onlooker.finished()
+        watching.finished()
         judged = check(self.world.clients.history(), limits=Limits(steps=STEPS_MAX))
         self._is_undecided = judged.verdict is Verdict.UNKNOWN
         found = unordered(judged)
@@ -284,8 +280,7 @@ class Player:
             self._typed.append(deed)
             self._type_next()
             return Done("goes on beside")
-        steps = deed.steps if isinstance(deed, GroupVerb) else None
-        command = self.operator.begin(deed, kill_at=steps)
+        command = self.operator.begin(deed, kill_at=_steps(deed))
         end = self.world.clock.now_us + COMMAND_US
         while not command.is_over:
             if self.world.clock.now_us >= end:
@@ -309,9 +304,8 @@ class Player:
 
     def _type(self, deed: Operation, nodes: frozenset[str]) -> None:
         self._typing.append(nodes)
-        steps = deed.steps if isinstance(deed, GroupVerb) else None
         try:
-            self.operator.begin(deed, kill_at=steps, on_end=lambda _: self._typed_one(nodes))
+            self.operator.begin(deed, kill_at=_steps(deed), on_end=lambda _: self._typed_one(nodes))
         except (ClusterError, UsageError):
             self._typed_one(nodes)  # it names nobody just now
 
@@ -348,8 +342,7 @@ class Player:
         """Loads ask nothing more, and all that was asked is answered, or never will be."""
         for load in self._loads:
             load.is_over = True
-        requests = self.world.clients.requests
-        while any(each.fate is None for each in requests[-OPEN_MAX:]):
+        while self.world.clients.open_count:
             self.world.clock.step()
 
     def _judge(self, claim: Claim) -> Done:
@@ -431,6 +424,11 @@ def _answer_words(request: Request) -> str:
     if request.words:
         told.append(request.words)
     return ", ".join(told)
+
+
+def _steps(deed: Operation) -> int | None:
+    """Behind how many steps whoever types it dies; `None`: behind none."""
+    return deed.steps if isinstance(deed, GroupVerb) else None
 
 
 def _about(deed: Operation) -> frozenset[str]:

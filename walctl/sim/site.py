@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 from walctl.cluster.answers import Fate
 from walctl.cluster.driver import Driver
 from walctl.cluster.events import EventKind
-from walctl.cluster.service import Done, Frozen, KvService
+from walctl.cluster.service import Done, KvService
 from walctl.cluster.surroundings import Job, Place, Surroundings
 from walctl.cluster.waiting import Tell, Told
 from walctl.errors import CorruptionError, RefusedError, WalctlError
@@ -99,11 +99,6 @@ class WatchedService(KvService):
             self._seat.site.around.onlooker.applied(self._seat, entry, done)
         return done
 
-    def restore(self, data: bytes) -> None:
-        """See `Service`."""
-        super().restore(data)
-        self._seat.site.around.onlooker.restored(self._seat, data)
-
 
 class Seat:
     """A node's member of one group; `driver` is `None` when it has ended, and `words` say why."""
@@ -116,9 +111,6 @@ class Seat:
         self.refused = ""
         """Why it did not start: for what is in its files, or what is not there."""
         self.is_removed = False
-        self.life = 0
-        """Which life of its node it belongs to."""
-        self.frozen: Frozen | None = None
 
     @property
     def name(self) -> str:
@@ -446,7 +438,6 @@ class Site:
     def _begin(self, group: str) -> None:
         """Take up a member where its directory is, else begin or join."""
         seat = self.seats[group] = Seat(self, group)
-        seat.life = self.life
         try:
             seat.driver = self._driver_of(seat)
         except Killed:

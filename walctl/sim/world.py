@@ -198,7 +198,7 @@ class World:
         if target is not None:
             self.network.send(source.name, target, group, message, at_us)
 
-    def arrive(self, target: str, group: str, message: Message, number: int) -> bool:
+    def arrive(self, target: str, group: str, message: Message) -> bool:
         """See `network.Sites`."""
         return self.sites[target].receive(group, message)
 
